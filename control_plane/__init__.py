@@ -1,0 +1,1 @@
+"""Borough's control plane: what the city runs."""

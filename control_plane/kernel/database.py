@@ -1,0 +1,106 @@
+"""PostgreSQL: one metadata, one engine, one transaction per use case."""
+
+import contextlib
+import contextvars
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from control_plane.kernel import canonical
+
+#: Constraint names are fixed, so that migrations can name them.
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UnitOfWork(Protocol):
+    """What a service needs of the database: that its work holds together."""
+
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
+        """Join the transaction of this context, or open one that commits at the end."""
+        ...
+
+    def assert_no_transaction(self) -> None:
+        """Fail when a transaction is open: nothing outside may be called then."""
+        ...
+
+
+class Database:
+    """An engine for PostgreSQL with transactions that nest by joining.
+
+    Args:
+        url: a SQLAlchemy URL, ``postgresql+psycopg://…``.
+        pool_size: connections kept; as many again may be opened under load.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self.url = url
+        self.engine = sa.create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            json_serializer=lambda value: json.dumps(canonical.plain(value), ensure_ascii=False),
+        )
+        self._current: contextvars.ContextVar[sa.Connection | None] = contextvars.ContextVar(
+            f"borough_connection_{id(self)}", default=None
+        )
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Join the transaction of this context, or open one that commits at the end."""
+        if self._current.get() is not None:
+            yield
+            return
+        with self.engine.begin() as connection:
+            token = self._current.set(connection)
+            try:
+                yield
+            finally:
+                self._current.reset(token)
+
+    @property
+    def connection(self) -> sa.Connection:
+        """The connection of the open transaction.
+
+        Raises:
+            RuntimeError: none is open; a store is used outside of a use case.
+        """
+        connection = self._current.get()
+        if connection is None:
+            raise RuntimeError("no transaction is open: stores are used inside a use case")
+        return connection
+
+    def execute(
+        self,
+        statement: sa.Executable,
+        parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    ) -> sa.CursorResult[Any]:
+        """Run a statement in the open transaction."""
+        result = self.connection.execute(statement, parameters)
+        return result  # type: ignore[return-value]  # Core statements give cursor results
+
+    def assert_no_transaction(self) -> None:
+        """Fail when a transaction is open: nothing outside may be called then."""
+        if self._current.get() is not None:
+            raise RuntimeError("a database transaction is open across a call to the outside")
+
+    def lock(self, *names: str) -> None:
+        """Hold advisory locks on names until the transaction ends, in sorted order (no deadlock)."""
+        for name in sorted(set(names)):
+            self.execute(
+                sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name}
+            )
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()

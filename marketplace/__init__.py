@@ -1,0 +1,1 @@
+"""What a department buys: catalogue, orders, approvals, frameworks and contracts."""

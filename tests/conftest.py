@@ -1,0 +1,78 @@
+"""Fixtures for all tests: a real PostgreSQL, one fresh database a test, and a clock that is set."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from control_plane.adapters.postgres.embedded import EmbeddedPostgres
+from control_plane.adapters.postgres.schema import upgrade
+from control_plane.kernel import ids
+from control_plane.kernel.database import Database
+
+START = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+
+
+class SettableClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, at: datetime = START) -> None:
+        self._at = at
+
+    def now(self) -> datetime:
+        return self._at
+
+    def set(self, at: datetime) -> None:
+        self._at = at
+
+    def advance(self, **delta: float) -> datetime:
+        self._at += timedelta(**delta)
+        return self._at
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL server of this test process, with a migrated database as a template."""
+    with tempfile.TemporaryDirectory(prefix="borough-test-") as folder:
+        server = EmbeddedPostgres(Path(folder) / "postgres", durable=False)
+        with server:
+            database = Database(server.url("borough"))
+            upgrade(database)
+            database.close()
+            yield server
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """The URL of a fresh, migrated database that nobody else uses."""
+    name = ids.new("test")
+    admin = postgres.url("postgres").replace("postgresql+psycopg", "postgresql")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE borough STRATEGY FILE_COPY")
+    yield postgres.url(name)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url, pool_size=5)
+    yield database
+    database.close()
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the person who runs the tests reaches them."""
+    for name in list(os.environ):
+        if name.startswith("BOROUGH_") and not name.startswith("BOROUGH_DEVCLOUD_"):
+            monkeypatch.delenv(name)
