@@ -1,0 +1,311 @@
+"""What provisioning needs from outside: engines that turn programs into resources."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from control_plane.kernel.errors import BoroughError
+from control_plane.provisioning.graph import (
+    ApplyResult,
+    DriftFinding,
+    EngineEvent,
+    Graph,
+    Json,
+    Preview,
+)
+
+
+class ProgramError(BoroughError):
+    """A blueprint's program raised, exited, hung, overran a limit, or broke the protocol.
+
+    It concerns that one operation only. ``message`` says what happened in words for the
+    blueprint's author; ``details`` may hold ``output``, the end of what the program printed.
+    """
+
+    code = "program_failed"
+
+
+class EngineError(BoroughError):
+    """The engine itself could not do its work (CLI missing, region unreachable, state broken).
+
+    Unlike a failed resource, which is a result, nothing is known to have been changed.
+    """
+
+    code = "engine_failed"
+
+
+class StackBusyError(BoroughError):
+    """Another operation holds the stack. Only that operation's owner may ``recover`` it."""
+
+    code = "stack_busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A blueprint revision's content, unpacked.
+
+    Attributes:
+        path: Folder with ``Pulumi.yaml`` and ``__main__.py``; it is only read, and must be
+            readable by any user of the machine (programs run unprivileged where possible).
+        digest: ``sha256:…`` of the content; engines may cache by it.
+    """
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class StackRef:
+    """The state that a deployment owns: one stack per deployment.
+
+    Attributes:
+        deployment: Id of the deployment (``dep_…``); every resource carries it as tag or name.
+        project: Name in the program's ``Pulumi.yaml``; namespace of its configuration.
+        stack: Name of the stack; unique within the platform. The deployment id will do.
+    """
+
+    deployment: str
+    project: str
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegionAccess:
+    """A region as a program may see it.
+
+    Attributes:
+        id: Id of the region; the embedded engine keeps capacity and quota under it.
+        kinds: ``openstack``, ``kubernetes`` or both.
+        config: Plain facts, per kind: ``{"openstack": {"auth_url", "region_name", "domain",
+            "external_network_id", "images": {name: id}, "flavors": {size: {"id", "vcpus",
+            "ram_mb", "disk_gb"}}, "volume_type"}, "kubernetes": {"ingress_class",
+            "storage_class", "await_pods"}}``.
+        credentials: Secrets, per kind: ``{"openstack": {"user_name", "password",
+            "project_name", "user_domain_name", "project_domain_name"},
+            "kubernetes": {"kubeconfig"}}``. They reach the program as secret configuration and
+            explicit provider arguments, never by the environment.
+    """
+
+    id: str
+    kinds: frozenset[str]
+    config: Mapping[str, Json] = field(default_factory=dict)
+    credentials: Mapping[str, Json] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentContext:
+    """What a program may know of the deployment that it is run for.
+
+    Attributes:
+        id: Deployment id, same as ``StackRef.deployment``.
+        name: Short DNS-like name (``a-z0-9-``, at most 40 characters) for names of resources.
+        tenancy: The tenancy's name, same form.
+        tags: Plain labels: department, system, order, …
+        seed: A secret of at least 32 random characters that stays the same for the life of the
+            deployment. Programs derive passwords from it, so that a retry makes the same ones.
+        tenancy_outputs: Plain outputs of the tenancy's own deployment (project id, network id,
+            namespace, …) when this deployment goes into a tenancy; else empty.
+        tenancy_secrets: The same for its secret outputs (user's password, kubeconfig, …).
+    """
+
+    id: str
+    name: str
+    tenancy: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    seed: str = field(default="", repr=False)
+    tenancy_outputs: Mapping[str, Json] = field(default_factory=dict)
+    tenancy_secrets: Mapping[str, Json] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run of a program may use. A program that needs more fails alone.
+
+    Attributes:
+        seconds: Wall-clock time of the program itself; the clouds' own waiting during an apply
+            is bounded by ``operation_seconds``.
+        cpu_seconds: Processor time of the program.
+        memory_bytes: Address space of the program's process.
+        output_bytes: How much of what it prints is kept; the rest is read and dropped.
+        resources: How many resources it may declare.
+        operation_seconds: Wall-clock time of a whole apply or destroy.
+    """
+
+    seconds: float = 60.0
+    cpu_seconds: int = 60
+    memory_bytes: int = 2 * 1024**3
+    output_bytes: int = 64 * 1024
+    resources: int = 2000
+    operation_seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything that one operation on one stack needs.
+
+    The program finds it in its Pulumi configuration, in the project's namespace: the objects
+    ``inputs``, ``region`` (id, kinds and plain facts), ``deployment`` (id, name, tenancy, tags,
+    tenancy outputs) and the secret object ``credentials`` (region, tenancy, seed).
+    """
+
+    stack: StackRef
+    program: Program
+    inputs: Mapping[str, Json]
+    region: RegionAccess
+    deployment: DeploymentContext
+    limits: Limits = field(default_factory=Limits)
+
+    def configuration(self) -> dict[str, Json]:
+        """Return the plain part of the program's configuration."""
+        return {
+            "inputs": dict(self.inputs),
+            "region": {
+                "id": self.region.id,
+                "kinds": list[Json](sorted(self.region.kinds)),
+                **dict(self.region.config),
+            },
+            "deployment": {
+                "id": self.deployment.id,
+                "name": self.deployment.name,
+                "tenancy": self.deployment.tenancy,
+                "tags": dict(self.deployment.tags),
+                "tenancy_outputs": dict(self.deployment.tenancy_outputs),
+            },
+        }
+
+    def secrets(self) -> dict[str, Json]:
+        """Return the secret object ``credentials`` of the program's configuration."""
+        return {
+            "region": dict(self.region.credentials),
+            "tenancy": dict(self.deployment.tenancy_secrets),
+            "seed": self.deployment.seed,
+        }
+
+
+class Cancellation(Protocol):
+    """Asked between steps; a ``threading.Event`` is one."""
+
+    def is_set(self) -> bool:
+        """Return True once the operation should stop after its running steps."""
+
+
+OnEvent = Callable[[EngineEvent], None]
+Confirm = Callable[[Preview], None]
+
+
+class Engine(Protocol):
+    """Turns a program into resources and back. Held to ``tests/contract/engine``.
+
+    One operation per stack at a time: a second one raises :class:`StackBusyError`. No method may be
+    called inside a database transaction. ``on_event`` is called from a thread of the engine's
+    choice, one call at a time.
+
+    Importing existing objects is not part of the port yet.
+    """
+
+    @property
+    def simulated(self) -> bool:
+        """True when what it makes exists only within the platform; surfaces say so."""
+
+    def evaluate(self, run: Run) -> Graph:
+        """Return the resources that the program declares; no state, no cloud, no side effect.
+
+        Raises:
+            ProgramError: The program did not end well.
+        """
+
+    def preview(
+        self, run: Run, *, on_event: OnEvent | None = None, refresh: bool = False
+    ) -> Preview:
+        """Return what an apply would do now.
+
+        Args:
+            run: What to run.
+            on_event: Receives live progress.
+            refresh: Compare with what the cloud really has instead of with the state.
+
+        Raises:
+            ProgramError: The program did not end well.
+            EngineError: The engine could not compare.
+            StackBusyError: Another operation holds the stack.
+        """
+
+    def apply(
+        self,
+        run: Run,
+        *,
+        confirm: Confirm,
+        on_event: OnEvent | None = None,
+        cancel: Cancellation | None = None,
+        refresh: bool = False,
+    ) -> ApplyResult:
+        """Preview afresh, ask ``confirm``, then make it so.
+
+        ``confirm`` gets the fresh preview while the stack is held and before anything is touched;
+        whatever it raises ends the operation, unchanged, and reaches the caller. Steps that are
+        not in that preview are refused.
+
+        Calling it again after it was cut off (its process killed) completes the work without a
+        second set of resources; call :meth:`recover` first.
+
+        Args:
+            run: What to run.
+            confirm: Judges the fresh preview; returns to allow, raises to refuse.
+            on_event: Receives live progress per resource.
+            cancel: Asked between steps; when set, running steps end and the rest is not begun.
+            refresh: First read what the cloud really has: how drift is repaired.
+
+        Returns:
+            The outcome. A resource that the cloud refused is a result (``state`` is failed), not
+            an exception.
+
+        Raises:
+            ProgramError: The program did not end well, before anything was touched.
+            EngineError: The engine could not begin.
+            StackBusyError: Another operation holds the stack.
+        """
+
+    def refresh(
+        self, run: Run, *, on_event: OnEvent | None = None, accept: bool = False
+    ) -> tuple[DriftFinding, ...]:
+        """Compare the state with what the cloud really has, ordered by URN.
+
+        Args:
+            run: Whose stack; the program is not run.
+            on_event: Receives live progress.
+            accept: Write reality into the state; otherwise the state is left as it is, and the
+                next call finds the same again.
+
+        Raises:
+            EngineError: The region did not answer.
+            StackBusyError: Another operation holds the stack.
+        """
+
+    def destroy(
+        self,
+        run: Run,
+        *,
+        on_event: OnEvent | None = None,
+        cancel: Cancellation | None = None,
+    ) -> ApplyResult:
+        """Delete everything the stack holds, dependents first; the program is not run.
+
+        A stack that never existed, or that is gone already, succeeds with no outcomes. After
+        success nothing of the stack is left, its state included.
+        """
+
+    def recover(self, run: Run, *, on_event: OnEvent | None = None) -> None:
+        """Make a stack usable again after the process that worked on it was killed.
+
+        Ends what may still run of it, clears its lock, and resolves operations that were begun
+        and never confirmed, by looking at the cloud. May only be called by the owner of the
+        operation. Harmless on a stack that needs nothing.
+        """
+
+    def outputs(self, run: Run) -> tuple[dict[str, Json], dict[str, Json]]:
+        """Return the stack's exported values: plain ones, and secret ones in clear.
+
+        Raises:
+            EngineError: There is no such stack.
+        """
