@@ -14,7 +14,10 @@ import platformdirs
 
 from control_plane.kernel.errors import Collector
 
+#: Variables of the command line, which is a client: they are no settings of the platform.
+_CLIENT = {"BOROUGH_URL", "BOROUGH_TOKEN", "BOROUGH_CONTEXT"}
 _TRUE = {"1", "true", "yes", "on"}
+_HOME = Path(platformdirs.user_data_dir("borough"))
 _FALSE = {"0", "false", "no", "off", ""}
 
 
@@ -27,7 +30,7 @@ class Settings:
     """All settings, typed. Unknown ``BOROUGH_`` variables are an error, not a silent typo."""
 
     home: Path = _setting(
-        Path(platformdirs.user_data_dir("borough")),
+        _HOME,
         "Folder of the platform's own files: embedded database, keys, run files.",
     )
     database_url: str = _setting(
@@ -67,7 +70,8 @@ class Settings:
     currency: str = _setting("CNY", "Currency of prices and contracts (ISO 4217).")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
     simulated_time: bool = _setting(
-        False, "Allow the platform's clock to be shifted (the demonstration does so). Never in production."
+        False,
+        "Allow the platform's clock to be shifted (the demonstration does so). Never in production.",
     )
 
     @property
@@ -89,15 +93,57 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     for name, text in source.items():
         if not name.startswith("BOROUGH_") or name.startswith("BOROUGH_DEVCLOUD_"):
             continue
+        if name in _CLIENT:
+            continue
         if not found.check(name in known, name, "is not a setting"):
             continue
         target = known[name]
         try:
             values[target.name] = _convert(target, text)
         except ValueError as error:
-            found.check(False, name, str(error))  # noqa: FBT003
+            found.check(False, name, str(error))
     found.finish()
     return Settings(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """What the command line, a client of the API, takes from the environment.
+
+    Attributes:
+        url: BOROUGH_URL, address of a platform; it wins over the contexts.
+        token: BOROUGH_TOKEN, an API token; it wins over the context's.
+        context: BOROUGH_CONTEXT, the context to use instead of the current one.
+        folder: where the contexts are kept (the platform's folder for users' configuration).
+        home: where a platform on this machine keeps its run file.
+        language: ``zh`` when the terminal's locale is Chinese, else ``en``.
+    """
+
+    url: str
+    token: str
+    context: str
+    folder: Path
+    home: Path
+    language: str
+
+
+def client_from_environment(environment: Mapping[str, str] | None = None) -> ClientSettings:
+    """The client's settings of this process."""
+    source = os.environ if environment is None else environment
+    locale = source.get("LC_ALL") or source.get("LC_MESSAGES") or source.get("LANG") or ""
+    home = source.get("BOROUGH_HOME")
+    return ClientSettings(
+        url=source.get("BOROUGH_URL", ""),
+        token=source.get("BOROUGH_TOKEN", ""),
+        context=source.get("BOROUGH_CONTEXT", ""),
+        folder=Path(platformdirs.user_config_dir("borough")),
+        home=_convert_path(home) if home else Path(platformdirs.user_data_dir("borough")),
+        language="zh" if locale.lower().startswith("zh") else "en",
+    )
+
+
+def _convert_path(text: str) -> Path:
+    return Path(text).expanduser().resolve()
 
 
 def _convert(target: Field[Any], text: str) -> Any:  # noqa: ANN401
@@ -112,7 +158,7 @@ def _convert(target: Field[Any], text: str) -> Any:  # noqa: ANN401
             raise ValueError("must be a whole number")
         return int(text)
     if target.type is Path:
-        return Path(text).expanduser().resolve()
+        return _convert_path(text)
     return text
 
 

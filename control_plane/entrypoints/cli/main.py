@@ -1,0 +1,66 @@
+"""``borough``: every command by name; each is loaded when it is run."""
+
+import importlib.metadata
+
+import click
+
+from control_plane.surface.cli.lazy import LazyGroup
+
+_MEMBERS = {
+    "approval": ("marketplace.commands:approval", "Approvals: decide orders by plan and price."),
+    "audit": ("control_plane.access.commands:audit", "The audit log."),
+    "blueprint": ("control_plane.provisioning.commands:blueprint", "Blueprints and revisions."),
+    "catalog": ("marketplace.commands:catalog", "The catalogue: offerings and plans."),
+    "completion": ("control_plane.surface.cli.commands:completion", "Shell completion."),
+    "config": ("control_plane.surface.cli.commands:config", "Settings of this environment."),
+    "context": ("control_plane.surface.cli.commands:context", "Platforms you signed in to."),
+    "db": ("control_plane.entrypoints.cli.processes:db", "The database's schema."),
+    "demo": ("control_plane.entrypoints.demo:demo", "Start a demonstration city."),
+    "deployment": ("control_plane.provisioning.commands:deployment", "What is deployed."),
+    "login": ("control_plane.access.commands:login", "Sign in to a platform."),
+    "operation": ("control_plane.operations.commands:operation", "Long work: watch, cancel."),
+    "order": ("marketplace.commands:order", "Orders: what a department asks for."),
+    "region": ("control_plane.provisioning.commands:region", "Regions and their capacity."),
+    "serve": ("control_plane.entrypoints.cli.processes:serve", "Run the web and API process."),
+    "statement": ("control_plane.billing.commands:statement", "A department's bills."),
+    "usage": ("control_plane.metering.commands:usage", "Usage: push and list."),
+    "worker": ("control_plane.entrypoints.cli.processes:worker", "Run a worker."),
+}
+
+_SECTIONS = {
+    "Departments": ("catalog", "order", "approval", "deployment", "usage", "statement"),
+    "Administrators": ("region", "blueprint", "operation", "audit"),
+    "Account": ("login", "context", "completion"),
+    "The platform itself": ("demo", "serve", "worker", "db", "config"),
+}
+
+
+def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"borough {importlib.metadata.version('borough')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    members=_MEMBERS,
+    sections=_SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 conflict, "
+    "6 wait timed out, 7 needs approval.",
+)
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version,
+    help="Show the version and exit.",
+)  # fmt: skip
+def borough() -> None:
+    """A city's cloud: departments order, the city approves, Borough provisions and bills."""
+
+
+def main() -> None:
+    """The console script."""
+    borough(prog_name="borough")
+
+
+if __name__ == "__main__":
+    main()
