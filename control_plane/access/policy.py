@@ -1,0 +1,147 @@
+"""Who may do what: a table of roles and actions, applied to grants on the tree of organisations.
+
+The table is data (``roles.yaml``). A grant of a role on a path holds for that path and all below.
+Actions under ``everywhere`` need the role on any path: what they show is the whole platform's.
+"""
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+import yaml
+
+from control_plane.kernel.actor import Actor, ActorKind
+from control_plane.kernel.errors import Forbidden, NotFound
+
+ROOT = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The table of roles and actions.
+
+    Attributes:
+        roles: each role with its titles, English and Chinese.
+        actions: the roles that hold each action on the path of their grant and below.
+        everywhere: the same for actions that do not depend on a path.
+    """
+
+    roles: Mapping[str, Mapping[str, str]]
+    actions: Mapping[str, frozenset[str]]
+    everywhere: Mapping[str, frozenset[str]]
+
+    def roles_of(self, action: str) -> frozenset[str]:
+        """The roles that hold an action.
+
+        Raises:
+            LookupError: no such action; a defect of the caller.
+        """
+        found = self.actions.get(action) or self.everywhere.get(action)
+        if found is None:
+            raise LookupError(f"{action} is not in roles.yaml")
+        return found
+
+    def actions_of(self, role: str) -> frozenset[str]:
+        """All actions that a role holds."""
+        both = [*self.actions.items(), *self.everywhere.items()]
+        return frozenset(action for action, roles in both if role in roles)
+
+    def all_actions(self) -> frozenset[str]:
+        """Every action that there is."""
+        return frozenset(self.actions) | frozenset(self.everywhere)
+
+
+def parse(text: str) -> Table:
+    """Read a table.
+
+    Raises:
+        ValueError: an unknown role, an empty or unsorted list, or an action in both parts.
+    """
+    data = yaml.safe_load(text)
+    roles = data["roles"]
+    for part in ("actions", "everywhere"):
+        names = list(data[part])
+        if names != sorted(names):
+            raise ValueError(f"{part} must be sorted by name")
+        for action, holders in data[part].items():
+            unknown = set(holders) - set(roles)
+            if unknown or not holders:
+                raise ValueError(f"{action}: roles must be known and not none: {sorted(unknown)}")
+    twice = set(data["actions"]) & set(data["everywhere"])
+    if twice:
+        raise ValueError(f"in both parts: {sorted(twice)}")
+    return Table(
+        roles,
+        {action: frozenset(holders) for action, holders in data["actions"].items()},
+        {action: frozenset(holders) for action, holders in data["everywhere"].items()},
+    )
+
+
+@functools.cache
+def table() -> Table:
+    """The table of this installation."""
+    return parse(resources.files(__package__).joinpath("roles.yaml").read_text("utf-8"))
+
+
+def allows(actor: Actor, action: str, path: str) -> bool:
+    """Whether the actor may do this to a thing of the organisation at ``path``."""
+    if action in table().everywhere:
+        return bool(_holding(actor, action))
+    return any(path.startswith(prefix) for prefix in _holding(actor, action))
+
+
+def require(actor: Actor, action: str, path: str) -> None:
+    """Refuse unless the actor may do this to a thing of the organisation at ``path``.
+
+    Raises:
+        NotFound: the path is none of the actor's business: it does not learn what is there.
+        Forbidden: the actor belongs there and its roles do not allow this.
+    """
+    if allows(actor, action, path):
+        return
+    if any(grant.covers(path) for grant in actor.grants):
+        raise Forbidden(f"this needs the permission {action} on {path}", action=action, path=path)
+    raise NotFound("there is no such thing")
+
+
+def may_somewhere(actor: Actor, action: str) -> bool:
+    """Whether the actor holds the action on any path at all."""
+    return bool(_holding(actor, action))
+
+
+def visible_paths(actor: Actor, action: str) -> tuple[str, ...]:
+    """The shortest prefixes of paths on which the actor holds the action; empty for none.
+
+    Lists filter by them: a row is visible when its path begins with one of these.
+    """
+    holding = _holding(actor, action)
+    if action in table().everywhere and holding:
+        return (ROOT,)
+    return _shortest(holding)
+
+
+def _holding(actor: Actor, action: str) -> tuple[str, ...]:
+    """The paths on which the actor holds the action, its token's scopes considered."""
+    roles = table().roles_of(action)
+    if actor.kind is ActorKind.SYSTEM:
+        return (ROOT,)
+    if not in_scope(actor.scopes, action):
+        return ()
+    return tuple(grant.path for grant in actor.grants if grant.role in roles)
+
+
+def in_scope(scopes: frozenset[str] | None, action: str) -> bool:
+    """Whether a token's scopes admit an action: by name, ``noun.*``, ``*.verb``; None: all."""
+    if scopes is None:
+        return True
+    noun, _, verb = action.partition(".")
+    return not scopes.isdisjoint({action, f"{noun}.*", f"*.{verb}"})
+
+
+def _shortest(paths: Iterable[str]) -> tuple[str, ...]:
+    kept: list[str] = []
+    for path in sorted(set(paths)):
+        if not any(path.startswith(prefix) for prefix in kept):
+            kept.append(path)
+    return tuple(kept)
