@@ -1,0 +1,1 @@
+"""Where programs that nobody vouches for are run; shared by both engines. See README.md."""

@@ -1,0 +1,1 @@
+"""Declares nothing."""  # noqa: INP001 - a program, not a module
