@@ -36,6 +36,7 @@ MARK = "__borough_idempotent__"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 #: After this long without an answer the process of a request counts as lost.
 _LEASE = timedelta(seconds=60)
+_LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL, appendix A
 _HEADERS = ("Content-Type", "Location", "ETag")
 
 
@@ -94,6 +95,8 @@ def _claim_or_wait(store: IdempotencyStore, claim: Claim, runtime: Runtime) -> b
     try:
         taken = store.claim(claim, runtime.clock.now())
     except sa.exc.OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
         raise Conflict("a request with this Idempotency-Key is being answered") from error
     runtime.database.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
     return taken

@@ -74,8 +74,9 @@ class IdempotencyStore:
                 expires_at=now + KEPT,
             )
             .on_conflict_do_nothing()
+            .returning(idempotency_table.c.key)
         )
-        return self._database.execute(statement).rowcount == 1
+        return self._database.execute(statement).first() is not None
 
     def take_over(self, claim: Claim, claimed_at: datetime, now: datetime) -> bool:
         """Take an unanswered key from a request that was lost; False when another was quicker."""
@@ -90,10 +91,16 @@ class IdempotencyStore:
     def get(self, claim: Claim) -> Kept | None:
         """What is known of the key."""
         t = idempotency_table.c
-        row = self._database.execute(
-            sa.select(t.request_hash, t.claimed_at, t.status, t.headers, t.body).where(_is(claim))
-        ).one_or_none()
-        return None if row is None else Kept(**row._mapping)
+        row = (
+            self._database.execute(
+                sa.select(t.request_hash, t.claimed_at, t.status, t.headers, t.body).where(
+                    _is(claim)
+                )
+            )
+            .mappings()
+            .one_or_none()
+        )
+        return None if row is None else Kept(**row)
 
     def answer(self, claim: Claim, status: int, headers: dict[str, str], body: str) -> None:
         """Keep the answer."""
