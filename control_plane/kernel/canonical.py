@@ -13,20 +13,20 @@ import rfc8785
 from control_plane.kernel.time import format_instant
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - walks any JSON-like value
-    """The value in JSON's own types: decimals as plain strings, instants in RFC 3339, no floats lost.
+def plain(value: Any) -> Any:  # noqa: ANN401, C901, PLR0911 - one case a type
+    """The value in JSON's own types: decimals as plain strings, instants in RFC 3339.
 
     Raises:
         TypeError: a value that has no JSON form.
     """
+    if isinstance(value, Enum):
+        return plain(value.value)
     if value is None or isinstance(value, bool | str | int | float):
-        return value.value if isinstance(value, Enum) else value
+        return value
     if isinstance(value, Decimal):
         return decimal_text(value)
     if isinstance(value, datetime):
         return format_instant(value)
-    if isinstance(value, Enum):
-        return plain(value.value)
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):

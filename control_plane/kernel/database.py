@@ -22,6 +22,12 @@ metadata = sa.MetaData(
 )
 
 
+def on_create(table: sa.Table, sql: str) -> None:
+    """Run SQL right after a table is made: triggers, functions and views that belong to it."""
+    statement = sa.DDL(sql.replace("%", "%%"))  # type: ignore[no-untyped-call]
+    sa.event.listen(table, "after_create", statement)
+
+
 class UnitOfWork(Protocol):
     """What a service needs of the database: that its work holds together."""
 
@@ -86,8 +92,7 @@ class Database:
         parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> sa.CursorResult[Any]:
         """Run a statement in the open transaction."""
-        result = self.connection.execute(statement, parameters)
-        return result  # type: ignore[return-value]  # Core statements give cursor results
+        return self.connection.execute(statement, parameters)
 
     def assert_no_transaction(self) -> None:
         """Fail when a transaction is open: nothing outside may be called then."""
@@ -95,7 +100,7 @@ class Database:
             raise RuntimeError("a database transaction is open across a call to the outside")
 
     def lock(self, *names: str) -> None:
-        """Hold advisory locks on names until the transaction ends, in sorted order (no deadlock)."""
+        """Hold advisory locks on names until the transaction ends, in sorted order."""
         for name in sorted(set(names)):
             self.execute(
                 sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name}

@@ -77,7 +77,7 @@ class Forbidden(BoroughError):
 
 
 class QuotaExceeded(BoroughError):
-    """A limit of quota, capacity or money would be passed; ``details`` says which and by how much."""
+    """A limit of quota, capacity or money would be passed; ``details`` says which and how far."""
 
     code = "quota_exceeded"
 

@@ -72,7 +72,7 @@ def cursor(*key: str) -> str:
 
 
 def page_of(rows: Sequence[T], request: PageRequest, key: Callable[[T], Sequence[str]]) -> Page[T]:
-    """A page from up to ``limit + 1`` rows, sorted by ``key``; the extra row only shows there is more."""
+    """A page from up to ``limit + 1`` rows sorted by ``key``; the extra one shows there is more."""
     if len(rows) <= request.limit:
         return Page(tuple(rows))
     kept = rows[: request.limit]

@@ -71,7 +71,7 @@ class Settings:
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
     simulated_time: bool = _setting(
         False,
-        "Allow the platform's clock to be shifted (the demonstration does so). Never in production.",
+        "Allow the platform's clock to be shifted (for demonstrations). Never in production.",
     )
 
     @property

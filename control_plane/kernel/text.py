@@ -32,6 +32,8 @@ class Text:
         pairs = value if isinstance(value, dict) else {}
         for language in ("en", "zh"):
             text = pairs.get(language)
-            found.check(isinstance(text, str) and text.strip(), f"{field}.{language}", "is required")
+            found.check(
+                isinstance(text, str) and text.strip(), f"{field}.{language}", "is required"
+            )
         found.finish()
         return Text(pairs["en"], pairs["zh"])

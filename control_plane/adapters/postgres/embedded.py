@@ -157,7 +157,7 @@ class EmbeddedPostgres:
     def _call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         # Output goes to a file: a server started here would keep a pipe open for ever.
         with tempfile.TemporaryFile("w+") as out:
-            done = subprocess.run(  # noqa: S603 - fixed programs, our own arguments
+            done = subprocess.run(
                 [str(self._binaries / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -211,7 +211,7 @@ def _server_user() -> str:
     try:
         pwd.getpwnam(_ROOT_RUNS_AS)
     except KeyError:
-        subprocess.run(
+        subprocess.run(  # noqa: S603 - fixed arguments
             ["/usr/sbin/useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin",
              "--user-group", _ROOT_RUNS_AS],
             check=True,

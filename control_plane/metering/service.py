@@ -1,0 +1,310 @@
+"""Use cases of metering: intake, quarantine, collection, and what was used."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from control_plane.access import policy
+from control_plane.kernel.actor import Actor, ActorKind
+from control_plane.kernel.database import UnitOfWork
+from control_plane.kernel.errors import BoroughError, Conflict, Invalid, NotFound
+from control_plane.kernel.paging import Page, PageRequest
+from control_plane.kernel.time import Clock, Interval
+from control_plane.metering.model import (
+    IntakeResult,
+    Meter,
+    Outcome,
+    QuarantinedEvent,
+    ResourceRef,
+    Usage,
+    UsageEvent,
+    UsageRecord,
+    Watermark,
+    clip,
+    event_of,
+    parse_event,
+)
+from control_plane.metering.ports import Collector, MeteringStore, ResourceDirectory
+
+#: Clocks differ a little; an end this far ahead is not yet "in the future".
+CLOCK_SKEW = timedelta(minutes=5)
+#: A collection never reads more than this at once, so that each transaction stays small.
+COLLECTION_STEP = timedelta(days=7)
+ROOT = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What one batch is checked against, read once."""
+
+    actor: Actor
+    now: datetime
+    meters: Mapping[str, Meter]
+    resources: Mapping[str, ResourceRef]
+
+
+class Metering:
+    """Takes in usage, keeps it for ever, and answers what was used.
+
+    Args:
+        late_days: how many days after its end an event is accepted.
+    """
+
+    def __init__(
+        self,
+        *,
+        db: UnitOfWork,
+        clock: Clock,
+        store: MeteringStore,
+        directory: ResourceDirectory,
+        late_days: int = 45,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._store = store
+        self._directory = directory
+        self._late = timedelta(days=late_days)
+
+    # --- intake ---------------------------------------------------------------------------------
+
+    def ingest(self, actor: Actor, events: Sequence[Any]) -> list[IntakeResult]:
+        """Take in CloudEvents; answers what became of each, in their order.
+
+        The same event again changes nothing. The same key with another payload is a conflict: both
+        are kept and the first counts. What is malformed, unknown, in the future or too late waits
+        in quarantine with its reasons.
+
+        Raises:
+            Forbidden: the actor may not push usage anywhere.
+        """
+        if not policy.visible_paths(actor, "usage.push") and actor.kind is not ActorKind.SYSTEM:
+            policy.require(actor, "usage.push", ROOT)
+        with self._db.transaction():
+            return self._take_in(actor, events)
+
+    def _take_in(self, actor: Actor, events: Sequence[Any]) -> list[IntakeResult]:
+        now = self._clock.now()
+        parsed = [self._parse(actor, value, now) for value in events]
+        good = [item for item in parsed if isinstance(item, UsageEvent)]
+        resources = self._directory.resolve({event.resource for event in good})
+        context = _Context(actor, now, self._store.meters(), resources)
+        # A replay is a replay, however late it comes and whatever became of its resource since.
+        known = dict(self._store.known([event.key for event in good]))
+        results = {}
+        fresh: list[tuple[int, UsageEvent, ResourceRef]] = []
+        first: dict[tuple[str, str], str] = known
+        for index, event in enumerate(parsed):
+            if isinstance(event, IntakeResult):
+                results[index] = event
+            elif event.key in first:
+                results[index] = self._again(event, first[event.key], context)
+            elif reasons := self._doubts(event, context):
+                self._store.quarantine(event.payload, reasons, actor.id, now)
+                results[index] = IntakeResult(*event.key, Outcome.QUARANTINED, reasons)
+            else:
+                first[event.key] = event.payload_hash
+                fresh.append((index, event, context.resources[event.resource]))
+        # Another batch may have brought the same key meanwhile; then that one was first.
+        lost = self._store.add_events([(event, ref) for _, event, ref in fresh], now)
+        for index, event, _ in fresh:
+            if event.key in lost:
+                results[index] = self._again(event, lost[event.key], context)
+            else:
+                results[index] = IntakeResult(*event.key, Outcome.ACCEPTED)
+        return [results[index] for index in range(len(parsed))]
+
+    def _parse(self, actor: Actor, value: Any, now: datetime) -> UsageEvent | IntakeResult:  # noqa: ANN401
+        try:
+            return parse_event(value)
+        except Invalid as error:
+            reasons = tuple(f"{p.field}: {p.message}" for p in error.problems)
+            self._store.quarantine(value, reasons, actor.id, now)
+            return IntakeResult(*_key_of(value), Outcome.QUARANTINED, reasons)
+
+    def _again(self, event: UsageEvent, kept_hash: str, context: _Context) -> IntakeResult:
+        if kept_hash == event.payload_hash:
+            return IntakeResult(*event.key, Outcome.DUPLICATE)
+        self._store.add_conflict(event, context.actor.id, context.now)
+        reason = "an event with this source and id was accepted with another payload"
+        return IntakeResult(*event.key, Outcome.CONFLICT, (reason,))
+
+    def _doubts(self, event: UsageEvent, context: _Context) -> tuple[str, ...]:
+        reasons = []
+        meter = context.meters.get(event.meter)
+        if meter is None:
+            reasons.append(f"data.meter: {event.meter} is not a meter")
+        else:
+            reasons.extend(
+                f"data.dimensions.{name}: the meter has no such dimension"
+                for name in sorted(set(event.dimensions) - set(meter.dimensions))
+            )
+            reasons.extend(
+                f"data.dimensions.{name}: is required"
+                for name in meter.dimensions
+                if name not in event.dimensions
+            )
+        reasons.extend(self._resource_doubts(event, context))
+        end = event.interval.end or event.interval.start
+        if end > context.now + CLOCK_SKEW:
+            reasons.append("data.end: is in the future")
+        if end < context.now - self._late:
+            reasons.append(f"data.end: is more than {self._late.days} days ago")
+        return tuple(reasons)
+
+    @staticmethod
+    def _resource_doubts(event: UsageEvent, context: _Context) -> list[str]:
+        ref = context.resources.get(event.resource)
+        # What the sender may not meter is unknown to it: nothing tells a stranger that it exists.
+        if ref is None or not _may_push(context.actor, ref.path):
+            return [f"data.resource: {event.resource} is not a known resource"]
+        reasons = []
+        if event.tenancy is not None and event.tenancy != ref.tenancy_id:
+            reasons.append("data.tenancy: is not the tenancy of the resource")
+        end = event.interval.end or event.interval.start
+        if event.interval.start < ref.created_at - CLOCK_SKEW:
+            reasons.append("data.start: is before the resource was created")
+        if ref.deleted_at is not None and end > ref.deleted_at + CLOCK_SKEW:
+            reasons.append("data.end: is after the resource was deleted")
+        return reasons
+
+    # --- quarantine -----------------------------------------------------------------------------
+
+    def quarantine(self, actor: Actor, request: PageRequest) -> Page[QuarantinedEvent]:
+        """Events that wait, oldest first. Raises Forbidden."""
+        policy.require(actor, "usage.release", ROOT)
+        with self._db.transaction():
+            return self._store.quarantined(request)
+
+    def release(self, actor: Actor, quarantine_id: str) -> IntakeResult:
+        """Try an event again, now that its meter or resource may be known.
+
+        Raises:
+            NotFound: no such event waits.
+            Conflict: it was released before.
+            Invalid: it is still wrong; it stays in quarantine.
+        """
+        policy.require(actor, "usage.release", ROOT)
+        with self._db.transaction():
+            kept = self._store.quarantined_event(quarantine_id)
+            if kept is None:
+                raise NotFound(f"no event {quarantine_id} is in quarantine")
+            if kept.released_at is not None:
+                raise Conflict(f"{quarantine_id} was released already")
+            (result,) = self._take_in(actor, [kept.payload])
+            if result.outcome is not Outcome.QUARANTINED:
+                self._store.mark_released(quarantine_id, self._clock.now())
+            return result
+
+    # --- meters ---------------------------------------------------------------------------------
+
+    def define_meters(self, actor: Actor, meters: Sequence[Meter]) -> None:
+        """Add meters, or change title, unit and dimensions of known ones; not their aggregation."""
+        policy.require(actor, "meter.manage", ROOT)
+        with self._db.transaction():
+            self._store.put_meters(meters)
+
+    def meters(self, actor: Actor) -> list[Meter]:
+        """All meters, by name; they are no secret."""
+        del actor
+        with self._db.transaction():
+            return list(self._store.meters().values())
+
+    # --- collection -----------------------------------------------------------------------------
+
+    def collect(self, region_id: str, collector: Collector, *, since: datetime) -> int:
+        """Collect a region from its watermark to now; answers how many events were new.
+
+        The events and the watermark move in one transaction: a crash repeats the window and counts
+        nothing twice. A region that does not answer keeps its watermark, so that the gap stays
+        visible and is filled by the next success.
+
+        Args:
+            since: where to begin when the region was never collected.
+        """
+        made = 0
+        while True:
+            with self._db.transaction():
+                mark = self._store.watermark(region_id)
+            start = mark.collected_until or since
+            now = self._clock.now()
+            until = min(now, start + COLLECTION_STEP)
+            if until <= start:
+                return made
+            window = Interval(start, until)
+            try:
+                self._db.assert_no_transaction()
+                seen = clip(list(collector.observe(region_id, window)), window)
+            except BoroughError as error:
+                self._note_failure(region_id, str(error), now)
+                raise
+            made += self._keep(region_id, mark, window, seen)
+            if until >= now:
+                return made
+
+    def _keep(self, region_id: str, mark: Watermark, window: Interval, seen: Sequence[Any]) -> int:
+        source = f"borough:collector:{region_id}"
+        actor = Actor.system("collector")
+        with self._db.transaction():
+            self._store.lock_region(region_id)
+            if self._store.watermark(region_id).collected_until != mark.collected_until:
+                return 0  # another collector was faster; its window holds
+            results = self._take_in(actor, [event_of(each, source) for each in seen])
+            now = self._clock.now()
+            self._store.set_watermark(Watermark(region_id, window.end, now, now))
+        return sum(result.outcome is Outcome.ACCEPTED for result in results)
+
+    def _note_failure(self, region_id: str, error: str, now: datetime) -> None:
+        with self._db.transaction():
+            self._store.lock_region(region_id)
+            mark = self._store.watermark(region_id)
+            self._store.set_watermark(
+                Watermark(region_id, mark.collected_until, now, mark.succeeded_at, error)
+            )
+
+    def watermarks(self, actor: Actor) -> list[Watermark]:
+        """How far each region is collected. Raises Forbidden."""
+        policy.require(actor, "region.view", ROOT)
+        with self._db.transaction():
+            return self._store.watermarks()
+
+    # --- what was used --------------------------------------------------------------------------
+
+    def records(
+        self,
+        actor: Actor,
+        window: Interval,
+        request: PageRequest,
+        filters: Mapping[str, str] | None = None,
+    ) -> Page[UsageRecord]:
+        """Records that the actor may see, by hour.
+
+        Args:
+            filters: any of ``tenancy_id``, ``resource_id``, ``meter``.
+        """
+        paths = policy.visible_paths(actor, "usage.view")
+        with self._db.transaction():
+            return self._store.records(paths, filters or {}, window, request)
+
+    def usage(
+        self, actor: Actor, window: Interval, filters: Mapping[str, str] | None = None
+    ) -> list[Usage]:
+        """Sums by resource and meter over the window, of what the actor may see."""
+        paths = policy.visible_paths(actor, "usage.view")
+        with self._db.transaction():
+            return self._store.usage(paths, filters or {}, window)
+
+    def event(self, source: str, event_id: str) -> Mapping[str, Any] | None:
+        """One event as it was sent, for features above that explain a charge."""
+        with self._db.transaction():
+            return self._store.event(source, event_id)
+
+
+def _may_push(actor: Actor, path: str) -> bool:
+    return actor.kind is ActorKind.SYSTEM or policy.allows(actor, "usage.push", path)
+
+
+def _key_of(value: Any) -> tuple[str, str]:  # noqa: ANN401 - outside data
+    if not isinstance(value, dict):
+        return "", ""
+    return str(value.get("source", ""))[:512], str(value.get("id", ""))[:512]
