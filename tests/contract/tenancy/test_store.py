@@ -1,0 +1,17 @@
+from decimal import Decimal
+
+from control_plane.kernel.database import Database
+from control_plane.tenancy.model import Reservation, ReservationState, Tenancy
+from control_plane.tenancy.store import PostgresTenancy
+
+
+def test_a_key_is_written_once(database: Database, city: dict[str, Tenancy]) -> None:
+    store = PostgresTenancy(database)
+    made = Reservation(
+        "a", city["records"].id, {"ram_gb": Decimal("0.5")}, ReservationState.RESERVED
+    )
+    with database.transaction():
+        assert store.add_reservation(made)
+        assert not store.add_reservation(made)
+        assert store.reservation("a") == made
+        assert store.reservation("b") is None
