@@ -10,7 +10,7 @@ from control_plane.kernel.actor import Actor, ActorKind
 from control_plane.kernel.database import UnitOfWork
 from control_plane.kernel.errors import BoroughError, Conflict, Invalid, NotFound
 from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.time import Clock, Interval
+from control_plane.kernel.time import Clock, Interval, month
 from control_plane.metering.model import (
     IntakeResult,
     Meter,
@@ -293,6 +293,10 @@ class Metering:
         paths = policy.visible_paths(actor, "usage.view")
         with self._db.transaction():
             return self._store.usage(paths, filters or {}, window)
+
+    def this_month(self) -> Interval:
+        """The calendar month of now."""
+        return month(f"{self._clock.now():%Y-%m}")
 
     def event(self, source: str, event_id: str) -> Mapping[str, Any] | None:
         """One event as it was sent, for features above that explain a charge."""
