@@ -1,0 +1,37 @@
+"""What the devcloud's OpenStack has from its operator: sizes, an image and a way out."""
+
+from openstack.connection import Connection
+
+FLAVORS = {  # name: virtual processors, memory in MiB, disk in GiB
+    "city.small": (1, 1024, 10),
+    "city.medium": (2, 4096, 20),
+    "city.large": (4, 8192, 40),
+}
+IMAGE = "debian-12"
+EXTERNAL_NETWORK = "external"
+
+
+def seed(connection: Connection) -> None:
+    """Make what is missing; what is there is kept, so that it may be called at any time."""
+    sizes = {flavor.name for flavor in connection.compute.flavors()}
+    for name, (vcpus, ram, disk) in FLAVORS.items():
+        if name not in sizes:
+            connection.compute.create_flavor(name=name, vcpus=vcpus, ram=ram, disk=disk)
+    if not list(connection.image.images(name=IMAGE)):
+        connection.image.create_image(
+            name=IMAGE,
+            disk_format="raw",
+            container_format="bare",
+            visibility="public",
+            data=b"\0" * 65536,  # the devcloud's hypervisor boots nothing
+        )
+    if not list(connection.network.networks(name=EXTERNAL_NETWORK)):
+        network = connection.network.create_network(
+            name=EXTERNAL_NETWORK,
+            is_router_external=True,
+            provider_network_type="flat",
+            provider_physical_network="public4",
+        )
+        connection.network.create_subnet(
+            network_id=network.id, ip_version=4, cidr="198.51.100.0/24", enable_dhcp=False
+        )
