@@ -1,0 +1,264 @@
+"""What a handler sees of its operation."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from control_plane.kernel import canonical
+from control_plane.kernel.database import UnitOfWork
+from control_plane.kernel.errors import Unavailable
+from control_plane.kernel.time import Clock
+from control_plane.operations.model import (
+    Cancelled,
+    Lease,
+    Operation,
+    StepState,
+    Superseded,
+    error_of,
+    problem_of,
+)
+from control_plane.operations.ports import OperationStore
+
+T = TypeVar("T")
+_log = logging.getLogger("borough.operations")
+#: For how long a step is tried again when something outside does not answer (seconds).
+PATIENCE = 30.0
+_LONGEST_PAUSE = 5.0
+
+
+class Checkpoints(Protocol):
+    """Keeps what steps answered."""
+
+    def run(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The kept answer of the step, or that of ``work``, kept.
+
+        Raises:
+            Superseded: another worker holds the operation.
+        """
+        ...
+
+
+class Steady(Protocol):
+    """Does database work again when the database was away for a moment."""
+
+    def __call__(self, work: Callable[[], T]) -> T:
+        """What ``work`` answers; it is repeated while the database does not answer."""
+        ...
+
+
+class Signals:
+    """What the worker tells a running operation from outside its thread."""
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+        self.lost = threading.Event()
+        self.draining = threading.Event()
+
+
+class Context:
+    """The operation that a handler works on.
+
+    Attributes:
+        inputs: what it was started with (JSON).
+        subject: the id of the thing that it is done to.
+    """
+
+    def __init__(
+        self,
+        operation: Operation,
+        lease: Lease,
+        *,
+        store: OperationStore,
+        db: UnitOfWork,
+        clock: Clock,
+        checkpoints: Checkpoints,
+        steady: Steady,
+        signals: Signals,
+        steps: tuple[str, ...] = (),
+    ) -> None:
+        self.operation_id = operation.id
+        self.kind = operation.kind
+        self.subject = operation.subject
+        self.path = operation.path
+        self.inputs: Mapping[str, Any] = operation.inputs
+        self.requested_by = operation.requested_by
+        self.lease = lease
+        self._store = store
+        self._db = db
+        self._clock = clock
+        self._checkpoints = checkpoints
+        self._steady = steady
+        self._signals = signals
+        self._expected = len(steps)
+        self._done = 0
+
+    def step(self, name: str, work: Callable[[], Any], *, patience: float = PATIENCE) -> Any:  # noqa: ANN401
+        """Do one step, or answer what it answered before.
+
+        Args:
+            name: unique in the operation.
+            work: may run more than once, must then have one effect; answers JSON (decimals and
+                instants become text). No transaction is open when it is called.
+            patience: for so many seconds it is tried again while it raises Unavailable.
+
+        Raises:
+            Cancelled: somebody asked for that; ``work`` was not begun.
+            BoroughError: what ``work`` raised; other errors come as StepFailed.
+        """
+        return self._run(name, work, patience, stoppable=True)
+
+    def cleanup(self, name: str, work: Callable[[], Any], *, patience: float = PATIENCE) -> Any:  # noqa: ANN401
+        """A step that is also done after a cancellation: it undoes what was begun."""
+        return self._run(name, work, patience, stoppable=False)
+
+    def emit(self, type: str, data: Mapping[str, Any] | None = None) -> None:  # noqa: A002
+        """Tell those who watch that something happened.
+
+        Args:
+            type: ``noun.verb``; ``step.…`` and ``state`` are the platform's own.
+            data: JSON; ``message`` is shown to people first.
+        """
+        plain = canonical.plain(data or {})
+        self._write(
+            lambda: self._store.emit(self.operation_id, type, plain, self._clock.now(), self.lease)
+        )
+
+    def progress(self, fraction: float) -> None:
+        """Say how far the running step is, 0 to 1."""
+        within = min(max(fraction, 0.0), 1.0)
+        self._write(lambda: self._store.set_progress(self.lease, self._share(within)))
+
+    def cancelled(self) -> bool:
+        """Whether the running step should stop: somebody asked, or another worker took over."""
+        return self._signals.cancelled.is_set() or self._signals.lost.is_set()
+
+    def fence(self) -> None:
+        """Hold the operation until the open transaction ends, so that nobody takes it over.
+
+        Raises:
+            Superseded: another worker has it already: the transaction must not commit.
+        """
+        self._store.lock(self.lease)
+
+    def _run(self, name: str, work: Callable[[], Any], patience: float, *, stoppable: bool) -> Any:  # noqa: ANN401
+        self._db.assert_no_transaction()
+        outcome = self._checkpoints.run(
+            name, lambda: self._attempt(name, work, patience, stoppable=stoppable)
+        )
+        self._done += 1
+        if "error" in outcome:
+            raise error_of(outcome["error"])
+        return outcome["ok"]
+
+    def _attempt(
+        self, name: str, work: Callable[[], Any], patience: float, *, stoppable: bool
+    ) -> dict[str, Any]:
+        self._hold_when_draining()
+        if stoppable and self._cancel_requested():
+            return {"error": problem_of(Cancelled("cancelled on request"))}
+        self._mark(name, StepState.RUNNING)
+        try:
+            value = self._patiently(work, patience)
+            # Through JSON now, so that a replay answers exactly the same.
+            outcome = {"ok": json.loads(json.dumps(canonical.plain(value)))}
+        except Exception as error:
+            if self._signals.lost.is_set():
+                raise Superseded(self.operation_id) from error
+            outcome = {"error": self._failed(name, error)}
+            self._mark(name, StepState.FAILED, outcome["error"])
+            return outcome
+        self._mark(name, StepState.SUCCEEDED)
+        return outcome
+
+    def _failed(self, name: str, error: Exception) -> dict[str, Any]:
+        problem = problem_of(error)
+        if problem["code"] == "internal":
+            _log.error("step %s of %s failed", name, self.operation_id, exc_info=error)
+        return problem
+
+    def _patiently(self, work: Callable[[], T], patience: float) -> T:
+        end = time.monotonic() + patience
+        while True:
+            try:
+                return self._steady(work)
+            except Unavailable as error:
+                pause = min(error.retry_after, _LONGEST_PAUSE)
+                if time.monotonic() + pause > end or self.cancelled():
+                    raise
+                self.emit("step.waiting", {"message": error.message, "seconds": pause})
+                self._signals.lost.wait(pause)
+
+    def _hold_when_draining(self) -> None:
+        """A worker that is ending begins no step: the next worker does."""
+        while self._signals.draining.is_set():
+            time.sleep(_LONGEST_PAUSE)
+
+    def _cancel_requested(self) -> bool:
+        found: list[bool] = []
+        self._write(lambda: found.append(self._store.lock(self.lease).cancel_requested))
+        return found[-1]
+
+    def _mark(self, name: str, state: StepState, error: Mapping[str, Any] | None = None) -> None:
+        def write() -> None:
+            at = self._clock.now()
+            step = self._store.mark_step(self.lease, name, state, at, error)
+            kind = "started" if state is StepState.RUNNING else str(state)
+            data: dict[str, Any] = {"step": name}
+            if step.runs > 1:
+                data["run"] = step.runs
+            if error is not None:
+                data["message"] = error.get("detail", "")
+            self._store.emit(self.operation_id, f"step.{kind}", data, at, self.lease)
+            if state is StepState.SUCCEEDED:
+                self._store.set_progress(self.lease, self._share(1.0))
+
+        self._write(write)
+
+    def _share(self, within: float) -> float:
+        # One more than is known: only the end of the operation is 1.
+        total = max(self._expected, self._done + 1) + (0 if self._expected > self._done else 1)
+        return min((self._done + within) / total, 0.99)
+
+    def _write(self, work: Callable[[], object]) -> None:
+        def transact() -> None:
+            with self._db.transaction():
+                work()
+
+        if self._signals.lost.is_set():
+            raise Superseded(self.operation_id)
+        self._steady(transact)
+
+
+class Handler(Protocol):
+    """Does the work of one kind of operation; answers its result (JSON)."""
+
+    def __call__(self, ctx: Context, /) -> Any:  # noqa: ANN401
+        """Do it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A handler and the names of its steps in order, as far as they are known before."""
+
+    run: Handler
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Work that is done again and again, by one worker at a time.
+
+    Attributes:
+        name: unique in the platform.
+        seconds: from one beginning to the next.
+        work: idempotent: when the database is lost it may run in two workers for a moment.
+    """
+
+    name: str
+    seconds: float
+    work: Callable[[], object]
