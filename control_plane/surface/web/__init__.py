@@ -1,0 +1,1 @@
+"""The web kit: layout, macros, forms, languages and security of every page."""

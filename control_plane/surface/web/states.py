@@ -1,0 +1,126 @@
+"""How a state looks: a word in two languages, an icon of the design system, and a tone.
+
+The words are those of the features' enumerations; a test holds the table to them.
+"""
+
+from dataclasses import dataclass
+
+from flask_babel import gettext
+
+from control_plane.surface.web.i18n import N_
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How to show one state.
+
+    Attributes:
+        word: English, for the catalogue.
+        icon: a symbol of the design system's sprite.
+        tone: ``good``, ``busy``, ``wait``, ``warn``, ``bad`` or ``idle``, as the style sheet has.
+    """
+
+    word: str
+    icon: str
+    tone: str
+
+
+LOOKS: dict[str, Look] = {
+    # orders
+    "draft": Look(N_("draft"), "edit", "idle"),
+    "submitted": Look(N_("submitted"), "send", "busy"),
+    "planning": Look(N_("planning"), "schedule", "busy"),
+    "in_approval": Look(N_("in approval"), "hourglass_empty", "wait"),
+    "approved": Look(N_("approved"), "thumb_up_alt", "good"),
+    "provisioning": Look(N_("provisioning"), "autorenew", "busy"),
+    "active": Look(N_("active"), "check_circle", "good"),
+    "rejected": Look(N_("rejected"), "highlight_off", "bad"),
+    "withdrawn": Look(N_("withdrawn"), "undo", "idle"),
+    "expired": Look(N_("expired"), "history", "idle"),
+    "completed": Look(N_("completed"), "check_circle", "good"),
+    # operations and their steps
+    "queued": Look(N_("queued"), "schedule", "idle"),
+    "pending": Look(N_("pending"), "schedule", "idle"),
+    "running": Look(N_("running"), "autorenew", "busy"),
+    "succeeded": Look(N_("succeeded"), "check_circle", "good"),
+    "failed": Look(N_("failed"), "error", "bad"),
+    "cancelled": Look(N_("cancelled"), "cancel", "idle"),
+    "cancelling": Look(N_("cancelling"), "cancel", "warn"),
+    "stuck": Look(N_("stuck"), "warning", "warn"),
+    "skipped": Look(N_("skipped"), "remove", "idle"),
+    # deployments, resources, regions
+    "applying": Look(N_("applying"), "autorenew", "busy"),
+    "destroying": Look(N_("destroying"), "autorenew", "busy"),
+    "destroyed": Look(N_("destroyed"), "delete", "idle"),
+    "deleting": Look(N_("deleting"), "autorenew", "busy"),
+    "deleted": Look(N_("deleted"), "delete", "idle"),
+    "returned": Look(N_("returned"), "undo", "idle"),
+    "returning": Look(N_("returning"), "autorenew", "busy"),
+    "changing": Look(N_("changing"), "autorenew", "busy"),
+    "unknown": Look(N_("unknown"), "help", "warn"),
+    "created": Look(N_("created"), "check_circle", "good"),
+    "updated": Look(N_("updated"), "check_circle", "good"),
+    "replaced": Look(N_("replaced"), "check_circle", "good"),
+    "same": Look(N_("unchanged"), "check", "idle"),
+    "creating": Look(N_("creating"), "autorenew", "busy"),
+    "updating": Look(N_("updating"), "autorenew", "busy"),
+    "available": Look(N_("available"), "check_circle", "good"),
+    "unavailable": Look(N_("unavailable"), "error", "bad"),
+    "degraded": Look(N_("degraded"), "warning", "warn"),
+    "down": Look(N_("down"), "error", "bad"),
+    "maintenance": Look(N_("maintenance"), "construction", "warn"),
+    "draining": Look(N_("draining"), "construction", "warn"),
+    # offerings, blueprints, contracts, tenancies
+    "supported": Look(N_("supported"), "check_circle", "good"),
+    "preview": Look(N_("preview"), "visibility", "wait"),
+    "planned": Look(N_("planned"), "schedule", "idle"),
+    "deprecated": Look(N_("deprecated"), "warning", "warn"),
+    "retired": Look(N_("retired"), "history", "idle"),
+    "external": Look(N_("from an external broker"), "launch", "idle"),
+    "published": Look(N_("published"), "check_circle", "good"),
+    "closed": Look(N_("closed"), "lock", "idle"),
+    "signed": Look(N_("signed"), "check_circle", "good"),
+    "superseded": Look(N_("superseded"), "history", "idle"),
+    "terminated": Look(N_("terminated"), "highlight_off", "bad"),
+    "disabled": Look(N_("disabled"), "highlight_off", "idle"),
+    # approvals, money, usage
+    "lapsed": Look(N_("lapsed"), "warning", "warn"),
+    "open": Look(N_("open"), "lock_open", "wait"),
+    "collecting": Look(N_("collecting"), "autorenew", "busy"),
+    "issued": Look(N_("issued"), "check_circle", "good"),
+    "invoiced": Look(N_("invoiced"), "check_circle", "good"),
+    "paid": Look(N_("paid"), "check_circle", "good"),
+    "void": Look(N_("void"), "highlight_off", "idle"),
+    "reserved": Look(N_("reserved"), "lock", "wait"),
+    "consumed": Look(N_("consumed"), "check_circle", "good"),
+    "released": Look(N_("released"), "undo", "idle"),
+    "accepted": Look(N_("accepted"), "check_circle", "good"),
+    "quarantined": Look(N_("quarantined"), "warning", "warn"),
+    # health and verification
+    "fine": Look(N_("fine"), "check_circle", "good"),
+    "late": Look(N_("late"), "warning", "warn"),
+    "verified": Look(N_("verified"), "verified_user", "good"),
+    "broken": Look(N_("broken"), "error", "bad"),
+    # findings
+    "advisory": Look(N_("advisory"), "info", "wait"),
+    "mandatory": Look(N_("mandatory"), "error", "bad"),
+    "waivable": Look(N_("waivable"), "warning", "warn"),
+    "waived": Look(N_("waived"), "check", "idle"),
+    "passed": Look(N_("passed"), "check_circle", "good"),
+    # what happened to a request
+    "ok": Look(N_("ok"), "check_circle", "good"),
+    "denied": Look(N_("denied"), "do_not_disturb", "warn"),
+}
+
+UNKNOWN = Look(N_("unknown"), "help", "idle")
+
+
+def look(state: object) -> Look:
+    """How a state looks; one that the table does not know keeps its own word."""
+    word = str(getattr(state, "value", state))
+    return LOOKS.get(word) or Look(word.replace("_", " "), UNKNOWN.icon, UNKNOWN.tone)
+
+
+def word(state: object) -> str:
+    """A state in the request's language."""
+    return str(gettext(look(state).word))
