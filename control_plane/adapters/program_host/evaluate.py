@@ -109,19 +109,19 @@ class Collector:
         if len(self._nodes) >= self._run.limits.resources:
             raise ProgramError(f"the blueprint declares more than {len(self._nodes)} resources")
         self._nodes[urn] = node_of(urn, request, self._root)
-        return {"urn": urn, "outputs": request["inputs"]}
+        return {"urn": urn, "echo": True}
 
     def _read(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"urn": self._urn(request), "outputs": request["inputs"]}
+        return {"urn": self._urn(request), "echo": True}
 
     def _register_outputs(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["urn"] == self._root:
             self._outputs = dict(request["outputs"])
         return {}
 
-    def _invoke(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _invoke(self, _request: dict[str, Any]) -> dict[str, Any]:
         # What a look-up would find, only the cloud knows.
-        return {**request["args"], "id": UNKNOWN}
+        return {"echo": True, "outputs": {"id": UNKNOWN}}
 
     def _urn(self, request: dict[str, Any]) -> str:
         stack = self._run.stack

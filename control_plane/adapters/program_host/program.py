@@ -187,7 +187,7 @@ class JsonMonitor:
             },
         )
         reply = _protos().RegisterResourceResponse(urn=answer["urn"], id=answer.get("id", ""))
-        values.write_struct(answer.get("outputs", {}), reply.object)
+        _fill(reply.object, request.object, answer)
         return reply
 
     def ReadResource(self, request: Any) -> Any:  # noqa: ANN401, N802
@@ -204,7 +204,7 @@ class JsonMonitor:
             },
         )
         reply = _protos().ReadResourceResponse(urn=answer["urn"])
-        values.write_struct(answer.get("outputs", {}), reply.properties)
+        _fill(reply.properties, request.properties, answer)
         return reply
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: ANN401, N802
@@ -218,7 +218,7 @@ class JsonMonitor:
             "Invoke", {"token": request.tok, "args": values.read_struct(request.args)}
         )
         reply = _protos().ResourceInvokeResponse()
-        values.write_struct(answer, getattr(reply, "return"))
+        _fill(getattr(reply, "return"), request.args, answer)
         return reply
 
     def RegisterPackage(self, _request: Any) -> Any:  # noqa: ANN401, N802
@@ -229,6 +229,13 @@ class JsonMonitor:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         raise NotImplementedError(f"programs cannot use the engine's {name} here")
+
+
+def _fill(target: Any, asked: Any, answer: dict[str, Any]) -> None:  # noqa: ANN401
+    """Put an answer's outputs into a message; ``echo`` stands for what was asked, unmasked."""
+    if answer.get("echo"):
+        target.CopyFrom(asked)
+    values.write_struct(answer.get("outputs", {}), target)
 
 
 class EngineLog:

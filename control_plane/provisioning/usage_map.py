@@ -1,0 +1,236 @@
+"""What a resource uses while it exists: its meters per hour, and its share of quotas.
+
+Pure functions of a graph's node (or of a resource's type and inputs) and the plain facts of its
+region. Price estimates, plans and the collector of the embedded region all use them, so that what
+was estimated is what is metered. Meters are those of the demonstration's ``meters.yaml``; a meter
+that a deployment does not know is simply not priced.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from control_plane.provisioning.graph import Graph, Json, ResourceNode
+from control_plane.provisioning.model import MeterQuantity
+
+_HOUR = Decimal(1)
+_UNITS = {
+    **{"": Decimal(1), "k": Decimal(1000), "m": Decimal("0.001")},
+    **{name: Decimal(1000) ** n for n, name in enumerate("MGTPE", start=2)},
+    **{f"{name}i": Decimal(1024) ** n for n, name in enumerate("KMGTPE", start=1)},
+}
+_GIB = Decimal(1024) ** 3
+
+Facts = Mapping[str, Json]
+
+
+def kubernetes_quantity(text: Json) -> Decimal:
+    """Return a Kubernetes quantity (``500m``, ``2Gi``) in its base unit.
+
+    Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+
+    Raises:
+        ValueError: The text is no quantity.
+    """
+    raw = str(text)
+    digits = raw.rstrip("kKmMGTPEi")
+    unit = raw[len(digits) :]
+    if unit not in _UNITS or not digits:
+        raise ValueError(f"{raw!r} is not a quantity")
+    return Decimal(digits) * _UNITS[unit]
+
+
+def usage(node: ResourceNode, region: Facts) -> tuple[MeterQuantity, ...]:
+    """Return what one resource uses in an hour, ordered by meter; nothing when it is not metered.
+
+    Args:
+        node: The resource.
+        region: Its region's plain facts, as ``RegionAccess.config``.
+    """
+    found = _METERS.get(node.type, _nothing)(node.inputs, region)
+    return tuple(
+        MeterQuantity(node.urn, meter, dimensions, quantity)
+        for meter, dimensions, quantity in sorted(found, key=lambda f: f[0])
+        if quantity
+    )
+
+
+def usage_of(graph: Graph, region: Facts) -> tuple[MeterQuantity, ...]:
+    """Return what all resources of a graph use in an hour, ordered by URN and meter."""
+    return tuple(q for node in graph.resources for q in usage(node, region))
+
+
+def quota(node: ResourceNode, region: Facts) -> dict[str, Decimal]:
+    """Return what one resource takes of its organisation's quota, by quota resource."""
+    return {
+        k: v for k, v in _QUOTAS.get(node.type, _takes_nothing)(node.inputs, region).items() if v
+    }
+
+
+def quota_of(graph: Graph, region: Facts) -> dict[str, Decimal]:
+    """Return what a whole graph takes of quotas, without the zeroes."""
+    total: dict[str, Decimal] = {}
+    for node in graph.resources:
+        for name, amount in quota(node, region).items():
+            total[name] = total.get(name, Decimal(0)) + amount
+    return dict(sorted(total.items()))
+
+
+Found = list[tuple[str, dict[str, str], Decimal]]
+Inputs = Mapping[str, Json]
+
+
+def _nothing(_inputs: Inputs, _region: Facts) -> Found:
+    return []
+
+
+def _takes_nothing(_inputs: Inputs, _region: Facts) -> dict[str, Decimal]:
+    return {}
+
+
+def flavor(inputs: Inputs, region: Facts) -> tuple[str, Mapping[str, Any]]:
+    """Return the size of a server and that size's facts (``vcpus``, ``ram_gb``, ``disk_gb``).
+
+    A flavor that the region does not list is its own id, of unknown size.
+    """
+    wanted = inputs.get("flavorId") or inputs.get("flavorName")
+    for size, facts in flavors(region).items():
+        if wanted in {size, facts.get("id"), facts.get("name")}:
+            return size, facts
+    return str(wanted), {}
+
+
+def flavors(region: Facts) -> dict[str, Mapping[str, Any]]:
+    """Return the region's sizes of servers by name; it may list them either way."""
+    openstack: Any = region.get("openstack") or {}
+    listed = openstack.get("flavors") or {}
+    if isinstance(listed, Mapping):
+        return dict(listed)
+    return {str(f["size"]): f for f in listed}
+
+
+def _server(inputs: Inputs, region: Facts) -> Found:
+    size, facts = flavor(inputs, region)
+    return [
+        ("server.instance_hours", {"flavor": size}, _HOUR),
+        ("server.vcpu_hours", {}, Decimal(facts.get("vcpus", 0))),
+        ("server.ram_gb_hours", {}, Decimal(str(facts.get("ram_gb", 0)))),
+    ]
+
+
+def _server_quota(inputs: Inputs, region: Facts) -> dict[str, Decimal]:
+    _, facts = flavor(inputs, region)
+    return {
+        "instances": Decimal(1),
+        "vcpus": Decimal(facts.get("vcpus", 0)),
+        "ram_gb": Decimal(str(facts.get("ram_gb", 0))),
+    }
+
+
+def _volume(inputs: Inputs, region: Facts) -> Found:
+    openstack: Any = region.get("openstack") or {}
+    kind = inputs.get("volumeType") or openstack.get("volume_type") or "standard"
+    return [("volume.gb_hours", {"type": str(kind)}, Decimal(str(inputs.get("size", 0))))]
+
+
+def _volume_quota(inputs: Inputs, _region: Facts) -> dict[str, Decimal]:
+    return {"volume_gb": Decimal(str(inputs.get("size", 0)))}
+
+
+def _floating_ip(_inputs: Inputs, _region: Facts) -> Found:
+    return [("floating_ip.hours", {}, _HOUR)]
+
+
+def _balancer(_inputs: Inputs, _region: Facts) -> Found:
+    return [("load_balancer.hours", {}, _HOUR)]
+
+
+def requested(inputs: Inputs) -> tuple[Decimal, Decimal]:
+    """Return processors and GiB of memory that all pods of a workload request together."""
+    spec: Any = inputs.get("spec") or {}
+    pod = ((spec.get("template") or {}).get("spec")) or {}
+    replicas = Decimal(str(spec.get("replicas", 1)))
+    cpu = memory = Decimal(0)
+    for container in pod.get("containers") or []:
+        requests = (container.get("resources") or {}).get("requests") or {}
+        cpu += kubernetes_quantity(requests.get("cpu", "0"))
+        memory += kubernetes_quantity(requests.get("memory", "0"))
+    return cpu * replicas, memory / _GIB * replicas
+
+
+def _workload(inputs: Inputs, _region: Facts) -> Found:
+    cpu, memory = requested(inputs)
+    return [
+        ("kubernetes.cpu_requested_hours", {}, cpu),
+        ("kubernetes.ram_requested_gb_hours", {}, memory),
+    ]
+
+
+def _workload_quota(inputs: Inputs, _region: Facts) -> dict[str, Decimal]:
+    cpu, memory = requested(inputs)
+    return {"k8s_cpu": cpu, "k8s_memory_gb": memory}
+
+
+def claimed(inputs: Inputs) -> Decimal:
+    """Return the GiB that a claim of a volume asks for."""
+    spec: Any = inputs.get("spec") or {}
+    requests = (spec.get("resources") or {}).get("requests") or {}
+    return kubernetes_quantity(requests.get("storage", "0")) / _GIB
+
+
+def _claim(inputs: Inputs, _region: Facts) -> Found:
+    spec: Any = inputs.get("spec") or {}
+    kind = spec.get("storageClassName") or "standard"
+    return [("kubernetes.pvc_gb_hours", {"class": str(kind)}, claimed(inputs))]
+
+
+def _claim_quota(inputs: Inputs, _region: Facts) -> dict[str, Decimal]:
+    return {"volume_gb": claimed(inputs)}
+
+
+def _is_balanced(inputs: Inputs) -> bool:
+    spec: Any = inputs.get("spec") or {}
+    return bool(spec.get("type") == "LoadBalancer")
+
+
+def _service(inputs: Inputs, _region: Facts) -> Found:
+    return [("kubernetes.load_balancer_hours", {}, _HOUR)] if _is_balanced(inputs) else []
+
+
+def _service_quota(inputs: Inputs, _region: Facts) -> dict[str, Decimal]:
+    return {"load_balancers": Decimal(1)} if _is_balanced(inputs) else {}
+
+
+def _one(name: str) -> Callable[[Inputs, Facts], dict[str, Decimal]]:
+    return lambda _inputs, _region: {name: Decimal(1)}
+
+
+SERVER = "openstack:compute/instance:Instance"
+VOLUME = "openstack:blockstorage/volume:Volume"
+FLOATING_IP = "openstack:networking/floatingIp:FloatingIp"
+LOAD_BALANCER = "openstack:loadbalancer/loadBalancer:LoadBalancer"
+
+_METERS: Mapping[str, Callable[[Inputs, Facts], Found]] = {
+    SERVER: _server,
+    VOLUME: _volume,
+    "openstack:blockstorage/volumeV3:VolumeV3": _volume,
+    FLOATING_IP: _floating_ip,
+    LOAD_BALANCER: _balancer,
+    "kubernetes:apps/v1:Deployment": _workload,
+    "kubernetes:apps/v1:StatefulSet": _workload,
+    "kubernetes:core/v1:PersistentVolumeClaim": _claim,
+    "kubernetes:core/v1:Service": _service,
+}
+
+_QUOTAS: Mapping[str, Callable[[Inputs, Facts], dict[str, Decimal]]] = {
+    SERVER: _server_quota,
+    VOLUME: _volume_quota,
+    "openstack:blockstorage/volumeV3:VolumeV3": _volume_quota,
+    FLOATING_IP: _one("floating_ips"),
+    LOAD_BALANCER: _one("load_balancers"),
+    "kubernetes:apps/v1:Deployment": _workload_quota,
+    "kubernetes:apps/v1:StatefulSet": _workload_quota,
+    "kubernetes:core/v1:PersistentVolumeClaim": _claim_quota,
+    "kubernetes:core/v1:Service": _service_quota,
+    "kubernetes:core/v1:Namespace": _one("namespaces"),
+}
