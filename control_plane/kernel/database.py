@@ -3,7 +3,7 @@
 import contextlib
 import contextvars
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -39,6 +39,10 @@ class UnitOfWork(Protocol):
         """Fail when a transaction is open: nothing outside may be called then."""
         ...
 
+    def before_commit(self, work: Callable[[], None]) -> None:
+        """Do something last in the open transaction, when all else in it is done."""
+        ...
+
 
 class Database:
     """An engine for PostgreSQL with transactions that nest by joining.
@@ -60,6 +64,9 @@ class Database:
         self._current: contextvars.ContextVar[sa.Connection | None] = contextvars.ContextVar(
             f"borough_connection_{id(self)}", default=None
         )
+        self._last: contextvars.ContextVar[list[Callable[[], None]]] = contextvars.ContextVar(
+            f"borough_last_{id(self)}"
+        )
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -69,10 +76,24 @@ class Database:
             return
         with self.engine.begin() as connection:
             token = self._current.set(connection)
+            last_token = self._last.set([])
             try:
                 yield
+                for work in self._last.get():  # grows while it runs, when work asks for more
+                    work()
             finally:
+                self._last.reset(last_token)
                 self._current.reset(token)
+
+    def before_commit(self, work: Callable[[], None]) -> None:
+        """Do something last in the open transaction, when all else in it is done.
+
+        For rows that every transaction takes in turn, such as the head of the audit log: locked
+        last and briefly, they cannot be part of a deadlock.
+        """
+        if self._current.get() is None:
+            raise RuntimeError("no transaction is open: there is no end to wait for")
+        self._last.get().append(work)
 
     @property
     def connection(self) -> sa.Connection:

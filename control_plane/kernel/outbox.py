@@ -1,7 +1,7 @@
 """The transactional outbox: what is to be told to others is written with the change itself.
 
-A relay (a job of ``operations``) hands rows on at least once, in the order of their ids, and
-receivers drop ids that they have seen.
+A relay (a job of ``operations``) hands rows on at least once, in the order in which they were
+written, and receivers drop ids that they have seen.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,14 @@ outbox_table = sa.Table(
     "kernel_outbox",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
     sa.Column("topic", sa.Text, nullable=False),
     sa.Column("payload", postgresql.JSONB, nullable=False),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("delivered_at", sa.DateTime(timezone=True)),
-    sa.Index("ix_kernel_outbox_pending", "id", postgresql_where=sa.text("delivered_at IS NULL")),
+    sa.Index(
+        "ix_kernel_outbox_pending", "position", postgresql_where=sa.text("delivered_at IS NULL")
+    ),
 )
 
 
@@ -59,7 +62,7 @@ class Outbox:
         rows = self._database.execute(
             sa.select(outbox_table)
             .where(outbox_table.c.delivered_at.is_(None))
-            .order_by(outbox_table.c.id)
+            .order_by(outbox_table.c.position)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )

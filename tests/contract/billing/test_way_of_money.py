@@ -265,7 +265,7 @@ def test_an_issued_statement_never_changes_and_late_usage_comes_later(city: City
         "UPDATE billing_charge SET statement_line_id = 'x' WHERE statement_line_id IS NOT NULL",
     ):
         with (
-            pytest.raises(DBAPIError, match="never changes|append-only"),
+            pytest.raises(DBAPIError, match=r"never changes|append-only"),
             city.database.transaction(),
         ):
             city.database.execute(sa.text(change))
@@ -329,7 +329,7 @@ class Region:
 
     def observe(self, region_id: str, window: Interval) -> list[Observation]:
         if self.down:
-            raise Unavailable("no answer")
+            raise Unavailable(f"no answer from {region_id} for {window}")
         whole = Interval(OCTOBER + timedelta(minutes=30), None)
         return [Observation("phys-vm", "server.instance_hours", {"flavor": "m"}, Decimal(1), whole)]
 
@@ -343,7 +343,7 @@ def test_collection_loses_no_minute_and_fills_a_gap(city: City) -> None:
     with pytest.raises(Unavailable):
         city.metering.collect("reg_1", region, since=OCTOBER)
     (mark,) = city.metering.watermarks(ADMIN)
-    assert mark.error == "no answer"
+    assert mark.error.startswith("no answer")
     assert mark.collected_until == OCTOBER + timedelta(hours=1, minutes=7)
     region.down = False
     city.clock.advance(days=10)

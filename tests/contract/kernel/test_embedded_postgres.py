@@ -1,0 +1,121 @@
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from control_plane.adapters.postgres.embedded import EmbeddedPostgres
+from control_plane.kernel.database import Database
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from control_plane.adapters.postgres.embedded import EmbeddedPostgres
+server = EmbeddedPostgres(Path(sys.argv[1]), durable=False).start()
+print("up", flush=True)
+sys.stdin.readline()
+server.stop()
+"""
+
+
+def postmaster(folder: Path) -> psutil.Process | None:
+    pid_file = folder / "data" / "postmaster.pid"
+    if not pid_file.exists():
+        return None
+    return psutil.Process(int(pid_file.read_text().split()[0]))
+
+
+def ended(process: psutil.Process) -> bool:
+    """Whether it is gone; a machine whose init reaps nothing shows it as a zombie."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Not pytest's: the next run closes its folders again, and PostgreSQL is another user."""
+    with tempfile.TemporaryDirectory(prefix="borough-pg-", ignore_cleanup_errors=True) as name:
+        yield Path(name) / "postgres"
+
+
+def holder(folder: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    return process
+
+
+def test_it_is_the_newest_postgresql(database: Database) -> None:
+    with database.transaction():
+        version = database.execute(sa.text("SHOW server_version_num")).scalar_one()
+    assert int(version) >= 180000
+
+
+def test_two_users_share_a_server_and_the_last_one_stops_it(folder: Path) -> None:
+    with holder(folder) as first, holder(folder) as second:
+        server = postmaster(folder)
+        assert server is not None
+        first.communicate("\n", timeout=30)
+        assert server.is_running()
+        second.communicate("\n", timeout=30)
+    assert ended(server)
+    assert postmaster(folder) is None
+
+
+def test_a_killed_user_is_forgotten(folder: Path) -> None:
+    with holder(folder) as first, holder(folder) as second:
+        server = postmaster(folder)
+        assert server is not None
+        first.kill()
+        first.wait()
+        second.communicate("\n", timeout=30)
+    assert ended(server)
+
+
+def test_it_starts_again_after_it_was_killed(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as kept:
+        with psycopg.connect(kept.url().replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
+        server = postmaster(folder)
+        assert server is not None
+        server.kill()
+        server.wait()
+        with EmbeddedPostgres(folder) as again:
+            with psycopg.connect(again.url().replace("+psycopg", "")) as connection:
+                row = connection.execute("SELECT n FROM kept").fetchone()
+            assert row == (7,)
+
+
+def _try_as_nobody(path: Path) -> int:
+    try:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+    except PermissionError:
+        return 0
+    except BaseException:  # noqa: BLE001 - a forked child may not go on in pytest
+        return 2
+    return 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user of the machine to try")
+def test_another_user_of_the_machine_gets_no_connection(folder: Path) -> None:
+    with EmbeddedPostgres(folder, durable=False):
+        child = os.fork()
+        if child == 0:
+            os._exit(_try_as_nobody(folder / "socket" / ".s.PGSQL.5432"))
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
