@@ -157,7 +157,7 @@ class EmbeddedPostgres:
     def _call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         # Output goes to a file: a server started here would keep a pipe open for ever.
         with tempfile.TemporaryFile("w+") as out:
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S603 - our programs, our arguments
                 [str(self._binaries / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
