@@ -35,7 +35,7 @@ HOME = Path(os.environ.get('BOROUGH_DEVCLOUD_HOME')
 LOG = HOME / 'log'
 UNAVAILABLE = 75                 # EX_TEMPFAIL of sysexits.h
 GO = (1, 26)
-FREE_GB = 12                     # sources, build cache and programs of a first build
+FREE_GB = 14                     # sources, build cache and programs of a first build
 MEMORY_GB = 4                    # linking the API server; later both clouds hold about 2.5
 # what the scripts call, beyond Kubernetes' own packages in kubernetes/build.py
 APT = {'ca-certificates': '/etc/ssl/certs/ca-certificates.crt',

@@ -13,8 +13,6 @@ PINS = sorted(path.name for path in (ROOT / "requirements").glob("*.txt"))
 ENTRY = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>\S+)[^\n]*\\\n(?P<digests>(?:    .*\n?)+)", re.MULTILINE
 )
-    r"^(?P<name>[\w.-]+)==(?P<version>\S+)[^\n]*\\\n(?P<digests>(?:    .*\n?)+)", re.M
-)
 
 
 def _pins(name: str) -> dict[str, str]:
