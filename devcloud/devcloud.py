@@ -40,8 +40,7 @@ MEMORY_GB = 4                    # linking the API server; later both clouds hol
 # what the scripts call, beyond Kubernetes' own packages in kubernetes/build.py
 APT = {'ca-certificates': '/etc/ssl/certs/ca-certificates.crt',
        'openssl': '/usr/bin/openssl', 'procps': '/bin/ps', 'git': '/usr/bin/git'}
-PULUMI_CLIENT = ['pulumi==3.272.0', 'pulumi-openstack==5.4.2', 'pulumi-kubernetes==4.30.0',
-                 'openstacksdk==4.22.0', 'urllib3==2.8.0', 'PyYAML==6.0.3', 'setuptools==84.2.1']
+PINS = HERE.parent / 'requirements/runtime.txt'     # has the Pulumi SDKs and openstacksdk
 PARTS = ('openstack', 'kubernetes', 'pulumi')
 
 
@@ -208,11 +207,11 @@ def client():
         return sys.executable
     venv = HOME / 'pulumi/client'
     mark = venv / '.stamp'
-    if not (mark.exists() and mark.read_text() == str(PULUMI_CLIENT)):
+    if not (mark.exists() and mark.read_text() == PINS.read_text()):
         run('pulumi-client', [sys.executable, '-m', 'venv', '--clear', venv])
         run('pulumi-client', [venv / 'bin/python', '-m', 'pip', 'install', '-q', '--no-compile',
-                              *PULUMI_CLIENT])
-        mark.write_text(str(PULUMI_CLIENT))
+                              '--no-deps', '--require-hashes', '-r', PINS])
+        mark.write_text(PINS.read_text())
     return venv / 'bin/python'
 
 
