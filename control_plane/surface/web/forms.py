@@ -1,17 +1,17 @@
 """Forms drawn from JSON Schema 2020-12, and fields that pages declare themselves.
 
-What the schema has no word for stands under ``x-`` keys:
+What the schema has no word for stands under ``x-borough-`` keys:
 
-================  ==============================================================================
-``x-zh``          ``{title: …, description: …}``: the Chinese of what the schema says in English
-``x-enum``        ``{value: {en: …, zh: …}}``: how the values of ``enum`` are called
-``x-unit``        text or ``{en: …, zh: …}``, shown behind the input
-``x-note``        ``{en: …, zh: …}``: a sentence that warns before one chooses
-``x-widget``      ``radio``, ``select``, ``textarea`` or ``password`` instead of the usual
-``x-replaces``    true: changing it later makes the resources anew; the form says so
-``x-order``       position in the form; without it, the order of the properties
-``x-hidden``      true: the platform fills it, no form asks for it
-================  ==============================================================================
+====================  ==========================================================================
+``x-borough-title``   ``{zh: …}``, the Chinese of ``title``
+``x-borough-help``    ``{zh: …}``, the Chinese of ``description``
+``x-borough-enum``    ``{value: {en: …, zh: …}}``: how the values of ``enum`` are called
+``x-borough-unit``    text or ``{en: …, zh: …}``, shown behind the input
+``x-borough-note``    ``{en: …, zh: …}``: a sentence that warns before one chooses
+``x-borough-widget``  ``radio``, ``select``, ``textarea`` or ``password`` instead of the usual
+``x-borough-order``   position in the form; without it, the order of the properties
+``x-borough-hidden``  true: the platform fills it, no form asks for it
+====================  ==========================================================================
 
 Reading a form only converts types ("2" becomes 2); what cannot be converted stays as it was typed,
 so that the feature's own validation names every wrong field at once, in the same words as the API.
@@ -139,9 +139,9 @@ def draw(
     required = set(schema.get("required", ()))
     fields: list[Field] = []
     properties = list(schema.get("properties", {}).items())
-    properties.sort(key=lambda item: item[1].get("x-order", 1_000))
+    properties.sort(key=lambda item: _hint(item[1], "order") or 1_000)
     for name, rule in properties:
-        if rule.get("x-hidden") or "const" in rule:
+        if _hint(rule, "hidden") or "const" in rule:
             continue
         path = f"{prefix}.{name}" if prefix else name
         if rule.get("type") == "object":
@@ -155,21 +155,18 @@ def draw(
     return fields
 
 
-def _said(rule: Schema, key: str) -> str:
+def _hint(rule: Schema, name: str) -> Any:  # noqa: ANN401 - any JSON value
+    return rule.get(f"x-borough-{name}")
+
+
+def _said(rule: Schema, key: str, hint: str) -> str:
     """A text of the schema in the request's language."""
-    if language() == "zh" and rule.get("x-zh", {}).get(key):
-        return str(rule["x-zh"][key])
-    return str(rule.get(key, ""))
+    other = _hint(rule, hint) or {}
+    return str(other.get(language()) or rule.get(key, ""))
 
 
 def _title(name: str, rule: Schema) -> str:
-    return _said(rule, "title") or name.replace("_", " ")
-
-
-def _note(rule: Schema) -> str:
-    if rule.get("x-replaces"):
-        return str(gettext("Changing it later makes the resources anew."))
-    return local(rule.get("x-note"))
+    return _said(rule, "title", "title") or name.replace("_", " ")
 
 
 def _field(
@@ -186,9 +183,9 @@ def _field(
         label=_title(name, rule),
         kind=_kind(rule),
         value="\n".join(map(str, value)) if _kind(rule) == "lines" and value else value,
-        help=_said(rule, "description"),
-        note=_note(rule),
-        unit=local(rule.get("x-unit")),
+        help=_said(rule, "description", "help"),
+        note=local(_hint(rule, "note")),
+        unit=local(_hint(rule, "unit")),
         required=required,
         options=_options(rule, required=required),
         minimum=rule.get("minimum", rule.get("exclusiveMinimum")),
@@ -202,7 +199,7 @@ def _field(
 
 def _kind(rule: Schema) -> str:
     kind = _kind_of_type(rule)
-    widget = str(rule.get("x-widget", ""))
+    widget = str(_hint(rule, "widget") or "")
     return widget if widget in {"radio", "select", "textarea", "password"} else kind
 
 
@@ -219,7 +216,7 @@ def _kind_of_type(rule: Schema) -> str:
 
 def _options(rule: Schema, *, required: bool) -> tuple[Option, ...]:
     source = rule.get("items", {}) if rule.get("type") == "array" else rule
-    names = rule.get("x-enum") or source.get("x-enum") or {}
+    names = _hint(rule, "enum") or _hint(source, "enum") or {}
     options = [
         Option(_as_text(value), local(names.get(_as_text(value), _as_text(value))))
         for value in source.get("enum", ())

@@ -15,6 +15,7 @@ from control_plane.surface.web.i18n import COOKIE, LANGUAGES
 
 _NAV = "borough.web.navigation"
 _NOTICES = "borough.web.notices"
+_SUBJECTS = "borough.web.subjects"
 NOTICE = "notice"
 
 
@@ -44,12 +45,18 @@ class NavItem:
 
 
 class Pages(Blueprint):
-    """The pages of a feature, drawn from the ``templates`` folder beside the module."""
+    """The pages of a feature, drawn from the ``templates`` folder beside the module.
+
+    Attributes:
+        notices: sentences on what was done, by the name that ``go`` puts into the address.
+        subjects: for the prefix of an id (``ord``), the endpoint of its page (argument ``id``).
+    """
 
     def __init__(self, name: str, import_name: str) -> None:
         super().__init__(f"{name}_pages", import_name, template_folder="templates")
         self.items: list[NavItem] = []
         self.notices: dict[str, str] = {}
+        self.subjects: dict[str, str] = {}
 
     def navigation(
         self,
@@ -69,6 +76,7 @@ class Pages(Blueprint):
         super().register(app, options)
         app.extensions.setdefault(_NAV, []).extend(self.items)
         app.extensions.setdefault(_NOTICES, {}).update(self.notices)
+        app.extensions.setdefault(_SUBJECTS, {}).update(self.subjects)
 
 
 def navigation(group: str) -> list[tuple[str, str, str, bool]]:
@@ -86,6 +94,13 @@ def navigation(group: str) -> list[tuple[str, str, str, bool]]:
 
 def _is_here(url: str) -> bool:
     return request.path == url or (url != "/" and request.path.startswith(url + "/"))
+
+
+def page_of(thing: str) -> str:
+    """The address of the page of a thing by its id (``ord_…``); empty when it has none here."""
+    prefix = thing.partition("_")[0]
+    endpoint = current_app.extensions.get(_SUBJECTS, {}).get(prefix)
+    return url_for(endpoint, id=thing) if endpoint else ""
 
 
 def notice() -> str:
@@ -134,6 +149,7 @@ def install(app: Flask) -> None:
     """Give the templates these functions."""
     app.jinja_env.globals.update(
         navigation=navigation,
+        page_of=page_of,
         notice=notice,
         here=here,
         identity=auth.identity,

@@ -1,0 +1,29 @@
+"""The web surface: every feature's pages in one Flask application.
+
+``control_plane.entrypoints.app`` calls ``register`` after the API's mechanics are installed.
+"""
+
+from flask import Flask
+from marketplace.pages import pages as marketplace
+
+from control_plane.access.pages import pages as access
+from control_plane.billing.pages import pages as billing
+from control_plane.entrypoints.web.home import pages as home
+from control_plane.operations.pages import pages as operations
+from control_plane.provisioning.pages import pages as provisioning
+from control_plane.surface.web.install import Theme, install
+from control_plane.tenancy.pages import pages as tenancy
+
+FEATURES = (home, access, operations, tenancy, provisioning, billing, marketplace)
+
+
+def register(app: Flask, theme: Theme | None = None) -> None:
+    """Put the pages into the application.
+
+    Args:
+        app: has the services provided, and ``surface.auth`` installed.
+        theme: the city's name and accent; Borough's own without it.
+    """
+    install(app, theme)
+    for pages in FEATURES:
+        app.register_blueprint(pages)

@@ -1,0 +1,196 @@
+"""Which texts the pages can show, and whether the catalogue has them all.
+
+``python -m control_plane.surface.web.messages`` brings ``messages.po`` up to date with the source:
+it adds what is new with an empty translation, drops what is gone, and says what is missing.
+
+Texts come from three places: templates and pages (``_()``, ``N_()``, ``ngettext()``), and the
+clauses in which features say what is wrong (``must be at most {limit}``). The latter are plain
+strings in models and services, which know nothing of languages: every string there that reads like
+a clause is taken, with ``%(p0)s`` in place of each value.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po, write_po
+
+from control_plane.surface.web.i18n import FOLDER
+
+ROOT = Path(__file__).resolve().parents[3]
+PACKAGES = ("control_plane", "marketplace")
+#: Parts of the source whose strings are read by operators, developers or machines, never on a page.
+ELSEWHERE = (
+    "commands",
+    "cli",
+    "adapters",
+    "store",
+    "jobs",
+    "demonstration",
+    "api",
+    "entrypoints/cli",
+    "entrypoints/worker",
+    "entrypoints/demo",
+    "build_assets",
+    "messages",
+    "secretbox",
+    "settings",
+    "database",
+    "outbox",
+    "surface/web",
+    "surface/auth",
+    "content",
+)
+_KEYWORDS = {"_": None, "gettext": None, "N_": None, "lazy_gettext": None, "ngettext": (1, 2)}
+_CLAUSE = re.compile(r"(?=.*[a-z]{2})(?:%\(p\d\)s|[a-z(])[^\n]* [^\n]*", re.DOTALL)
+_NOT_PROSE = re.compile(r"[<>{}|]|::|^--|=\S|^[\w.]+ [\w.]+=|^application/|^(?:asc|desc) ")
+
+
+def source_files(suffix: str) -> Iterator[Path]:
+    """The files of the packages that have something to say."""
+    for package in PACKAGES:
+        yield from sorted((ROOT / package).rglob(f"*{suffix}"))
+
+
+def _said_by_pages() -> Iterator[tuple[str | tuple[str, ...], str]]:
+    for suffix, method in ((".html", "jinja2.ext:babel_extract"), (".py", "python")):
+        for path in source_files(suffix):
+            options = {"trimmed": "true", "silent": "false"} if suffix == ".html" else {}
+            content = BytesIO(path.read_bytes())
+            for _line, message, _comments, _context in extract(
+                method, content, _KEYWORDS, options=options
+            ):
+                if message:
+                    yield message, str(path.relative_to(ROOT))
+
+
+def _pattern(node: ast.JoinedStr) -> str:
+    parts = []
+    number = 0
+    for value in node.values:
+        if isinstance(value, ast.Constant):
+            parts.append(str(value.value).replace("%", "%%"))
+        else:
+            parts.append(f"%(p{number})s")
+            number += 1
+    return "".join(parts)
+
+
+class _Clauses(ast.NodeVisitor):
+    """Collects the strings that read like a clause; docstrings and assertions are not said."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        if not isinstance(node.value, ast.Constant):
+            self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str):
+            self._keep(node.value)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        self._keep(_pattern(node))
+        for value in node.values:
+            if isinstance(value, ast.FormattedValue):
+                self.visit(value.value)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        # Text brings its own Chinese; a defect is not an answer; a log is for operators.
+        skipped = {
+            "Text",
+            "LookupError",
+            "TypeError",
+            "RuntimeError",
+            "ValueError",
+            "N_",
+            "gettext",
+        }
+        if name in skipped or getattr(getattr(node.func, "value", None), "id", "") == "_log":
+            return
+        self.generic_visit(node)
+
+    def _keep(self, text: str) -> None:
+        if _CLAUSE.fullmatch(text) and not _NOT_PROSE.search(re.sub(r"%\(p\d\)s", "", text)):
+            self.found.append(text)
+
+
+def _said_by_features() -> Iterator[tuple[str, str]]:
+    for path in source_files(".py"):
+        name = str(path.relative_to(ROOT).with_suffix(""))
+        parts = name.split("/")
+        if any(skip in parts or skip in name for skip in ELSEWHERE) or parts[-1] == "pages":
+            continue
+        clauses = _Clauses()
+        clauses.visit(ast.parse(path.read_text()))
+        for text in clauses.found:
+            yield text, f"{name}.py"
+
+
+def extracted() -> Catalog:
+    """Everything that a page can say, in English."""
+    catalog = Catalog(project="borough", charset="utf-8")
+    for message, place in (*_said_by_pages(), *_said_by_features()):
+        catalog.add(message, locations=[(place, None)])  # type: ignore[list-item]
+    return catalog
+
+
+def untranslated(language: str) -> list[str]:
+    """What the catalogue of a language lacks."""
+    path = FOLDER / language / "LC_MESSAGES" / "messages.po"
+    with path.open("rb") as file:
+        known = read_po(file, locale=language)
+    missing = []
+    for message in extracted():
+        if not message.id:
+            continue
+        there = known.get(message.id if isinstance(message.id, str) else message.id[0])
+        said = there.string if there else ""
+        if not (all(said) and said if isinstance(said, tuple) else said):
+            missing.append(message.id if isinstance(message.id, str) else message.id[0])
+    return missing
+
+
+def update(language: str) -> None:
+    """Add what is new to the catalogue of a language and drop what is gone."""
+    path = FOLDER / language / "LC_MESSAGES" / "messages.po"
+    with path.open("rb") as file:
+        known = read_po(file, locale=language)
+    fresh = Catalog(locale=language, project="borough", charset="utf-8", fuzzy=False)
+    fresh.header_comment = (
+        "# Borough's pages; `python -m control_plane.surface.web.messages` keeps it."
+    )
+    fresh.mime_headers = [
+        (name, value)
+        for name, value in known.mime_headers
+        if name in {"Content-Type", "Language", "Plural-Forms", "MIME-Version"}
+    ]
+    for message in sorted(extracted(), key=lambda m: str(m.id)):
+        if message.id:
+            there = known.get(message.id if isinstance(message.id, str) else message.id[0])
+            places = sorted({place for place, _ in message.locations})
+            string = there.string if there else ""
+            fresh.add(message.id, string, locations=[(place, None) for place in places])  # type: ignore[list-item]
+    out = BytesIO()
+    write_po(out, fresh, omit_header=False, width=100, sort_output=True, include_lineno=False)
+    path.write_bytes(out.getvalue())
+
+
+def main() -> int:
+    """Bring the Chinese catalogue up to date; 1 when translations are missing."""
+    update("zh")
+    missing = untranslated("zh")
+    for message in missing:
+        sys.stdout.write(f"{message}\n")
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
