@@ -1,4 +1,4 @@
-"""Reads the data files of a city into values and names everything that is wrong with them at once."""
+"""Reads the data files of a city into values; names everything that is wrong with them at once."""
 
 from collections.abc import Mapping
 from importlib.resources import files

@@ -21,9 +21,8 @@ HOURS_PER_MONTH = Decimal(730)
 _MONTHS = 12
 _T = TypeVar("_T")
 
-Scalar: TypeAlias = str | int | bool
 #: A value of an order form.
-Input: TypeAlias = Scalar | list[str]
+Input: TypeAlias = str | int | bool | list[str]
 
 
 class OrganisationKind(StrEnum):
@@ -197,7 +196,12 @@ class Framework:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A department's own call-off under a framework; ``ceiling`` is in the framework's currency."""
+    """A department's own call-off under a framework.
+
+    Attributes:
+        ceiling: what all orders under it may come to, in the framework's currency.
+        discount: part of the framework's prices that is taken off, 0 to 1.
+    """
 
     number: str
     framework: str
@@ -206,6 +210,7 @@ class Contract:
     term: Term
     ceiling: Decimal
     service_level: Text
+    discount: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,14 +234,19 @@ class ApprovalStep:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalPolicy:
-    """Who must approve an order; the steps run one after another."""
+    """Who must approve an order; the steps run one after another.
+
+    That whoever ordered never approves, and nobody approves twice, is no matter of policy.
+
+    Attributes:
+        deadline_days: after so many days without the last approval an order expires.
+    """
 
     slug: str
     version: int
     name: Text
     steps: tuple[ApprovalStep, ...]
-    requester_may_approve: bool = False
-    same_person_twice: bool = False
+    deadline_days: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,8 +319,7 @@ class Component:
     Attributes:
         quantity: units per hour for ``per_use``, units per month for ``fixed``, units at the
             start for ``one_time``; a use that nobody can foresee is 0.
-        quantity_inputs: the inputs of the order form that multiply ``quantity``.
-        when: the component is only there when these inputs have these values.
+        quantity_input: the input of the order form that multiplies ``quantity``.
     """
 
     slug: str
@@ -319,17 +328,17 @@ class Component:
     meter: str
     dimensions: Mapping[str, str] = field(default_factory=dict)
     quantity: Decimal = Decimal(1)
-    quantity_inputs: tuple[str, ...] = ()
-    when: Mapping[str, Scalar] = field(default_factory=dict)
+    quantity_input: str | None = None
 
     def units(self, inputs: Mapping[str, Input]) -> Decimal:
-        """How much of the meter it comes to for these inputs; 0 when it is not there."""
-        if any(inputs.get(name) != value for name, value in self.when.items()):
-            return Decimal(0)
-        units = self.quantity
-        for name in self.quantity_inputs:
-            units *= Decimal(str(inputs[name]))
-        return units
+        """How much of the meter it comes to for these inputs.
+
+        Raises:
+            KeyError: the input that multiplies is missing.
+        """
+        if self.quantity_input is None:
+            return self.quantity
+        return self.quantity * Decimal(str(inputs[self.quantity_input]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,7 +405,7 @@ class Region:
     kinds: tuple[str, ...]
     data_classes: tuple[DataClass, ...]
     capacity: Mapping[str, int]
-    config: Mapping[str, Mapping[str, Any]]
+    config: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
