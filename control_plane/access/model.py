@@ -234,9 +234,9 @@ def check_name(found: Collector, name: str, field_name: str = "name") -> None:
     found.check(len(name) <= NAME_MAX, field_name, f"must be at most {NAME_MAX} characters")
 
 
-def check_path(found: Collector, path: str) -> None:
-    """Note what is wrong with an organisation's path."""
-    found.check(PATH.fullmatch(path), "path", "must be a path such as /city/health/")
+def check_path(found: Collector, path: str) -> bool:
+    """Note what is wrong with an organisation's path; answers whether nothing is."""
+    return found.check(PATH.fullmatch(path), "path", "must be a path such as /city/health/")
 
 
 def check_password(found: Collector, password: str, login: str) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from control_plane.access import policy
 from control_plane.access.model import (
     ACCOUNT_SCOPE,
+    LOGIN,
     NAME_MAX,
     Outcome,
     Principal,
@@ -199,7 +200,7 @@ class Gate:
         }
         self._count(keys)
         with self._db.transaction():
-            known = self._principals.by_login(login)
+            known = self._principals.by_login(login) if LOGIN.fullmatch(login) else None
         person, hashed = known if known is not None else (None, None)
         right = self._passwords.verify(hashed, password)
         if person is None or not right or person.state is not PrincipalState.ACTIVE:

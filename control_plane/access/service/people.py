@@ -78,7 +78,6 @@ class People:
             Conflict: the login is taken.
             Forbidden, NotFound: the path is not the actor's to manage.
         """
-        policy.require(actor, "person.create", path)
         return self._create(
             actor, ActorKind.PERSON, login=login, name=name, path=path, email=email,
             password=password,
@@ -94,7 +93,6 @@ class People:
             Conflict: the login is taken.
             Forbidden, NotFound: the path is not the actor's to manage.
         """
-        policy.require(actor, "service_account.create", path)
         return self._create(actor, ActorKind.SERVICE, login=login, name=name, path=path)
 
     def _create(
@@ -116,6 +114,7 @@ class People:
         if password is not None:
             check_password(found, password, login)
         found.finish()
+        policy.require(actor, f"{_NOUN[kind]}.create", path)
         hashed = None if password is None else self._passwords.hash(password)
         principal = Principal(
             id=PrincipalId(ids.new(_PREFIX[kind])),
@@ -256,10 +255,10 @@ class People:
             Forbidden: the role allows something there that the actor may not do itself.
             NotFound: the path is none of the actor's business.
         """
-        policy.require(actor, "grant.create", path)
         found = Collector()
         found.check(role in policy.table().roles, "role", "is not a role")
-        check_path(found, path)
+        if check_path(found, path):
+            policy.require(actor, "grant.create", path)
         with self._db.transaction():
             principal = self._store.get(principal_id)
             seen = principal is not None and may_see(actor, principal)

@@ -1,0 +1,56 @@
+"""Access on a real database, with quick password hashes and a small city."""
+
+from dataclasses import dataclass
+
+import pytest
+from argon2 import PasswordHasher
+
+from control_plane.access import policy
+from control_plane.access.model import Principal
+from control_plane.access.passwords import Argon2Passwords
+from control_plane.access.service import AuditLog, Gate, People
+from control_plane.access.store import AuditRows, CredentialStore, PrincipalStore
+from control_plane.kernel.actor import Actor, ActorKind, Grant
+from control_plane.kernel.database import Database
+from control_plane.kernel.time import Clock
+
+PASSWORD = "a long enough phrase"
+KEY = b"seal" * 8
+
+
+@dataclass(frozen=True)
+class City:
+    """The services, and an administrator of the whole platform to begin with."""
+
+    people: People
+    gate: Gate
+    audit: AuditLog
+    admin: Actor
+
+    def person(self, login: str, role: str, path: str, home: str | None = None) -> Actor:
+        """A person with one role, as an actor."""
+        person = self.people.create_person(
+            self.admin, login=login, name=login.title(), path=home or path, password=PASSWORD
+        )
+        self.people.grant(self.admin, principal_id=person.id, role=role, path=path)
+        return actor(person, role, path)
+
+
+def actor(person: Principal, role: str, path: str) -> Actor:
+    return Actor(person.id, person.name, ActorKind.PERSON, (Grant(role, path),))
+
+
+def quick() -> Argon2Passwords:
+    return Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+
+
+@pytest.fixture
+def city(database: Database, clock: Clock) -> City:
+    audit = AuditLog(AuditRows(database), database, clock, KEY)
+    principals, credentials = PrincipalStore(database), CredentialStore(database)
+    passwords = quick()
+    people = People(principals, credentials, passwords, audit, database, clock)
+    gate = Gate(principals, credentials, passwords, audit, database, clock)
+    made = people.ensure_administrator(password=PASSWORD)
+    assert made is not None
+    return City(people, gate, audit, actor(made[0], "platform_administrator", policy.ROOT))
