@@ -135,6 +135,7 @@ class AuditEntry:
         seq: 1, 2, 3, … without a gap.
         prev: the hash of the entry before, of 64 zeros for the first.
         hash: SHA-256 of the canonical JSON of all else.
+        key: given by work that may run more than once; each key has one entry.
     """
 
     seq: int
@@ -148,6 +149,7 @@ class AuditEntry:
     detail: Mapping[str, Any]
     prev: str
     hash: str = ""
+    key: str | None = None
 
     def computed_hash(self) -> str:
         """What ``hash`` must be."""
@@ -161,6 +163,7 @@ class AuditEntry:
             "path": self.path,
             "outcome": self.outcome.value,
             "detail": self.detail,
+            "key": self.key,
             "prev": self.prev,
         }
         return canonical.digest(content).removeprefix("sha256:")

@@ -183,6 +183,10 @@ class AuditStore(Protocol):
         """Keep an entry and make it the head."""
         ...
 
+    def has(self, key: str) -> bool:
+        """Whether there is an entry with this key."""
+        ...
+
     def head(self) -> tuple[int, str, str]:
         """The last entry's number, hash and seal."""
         ...

@@ -55,6 +55,7 @@ class AuditLog:
         subject: str = "",
         details: Mapping[str, Any] | None = None,
         outcome: Outcome = Outcome.DONE,
+        key: str | None = None,
     ) -> None:
         """Note an action in the open transaction; for features above, after they authorised.
 
@@ -66,6 +67,7 @@ class AuditLog:
             details: what else matters, as JSON; never a secret.
             outcome: how it ended. A refusal must be noted in a transaction of its own, or it is
                 rolled back with what was refused.
+            key: for work that may run more than once: an entry with the same key is not repeated.
 
         Raises:
             RuntimeError: no transaction is open.
@@ -81,11 +83,14 @@ class AuditLog:
             outcome=outcome,
             detail=_keepable(canonical.plain(details or {})),
             prev="",
+            key=key,
         )
         self._db.before_commit(lambda: self._append(entry))
 
     def _append(self, entry: AuditEntry) -> None:
         last_seq, last_hash, _ = self._store.lock_head()
+        if entry.key is not None and self._store.has(entry.key):
+            return
         linked = replace(entry, seq=last_seq + 1, prev=last_hash)
         linked = replace(linked, hash=linked.computed_hash())
         self._store.append(linked, self._seal(linked.seq, linked.hash))

@@ -49,11 +49,17 @@ class AuditRows:
                 detail=entry.detail,
                 prev=entry.prev,
                 hash=entry.hash,
+                key=entry.key,
             )
         )
         self._database.execute(
             audit_head_table.update().values(seq=entry.seq, hash=entry.hash, seal=seal)
         )
+
+    def has(self, key: str) -> bool:
+        """Whether there is an entry with this key."""
+        statement = sa.select(_A.seq).where(_A.key == key)
+        return self._database.execute(statement).first() is not None
 
     def head(self) -> tuple[int, str, str]:
         """The last entry's number, hash and seal."""

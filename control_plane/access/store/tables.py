@@ -97,6 +97,7 @@ audit_table = sa.Table(
     sa.Column("detail", JSONB, nullable=False),
     sa.Column("prev", sa.Text, nullable=False),
     sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, unique=True),
     sa.CheckConstraint("outcome IN ('done', 'refused', 'failed')", name="outcome"),
     sa.Index("ix_access_audit_path", "path", "seq", postgresql_ops={"path": "text_pattern_ops"}),
     sa.Index("ix_access_audit_subject", "subject", "seq"),

@@ -102,7 +102,7 @@ def test_any_detail_survives_the_database(log: AuditLog, database: Database, clo
         ], {"seal"}),
         (["UPDATE access_audit_head SET seal = ''"], {"seal"}),
         (["INSERT INTO access_audit SELECT 6, at, actor_id, actor_name, action, subject, path, "
-          "outcome, detail, hash, hash FROM access_audit WHERE seq = 5"], {"inserted"}),
+          "outcome, detail, hash, hash, NULL FROM access_audit WHERE seq = 5"], {"inserted"}),
     ],
 )  # fmt: skip
 def test_tampering_is_found(
@@ -160,6 +160,14 @@ def test_entries_go_with_the_transaction_of_the_action(log: AuditLog, database: 
     assert (result.ok, result.entries) == (True, 2)
     with pytest.raises(RuntimeError):
         log.record(ANN, "order.create", path="/c/")
+
+
+def test_work_that_runs_twice_is_noted_once(log: AuditLog, database: Database) -> None:
+    for key in ("op_1:apply", "op_1:apply", "op_2:apply", None, None):
+        with database.transaction():
+            log.record(ANN, "deployment.apply", path="/c/", key=key)
+    result = log.verify(AUDITOR)
+    assert (result.ok, result.entries) == (True, 4)
 
 
 def test_many_writers_make_one_chain_without_deadlock(log: AuditLog, database: Database) -> None:
