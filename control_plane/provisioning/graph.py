@@ -17,9 +17,10 @@ against the same state gives the same canonical JSON.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, Union
 
-Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+# A Union and not a text, so that it can be used in other unions while the program runs.
+Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]  # noqa: UP007
 
 UNKNOWN: dict[str, Json] = {"$unknown": True}
 """The marker of a value that only the cloud will know."""

@@ -1,0 +1,1 @@
+"""The embedded engine: blueprint programs in a region that is simulated in PostgreSQL."""

@@ -1,0 +1,311 @@
+"""How kinds of resources behave: what forces a replacement, and what the cloud adds.
+
+Source of the replacing properties: ``ForceNew`` in terraform-provider-openstack 1.54.1, and the
+immutable fields of Kubernetes' API. Property names are Pulumi's.
+"""
+
+import hashlib
+import ipaddress
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from control_plane.provisioning.graph import Json, is_unknown
+
+_ALL = ("",)
+_PLACED = ("region", "tenantId")
+
+_REPLACING: Mapping[str, tuple[str, ...]] = {
+    "openstack:identity/project:Project": ("domainId", "parentId", "isDomain", "region"),
+    "openstack:identity/user:User": ("region",),
+    "openstack:identity/roleAssignment:RoleAssignment": _ALL,
+    "openstack:compute/quotaSetV2:QuotaSetV2": ("projectId", "region"),
+    "openstack:blockstorage/quoteSetV3:QuoteSetV3": ("projectId", "region"),
+    "openstack:networking/quotaV2:QuotaV2": ("projectId", "region"),
+    "openstack:loadbalancer/quota:Quota": ("projectId", "region"),
+    "openstack:networking/network:Network": (*_PLACED, "segments", "availabilityZoneHints"),
+    "openstack:networking/subnet:Subnet": (
+        *_PLACED,
+        *("networkId", "cidr", "ipVersion", "prefixLength", "subnetpoolId"),
+    ),
+    "openstack:networking/secGroup:SecGroup": _PLACED,
+    "openstack:networking/secGroupRule:SecGroupRule": _ALL,
+    "openstack:networking/router:Router": (*_PLACED, "availabilityZoneHints"),
+    "openstack:networking/routerInterface:RouterInterface": _ALL,
+    "openstack:networking/floatingIp:FloatingIp": (*_PLACED, "pool", "address", "subnetId"),
+    "openstack:networking/port:Port": (*_PLACED, "networkId", "macAddress"),
+    "openstack:compute/instance:Instance": (
+        *("region", "imageId", "imageName", "networks", "userData", "schedulerHints"),
+        *("keyPair", "availabilityZone", "blockDevices", "personalities", "configDrive"),
+    ),
+    "openstack:blockstorage/volume:Volume": (
+        *("region", "volumeType", "snapshotId", "imageId", "sourceVolId", "availabilityZone"),
+    ),
+    "openstack:compute/volumeAttach:VolumeAttach": _ALL,
+    "openstack:loadbalancer/loadBalancer:LoadBalancer": (
+        *_PLACED,
+        *("vipSubnetId", "vipNetworkId", "vipPortId", "vipAddress", "flavorId"),
+        *("loadbalancerProvider", "availabilityZone"),
+    ),
+    "openstack:loadbalancer/listener:Listener": (
+        *_PLACED,
+        *("loadbalancerId", "protocol", "protocolPort"),
+    ),
+    "openstack:loadbalancer/pool:Pool": (
+        *_PLACED,
+        *("listenerId", "loadbalancerId", "protocol"),
+    ),
+    "openstack:loadbalancer/member:Member": (
+        *_PLACED,
+        *("poolId", "address", "protocolPort", "subnetId"),
+    ),
+    "openstack:loadbalancer/monitor:Monitor": (*_PLACED, "poolId", "type"),
+    "kubernetes:apps/v1:Deployment": ("spec.selector",),
+    "kubernetes:apps/v1:StatefulSet": (
+        *("spec.selector", "spec.serviceName", "spec.volumeClaimTemplates"),
+    ),
+    "kubernetes:batch/v1:Job": ("spec.selector", "spec.template"),
+    "kubernetes:core/v1:Service": ("spec.clusterIP",),
+    "kubernetes:core/v1:PersistentVolumeClaim": (
+        *("spec.accessModes", "spec.storageClassName", "spec.volumeName", "spec.selector"),
+    ),
+    "kubernetes:core/v1:Secret": ("type", "immutable"),
+    "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding": ("roleRef",),
+    "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding": ("roleRef",),
+}
+_KUBERNETES = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
+
+_NO_GROWING_BACK = {
+    "openstack:blockstorage/volume:Volume": "size",
+    "kubernetes:core/v1:PersistentVolumeClaim": "spec.resources.requests.storage",
+}
+"""Sizes that can only grow."""
+
+
+def forces(type_: str, declared: tuple[str, ...] = ()) -> Callable[[str], bool]:
+    """Return which property paths of a type cannot change in place.
+
+    Args:
+        type_: Pulumi type token.
+        declared: What the program itself declares to be replacing (``replace_on_changes``).
+    """
+    if type_.startswith("pulumi:"):
+        return lambda _path: False
+    known = _REPLACING.get(type_, ())
+    if type_.startswith("kubernetes:"):
+        known = (*known, *_KUBERNETES)
+    replacing = (*known, *declared)
+
+    def decide(path: str) -> bool:
+        return any(not r or path == r or path.startswith((f"{r}.", f"{r}[")) for r in replacing)
+
+    return decide
+
+
+def shrinks(type_: str, path: str) -> bool:
+    """Tell whether a property is a size that can only grow."""
+    return _NO_GROWING_BACK.get(type_) == path
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What the region offers to a new object.
+
+    Attributes:
+        deployment, urn, generation: What its ids are derived from, so that a repeated order
+            gives the same ones.
+        subnet: Finds id and range of a subnet, by its id or by its network's id.
+        taken: Addresses that are in use in a pool (a subnet's id, or another name).
+        pool, allocated: The address that was given to it, and from where; empty when none.
+    """
+
+    deployment: str
+    urn: str
+    generation: int
+    subnet: Callable[[str], tuple[str, str] | None]
+    taken: Callable[[str], frozenset[str]]
+    pool: str = ""
+    allocated: str = ""
+
+    def id(self, purpose: str = "") -> str:
+        """Return an id that is always the same for this object and purpose."""
+        text = f"{self.deployment}|{self.urn}|{self.generation}|{purpose}"
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"borough:{text}"))
+
+    def address(self, pool: str, cidr: str) -> str:
+        """Give it the lowest free address of a range, after the first ten.
+
+        Raises:
+            LookupError: The range is full.
+        """
+        taken = self.taken(pool)
+        for number, host in enumerate(ipaddress.ip_network(cidr, strict=False).hosts()):
+            if number >= _RESERVED and str(host) not in taken:
+                self.pool, self.allocated = pool, str(host)
+                return self.allocated
+        raise LookupError(f"No more IP addresses available on network {cidr}.")
+
+    def address_in(self, reference: object) -> str:
+        """Give it an address of a subnet, or of a network's subnet.
+
+        Raises:
+            LookupError: The range is full.
+        """
+        # A network of another engine or of before has no subnet here; it gets a range of its own.
+        return self.address(*(self.subnet(str(reference)) or (str(reference), _DEFAULT_RANGE)))
+
+    def mac(self) -> str:
+        """Return a MAC address in Neutron's default range."""
+        digits = hashlib.sha256(self.id("mac").encode()).hexdigest()
+        return "fa:16:3e:" + ":".join(digits[n : n + 2] for n in (0, 2, 4))
+
+
+_RESERVED = 10
+_DEFAULT_RANGE = "10.0.0.0/24"
+FLOATING_RANGE = "203.0.113.0/24"
+"""Range for documentation (RFC 5737): public addresses of the simulated region."""
+SERVICE_RANGE = "10.96.0.0/16"
+BALANCER_RANGE = "198.51.100.0/24"
+
+
+def physical_id(type_: str, inputs: Mapping[str, Any], around: Surroundings) -> str:
+    """Return the id that the cloud gives an object, in the cloud's own form."""
+    if type_.startswith("kubernetes:"):
+        meta = inputs.get("metadata") or {}
+        name = meta.get("name") or around.urn.rpartition("::")[2]
+        namespace = meta.get("namespace")
+        if type_ == "kubernetes:core/v1:Namespace":
+            return str(name)
+        return f"{namespace or 'default'}/{name}"
+    if type_ in {
+        "openstack:identity/project:Project",
+        "openstack:identity/user:User",
+    }:
+        return around.id().replace("-", "")
+    if type_.endswith(("quotaSetV2:QuotaSetV2", "quoteSetV3:QuoteSetV3", "quotaV2:QuotaV2")):
+        return f"{inputs.get('projectId')}/{inputs.get('region') or 'RegionOne'}"
+    if type_ == "openstack:compute/volumeAttach:VolumeAttach":
+        return f"{inputs.get('instanceId')}/{inputs.get('volumeId')}"
+    return around.id()
+
+
+def computed(type_: str, inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
+    """Return what the cloud adds to what was asked for.
+
+    Raises:
+        LookupError: It has no address left to give.
+    """
+    if type_.startswith("kubernetes:"):
+        return _KUBERNETES_ADDS.get(type_, _object)(inputs, around)
+    add = _OPENSTACK_ADDS.get(type_)
+    return add(inputs, around) if add else {}
+
+
+def _object(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
+    given = inputs.get("metadata") or {}
+    name = given.get("name") or around.urn.rpartition("::")[2]
+    return {"metadata": {"uid": around.id("uid"), "name": name, "generation": 1}}
+
+
+def _deployment(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
+    replicas = (inputs.get("spec") or {}).get("replicas", 1)
+    status = {"replicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas}
+    return {**_object(inputs, around), "status": dict[str, Json](status)}
+
+
+def _service(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
+    spec = inputs.get("spec") or {}
+    found = _object(inputs, around)
+    if spec.get("clusterIP") != "None":
+        found["spec"] = {"clusterIP": around.address("services", SERVICE_RANGE)}
+    if spec.get("type") == "LoadBalancer":
+        found["status"] = {
+            "loadBalancer": {"ingress": [{"ip": around.address("balancers", BALANCER_RANGE)}]}
+        }
+    return found
+
+
+def _claim(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
+    return {**_object(inputs, around), "status": {"phase": "Bound"}}
+
+
+def _namespace(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
+    return {**_object(inputs, around), "status": {"phase": "Active"}}
+
+
+def _instance(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
+    networks = [n for n in inputs.get("networks") or [] if isinstance(n, dict)]
+    first = networks[0] if networks else {}
+    fixed = first.get("fixedIpV4")
+    if not fixed or is_unknown(fixed):
+        fixed = around.address_in(first.get("uuid"))
+    attached: dict[str, Json] = {
+        "uuid": first.get("uuid", ""),
+        "fixedIpV4": fixed,
+        "mac": around.mac(),
+        "port": around.id("port"),
+    }
+    return {
+        "accessIpV4": fixed,
+        "powerState": "active",
+        "networks": [attached, *networks[1:]],
+        "availabilityZone": inputs.get("availabilityZone") or "nova",
+    }
+
+
+def _subnet(inputs: Mapping[str, Any], _around: Surroundings) -> dict[str, Json]:
+    hosts = ipaddress.ip_network(str(inputs.get("cidr") or _DEFAULT_RANGE), strict=False)
+    first, last = hosts[1], hosts[-2]
+    pool: dict[str, Json] = {"start": str(hosts[2]), "end": str(last)}
+    return {"gatewayIp": str(first), "allocationPools": [pool], "enableDhcp": True}
+
+
+def _balancer(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
+    return {
+        "vipAddress": around.address_in(inputs.get("vipSubnetId")),
+        "vipPortId": around.id("port"),
+        "loadbalancerProvider": "amphora",
+    }
+
+
+def _floating_ip(_inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
+    return {"address": around.address("floating", FLOATING_RANGE)}
+
+
+def _port(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
+    address = around.address_in(inputs.get("networkId"))
+    return {"allFixedIps": [address], "macAddress": around.mac()}
+
+
+def _volume(_inputs: Mapping[str, Any], _around: Surroundings) -> dict[str, Json]:
+    return {"availabilityZone": "nova", "attachments": []}
+
+
+def _attachment(_inputs: Mapping[str, Any], _around: Surroundings) -> dict[str, Json]:
+    return {"device": "/dev/vdb"}
+
+
+def _interface(_inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
+    return {"portId": around.id("port")}
+
+
+Adds = Callable[[Mapping[str, Any], Surroundings], dict[str, Json]]
+
+_OPENSTACK_ADDS: Mapping[str, Adds] = {
+    "openstack:compute/instance:Instance": _instance,
+    "openstack:networking/subnet:Subnet": _subnet,
+    "openstack:networking/port:Port": _port,
+    "openstack:networking/floatingIp:FloatingIp": _floating_ip,
+    "openstack:networking/routerInterface:RouterInterface": _interface,
+    "openstack:loadbalancer/loadBalancer:LoadBalancer": _balancer,
+    "openstack:blockstorage/volume:Volume": _volume,
+    "openstack:compute/volumeAttach:VolumeAttach": _attachment,
+}
+_KUBERNETES_ADDS: Mapping[str, Adds] = {
+    "kubernetes:core/v1:Namespace": _namespace,
+    "kubernetes:core/v1:Service": _service,
+    "kubernetes:core/v1:PersistentVolumeClaim": _claim,
+    "kubernetes:apps/v1:Deployment": _deployment,
+    "kubernetes:apps/v1:StatefulSet": _deployment,
+}

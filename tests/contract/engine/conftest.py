@@ -1,0 +1,190 @@
+"""Both engines with a cloud that the tests can look into and disturb.
+
+The program of the contract makes things of the type ``sample:index:Thing``. In the embedded engine
+they are objects of the simulated region; in Pulumi they are files in a folder, made by a provider
+plugin of the tests (``provider.py``).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from control_plane.adapters.embedded.engine import EmbeddedEngine
+from control_plane.adapters.embedded.region import Fault
+from control_plane.adapters.program_host.host import ProgramHost
+from control_plane.adapters.stack_locks import StackLocks
+from control_plane.kernel.database import Database
+from control_plane.kernel.secretbox import SecretBox
+from control_plane.provisioning.ports import (
+    DeploymentContext,
+    Engine,
+    Limits,
+    Program,
+    RegionAccess,
+    Run,
+    StackRef,
+)
+
+PROGRAM = '''
+import json
+from typing import Any
+import pulumi
+
+class Provider(pulumi.ProviderResource):
+    def __init__(self, name, **props):
+        super().__init__("sample", name, props)
+
+class Thing(pulumi.CustomResource):
+    """A thing; another colour means another thing."""
+    label: pulumi.Output[str]
+    def __init__(self, name, provider, depends_on=None, **props):
+        super().__init__("sample:index:Thing", name, {"label": None, "size": None,
+            "colour": None, "password": None, "uses": None, "tags": None, **props},
+            pulumi.ResourceOptions(provider=provider, depends_on=depends_on,
+                                   replace_on_changes=["colour", "uses"]))
+
+class Group(pulumi.ComponentResource):
+    def __init__(self, name):
+        super().__init__("sample:index:Group", name)
+
+config = pulumi.Config()
+inputs = config.require_object("inputs")
+region = config.require_object("region")
+deployment = config.require_object("deployment")
+credentials = config.require_secret("credentials").apply(json.loads)
+password = credentials.apply(lambda c: c["region"]["sample"]["password"])
+provider = Provider("cloud", folder=region.get("sample", {}).get("folder", ""), password=password)
+Group("group")
+before = None
+for number in range(inputs.get("things", 2)):
+    colour = inputs.get("colour", "blue")
+    before = Thing(f"thing-{number}", provider, label=f"{deployment['name']}-{number}",
+                   size=inputs.get("size", 1), colour=colour, password=password,
+                   uses=before.id if before else "", tags={"borough.dev/of": deployment["id"]})
+if inputs.get("raises"):
+    raise ValueError("the inputs make no sense")
+pulumi.export("last", before.id if before else "")
+pulumi.export("size", inputs.get("size", 1))
+pulumi.export("secret", pulumi.Output.concat("pw:", password))
+'''
+
+PASSWORD = "open-sesame-0815"
+
+
+class World(Protocol):
+    """An engine, and the cloud behind it."""
+
+    engine: Engine
+
+    def run(self, **inputs: Any) -> Run: ...
+
+    def labels(self) -> list[str]:
+        """The labels of all things that are really there, sorted."""
+
+    def refuse(self, name: str, op: str = "any", times: int | None = None) -> None:
+        """Let steps of a thing fail."""
+
+    def hang(self, name: str, op: str = "create") -> None:
+        """Let a step of a thing be ordered and never answered."""
+
+    def heal(self) -> None:
+        """Let everything go well again."""
+
+    def tamper(self, name: str, size: int) -> None:
+        """Change a thing behind the engine's back."""
+
+    def remove(self, name: str) -> None:
+        """Remove a thing behind the engine's back."""
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[ProgramHost]:
+    host = ProgramHost()
+    host.start()
+    yield host
+    host.close()
+
+
+@dataclass
+class Programs:
+    folder: Path
+    deployment: str = "dep_contract"
+    facts: dict[str, Any] | None = None
+
+    def run(self, **inputs: Any) -> Run:
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "Pulumi.yaml").write_text("name: sample\nruntime: python\n")
+        (self.folder / "__main__.py").write_text(PROGRAM)
+        password = inputs.pop("password", PASSWORD)
+        return Run(
+            stack=StackRef(self.deployment, "sample", self.deployment),
+            program=Program(self.folder, "sha256:contract"),
+            inputs=inputs,
+            region=RegionAccess(
+                "reg_contract",
+                frozenset({"sample"}),
+                {"sample": self.facts or {}},
+                {"sample": {"password": password}},
+            ),
+            deployment=DeploymentContext(self.deployment, "shop", "health", {}, "s" * 40),
+            limits=Limits(seconds=60, operation_seconds=120),
+        )
+
+    def urn(self, name: str) -> str:
+        return f"urn:pulumi:{self.deployment}::sample::sample:index:Thing::{name}"
+
+
+class EmbeddedWorld(Programs):
+    def __init__(self, engine: EmbeddedEngine, folder: Path) -> None:
+        super().__init__(folder)
+        self.engine = engine
+
+    def labels(self) -> list[str]:
+        things = self.engine.region.things(self.deployment)
+        return sorted(
+            t.inputs["label"] for t in things if t.state == "created" and not t.drift.get("missing")
+        )
+
+    def _add(self, **fault: Any) -> None:
+        self.engine.region.add_fault("reg_contract", Fault(type="sample:*", **fault))
+
+    def refuse(self, name: str, op: str = "any", times: int | None = None) -> None:
+        self._add(name=name, op=op, kind="fail", message="no more things", remaining=times)
+
+    def hang(self, name: str, op: str = "create") -> None:
+        self._add(name=name, op=op, kind="hang", message="")
+
+    def heal(self) -> None:
+        self.engine.region.clear_faults("reg_contract")
+
+    def tamper(self, name: str, size: int) -> None:
+        self.engine.region.tamper(self.deployment, self.urn(name), "size", size)
+
+    def remove(self, name: str) -> None:
+        self.engine.region.remove(self.deployment, self.urn(name))
+
+
+@pytest.fixture
+def embedded_world(
+    host: ProgramHost, database: Database, clock: Any, tmp_path: Path
+) -> Iterator[World]:
+    locks = StackLocks(database.url)
+    engine = EmbeddedEngine(host, database, clock, SecretBox([b"k" * 32]), locks)
+    yield EmbeddedWorld(engine, tmp_path / "program")
+    locks.close()
+
+
+@pytest.fixture(params=["embedded"])
+def world(request: pytest.FixtureRequest) -> World:
+    found: World = request.getfixturevalue(f"{request.param}_world")
+    return found
+
+
+Runs = Callable[..., Run]
+
+
+def with_limits(run: Run, **limits: Any) -> Run:
+    return replace(run, limits=replace(run.limits, **limits))
