@@ -156,11 +156,6 @@ class Revision:
         return Text(self.document["title"]["en"], self.document["title"]["zh"])
 
     @property
-    def kinds(self) -> frozenset[str]:
-        """The kinds of region that it needs, all of them."""
-        return frozenset(self.document["kinds"])
-
-    @property
     def data_classes(self) -> frozenset[str]:
         """What data it may carry."""
         return frozenset(self.document["data_classes"])
@@ -168,7 +163,7 @@ class Revision:
     @property
     def in_tenancy(self) -> bool:
         """Whether it goes into a prepared tenancy and gets its outputs."""
-        return self.document.get("scope", "tenancy") == "tenancy"
+        return bool(self.document.get("needs_tenancy", True))
 
     @property
     def inputs(self) -> Mapping[str, Any]:
@@ -446,6 +441,7 @@ class Deployment:
         plan_id: the plan that was applied last, or is being applied.
         owner: what holds it, such as ``instance:ins_…``; empty when it stands alone.
         operation: the operation that works on it now; empty for none.
+        last_operation: the one that ended on it last.
         error: why the last operation did not succeed; empty otherwise.
         footprint: the quota amounts that it holds.
     """
@@ -464,6 +460,7 @@ class Deployment:
     plan_id: PlanId | None
     owner: str
     operation: str
+    last_operation: str
     error: str
     footprint: Mapping[str, Decimal]
     tags: Mapping[str, str]
@@ -474,6 +471,24 @@ class Deployment:
     def is_landing(self) -> bool:
         """Whether this is the tenancy's own preparation in the region."""
         return self.blueprint == TENANCY_BLUEPRINT
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An operation's hold on a deployment: only with the newest fence may it write.
+
+    Attributes:
+        operation: who holds it.
+        fence: grows with every take.
+        before: the state when the operation first took it, to return to if nothing is done.
+        resumed: the same operation held it already: its process was cut off.
+    """
+
+    deployment_id: DeploymentId
+    operation: str
+    fence: int
+    before: DeploymentState
+    resumed: bool
 
 
 @dataclass(frozen=True, slots=True)

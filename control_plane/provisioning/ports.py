@@ -1,11 +1,15 @@
 """What provisioning needs from outside: engines that turn programs into resources."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from control_plane.kernel.actor import Actor
 from control_plane.kernel.errors import BoroughError
+from control_plane.kernel.paging import Page, PageRequest
 from control_plane.provisioning.graph import (
     ApplyResult,
     DriftFinding,
@@ -13,6 +17,17 @@ from control_plane.provisioning.graph import (
     Graph,
     Json,
     Preview,
+)
+from control_plane.provisioning.model import (
+    Blueprint,
+    Deployment,
+    DeploymentState,
+    Hold,
+    Plan,
+    Reachability,
+    Region,
+    Resource,
+    Revision,
 )
 
 
@@ -309,3 +324,157 @@ class Engine(Protocol):
         Raises:
             EngineError: There is no such stack.
         """
+
+
+class RegionProbe(Protocol):
+    """Asks one kind of region whether it answers and accepts the platform's credentials."""
+
+    def check(self, region: RegionAccess) -> Reachability:
+        """Return how it answered; an answer that is no is a result, not an exception."""
+        ...
+
+
+class Audit(Protocol):
+    """Where every change is written down, in the transaction that makes it."""
+
+    def record(
+        self, actor: Actor, action: str, *, subject: str, path: str, details: Mapping[str, Any]
+    ) -> None: ...
+
+
+class RegionStore(Protocol):
+    """Regions; every call joins the open transaction."""
+
+    def add_region(self, region: Region, sealed_credentials: str | None) -> bool:
+        """Keep a new region; False when its slug is taken."""
+        ...
+
+    def region(self, reference: str) -> Region | None:
+        """By id or slug."""
+        ...
+
+    def regions(self, request: PageRequest) -> Page[Region]:
+        """All, by slug."""
+        ...
+
+    def sealed_credentials(self, region_id: str) -> str | None: ...
+
+    def held(self, region_id: str) -> dict[str, Decimal]:
+        """What the deployments of a region hold together, by quota resource."""
+        ...
+
+
+class RevisionStore(Protocol):
+    """Blueprints and their revisions; every call joins the open transaction."""
+
+    def add_revision(self, revision: Revision, archive: bytes) -> bool:
+        """Keep a new revision; False when its digest, or its version of the name, is known."""
+        ...
+
+    def revision(self, digest: str) -> Revision | None: ...
+
+    def revision_of(self, blueprint: str, version: str | None) -> Revision | None:
+        """A version of a blueprint; None means the highest."""
+        ...
+
+    def archive(self, digest: str) -> bytes | None: ...
+
+    def blueprints(self, request: PageRequest) -> Page[Blueprint]:
+        """The highest version of each, by name."""
+        ...
+
+    def revisions(self, blueprint: str, request: PageRequest) -> Page[Revision]:
+        """All versions, the highest first."""
+        ...
+
+
+class DeploymentStore(Protocol):
+    """Deployments, plans and inventory; every call joins the open transaction."""
+
+    def add_deployment(self, deployment: Deployment, sealed_seed: str) -> bool:
+        """Keep a new one; False when the name (or the tenancy's landing) is taken there."""
+        ...
+
+    def deployment(self, deployment_id: str) -> Deployment | None: ...
+
+    def named(self, tenancy_id: str, region_id: str, name: str) -> Deployment | None:
+        """The one of that name that is not destroyed."""
+        ...
+
+    def landing(self, tenancy_id: str, region_id: str) -> Deployment | None:
+        """The tenancy's own deployment in a region, unless it is destroyed."""
+        ...
+
+    def residents(self, landing: Deployment) -> list[Deployment]:
+        """What is in a landing: deployments of its tenancy and region that may hold something."""
+        ...
+
+    def deployments(
+        self, paths: Sequence[str], filters: Mapping[str, str], request: PageRequest
+    ) -> Page[Deployment]:
+        """Those at or below any of the paths, newest first."""
+        ...
+
+    def sealed_seed(self, deployment_id: str) -> str: ...
+
+    def sealed_outputs(self, deployment_id: str) -> str | None: ...
+
+    def take(
+        self, deployment_id: str, operation: str, state: DeploymentState, at: datetime
+    ) -> Hold | None:
+        """Give an operation the hold; None while another one has it."""
+        ...
+
+    def write(self, hold: Hold, at: datetime, values: Mapping[str, Any]) -> None:
+        """Set columns.
+
+        Raises:
+            Superseded: the hold is not the newest any more.
+        """
+        ...
+
+    def let_go(self, hold: Hold, at: datetime, values: Mapping[str, Any]) -> None:
+        """Set columns and end the hold.
+
+        Raises:
+            Superseded: the hold is not the newest any more.
+        """
+        ...
+
+    def add_plan(self, plan: Plan) -> Plan:
+        """Keep a plan; the one that is there when its deployment has one of this digest."""
+        ...
+
+    def plan(self, reference: str) -> Plan | None:
+        """By id or digest."""
+        ...
+
+    def resources(self, deployment_id: str) -> list[Resource]:
+        """The living ones of a deployment, by URN."""
+        ...
+
+    def put_resource(self, resource: Resource) -> None:
+        """Keep a resource, new or changed."""
+        ...
+
+    def forget_resource(self, resource_id: str) -> None:
+        """Drop a resource that never came to be."""
+        ...
+
+    def inventory(
+        self, paths: Sequence[str], filters: Mapping[str, str], request: PageRequest
+    ) -> Page[Resource]:
+        """Resources at or below any of the paths, newest first."""
+        ...
+
+    def resolve(self, names: Sequence[str]) -> dict[str, Resource]:
+        """Resources by id or physical id, deleted ones too; unknown names are left out."""
+        ...
+
+    def in_region(self, region_id: str, since: datetime) -> list[Resource]:
+        """The resources of a region that lived at that time or later, by id."""
+        ...
+
+
+class ProvisioningStore(RegionStore, RevisionStore, DeploymentStore, Protocol):
+    """All that provisioning keeps."""

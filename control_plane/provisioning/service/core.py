@@ -1,0 +1,201 @@
+"""What the parts of the service share: collaborators, and the ways from rows to runs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from control_plane.kernel.actor import Actor
+from control_plane.kernel.database import UnitOfWork
+from control_plane.kernel.errors import NotFound, Unavailable
+from control_plane.kernel.secretbox import SecretBox
+from control_plane.kernel.time import Clock
+from control_plane.operations.service import Operations
+from control_plane.provisioning import content
+from control_plane.provisioning.graph import Json
+from control_plane.provisioning.model import (
+    TENANCY_BLUEPRINT,
+    Deployment,
+    EngineKind,
+    Region,
+    Revision,
+)
+from control_plane.provisioning.ports import (
+    Audit,
+    DeploymentContext,
+    Engine,
+    Limits,
+    Program,
+    ProvisioningStore,
+    RegionAccess,
+    RegionProbe,
+    Run,
+    StackRef,
+)
+from control_plane.tenancy.model import Tenancy
+from control_plane.tenancy.service import TenancyService
+
+PENDING = "borough-pending-"
+"""Begins the stand-in for an output of a tenancy that is not prepared yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """What provisioning works with.
+
+    Attributes:
+        engines: by kind of engine; one that is missing cannot be used by a region.
+        probes: by kind of region.
+        cache: folder for unpacked blueprints; readable by all users of the machine.
+        limits: of one run of a program.
+    """
+
+    store: ProvisioningStore
+    db: UnitOfWork
+    clock: Clock
+    audit: Audit
+    tenancy: TenancyService
+    operations: Operations
+    secrets: SecretBox
+    engines: Mapping[EngineKind, Engine]
+    probes: Mapping[str, RegionProbe]
+    cache: Path
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The outputs of the tenancy's own deployment, real or standing in."""
+
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    secrets: Mapping[str, Json] = field(default_factory=dict, repr=False)
+
+
+class Core:
+    """The base of the service's parts."""
+
+    def __init__(self, with_: Collaborators) -> None:
+        self._with = with_
+        self._store = with_.store
+        self._db = with_.db
+        self._clock = with_.clock
+        self._secrets = with_.secrets
+
+    def _note(
+        self,
+        actor: Actor,
+        action: str,
+        subject: str,
+        path: str,
+        details: Mapping[str, Any],
+    ) -> None:
+        self._with.audit.record(actor, action, subject=subject, path=path, details=details)
+
+    def _region(self, reference: str) -> Region:
+        found = self._store.region(reference)
+        if found is None:
+            raise NotFound(f"there is no region {reference}")
+        return found
+
+    def _engine(self, kind: EngineKind) -> Engine:
+        found = self._with.engines.get(kind)
+        if found is None:
+            raise Unavailable(f"the {kind.value} engine is not available on this machine", 60.0)
+        return found
+
+    def _revision(self, digest: str) -> Revision:
+        found = self._store.revision(digest)
+        if found is None:
+            raise NotFound(f"there is no blueprint revision {digest}")
+        return found
+
+    def _deployment(self, deployment_id: str) -> Deployment:
+        found = self._store.deployment(deployment_id)
+        if found is None:
+            raise NotFound("there is no such deployment")
+        return found
+
+    def _program(self, revision: Revision) -> Program:
+        """The revision's content in this machine's cache."""
+        with self._db.transaction():
+            archive = self._store.archive(revision.digest)
+        if archive is None:
+            raise NotFound(f"there is no blueprint revision {revision.digest}")
+        folder = content.materialise(content.unpack(archive), revision.digest, self._with.cache)
+        return Program(folder, revision.digest)
+
+    def _access(self, region: Region) -> RegionAccess:
+        with self._db.transaction():
+            sealed = self._store.sealed_credentials(region.id)
+        credentials: Mapping[str, Json] = {}
+        if sealed is not None:
+            opened = self._secrets.open(sealed, f"provisioning_region:{region.id}")
+            credentials = json.loads(opened)
+        return RegionAccess(region.id, region.kinds, region.config, credentials)
+
+    def _seed(self, deployment_id: str) -> str:
+        with self._db.transaction():
+            sealed = self._store.sealed_seed(deployment_id)
+        return self._secrets.open(sealed, f"provisioning_deployment:{deployment_id}:seed").decode()
+
+    def _secret_outputs(self, deployment_id: str) -> dict[str, Json]:
+        with self._db.transaction():
+            sealed = self._store.sealed_outputs(deployment_id)
+        if sealed is None:
+            return {}
+        opened = self._secrets.open(sealed, f"provisioning_deployment:{deployment_id}:outputs")
+        found: dict[str, Json] = json.loads(opened)
+        return found
+
+    def _place(self, landing: Deployment) -> Place:
+        outputs = {k: v for k, v in landing.outputs.items() if k not in landing.secret_outputs}
+        return Place(outputs, self._secret_outputs(landing.id))
+
+    def _pending_place(self) -> Place:
+        """Stand-ins for the outputs of a tenancy that is not there yet."""
+        with self._db.transaction():
+            landing = self._store.revision_of(TENANCY_BLUEPRINT, None)
+        if landing is None:
+            raise NotFound("the blueprint of tenancies is not published")
+        return pending_place(landing)
+
+    def _run(
+        self,
+        deployment: Deployment,
+        revision: Revision,
+        inputs: Mapping[str, Json],
+        tenancy: Tenancy,
+        place: Place,
+    ) -> Run:
+        """Everything that an engine needs for a deployment."""
+        with self._db.transaction():
+            region = self._region(deployment.region_id)
+        context = DeploymentContext(
+            id=deployment.id,
+            name=deployment.name,
+            tenancy=tenancy.slug,
+            tags=deployment.tags,
+            seed=self._seed(deployment.id),
+            tenancy_outputs=place.outputs,
+            tenancy_secrets=place.secrets,
+        )
+        return Run(
+            stack=StackRef(deployment.id, revision.blueprint, deployment.id),
+            program=self._program(revision),
+            inputs=inputs,
+            region=self._access(region),
+            deployment=context,
+            limits=self._with.limits,
+        )
+
+
+def pending_place(landing: Revision) -> Place:
+    """Stand-ins by the output schema of a revision of the tenancy blueprint."""
+    properties = landing.outputs.get("properties", {})
+    outputs: dict[str, Json] = {}
+    secrets: dict[str, Json] = {}
+    for name, schema in properties.items():
+        target = secrets if schema.get("x-borough-secret") else outputs
+        target[name] = PENDING + name.replace("_", "-")
+    return Place(outputs, secrets)

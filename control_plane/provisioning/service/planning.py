@@ -1,0 +1,604 @@
+"""Use cases of plans: what would be done, what it takes, and what policies say of it."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+from control_plane.access import policy
+from control_plane.kernel import ids
+from control_plane.kernel.actor import Actor
+from control_plane.kernel.canonical import decimal_text
+from control_plane.kernel.errors import Collector, Conflict, Invalid, NotFound, Problem
+from control_plane.kernel.text import Text
+from control_plane.provisioning import differences, policies, usage_map
+from control_plane.provisioning.graph import Change, Graph, Json, Op, PropertyChange
+from control_plane.provisioning.inputs import checked
+from control_plane.provisioning.model import (
+    TENANCY_BLUEPRINT,
+    Deployment,
+    DeploymentId,
+    DeploymentState,
+    Difference,
+    Estimate,
+    Finding,
+    Plan,
+    PlanAction,
+    PlanId,
+    Region,
+    RegionState,
+    Revision,
+    Severity,
+    Stage,
+    plan_digest,
+)
+from control_plane.provisioning.ports import DeploymentContext, Run, StackRef
+from control_plane.provisioning.service.core import PENDING, Core, Place
+from control_plane.tenancy.model import RESOURCES, Tenancy, TenancyState
+
+_ESTIMATE_ID = "dep_estimate0000000000000000000"
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST_NAME = 40
+#: Which limits of a tenancy become limits of its project and namespace, by input of its blueprint.
+_LANDING_LIMITS = {
+    "cores": "vcpus",
+    "memory_gb": "ram_gb",
+    "instances": "instances",
+    "volume_gb": "volume_gb",
+    "load_balancers": "load_balancers",
+    "floating_ips": "floating_ips",
+}
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a plan is made of."""
+
+    action: PlanAction
+    deployment: Deployment
+    tenancy: Tenancy
+    region: Region
+    revision: Revision
+    inputs: Mapping[str, Json]
+
+
+class Planning(Core):
+    """Plans."""
+
+    def evaluate(
+        self,
+        actor: Actor,
+        *,
+        blueprint: str,
+        inputs: Mapping[str, Any],
+        region: str,
+        version: str | None = None,
+        data_class: str = "",
+    ) -> Estimate:
+        """What inputs come to, fast and without asking the region; for forms.
+
+        Args:
+            actor: who asks.
+            blueprint: name, or digest of a revision.
+            inputs: as far as they are filled in; defaults are added.
+            region: id or slug.
+            version: None takes the highest.
+            data_class: of the tenancy it would go into, so that its policies speak too.
+
+        Raises:
+            Invalid: names every wrong input.
+            NotFound: no such blueprint or region.
+            ProgramError: the program did not end well.
+        """
+        policy.require(actor, "blueprint.view", policy.ROOT)
+        with self._db.transaction():
+            chosen = self._region(region)
+            revision = self._wanted_revision(blueprint, version)
+        full = self._checked_inputs(revision, inputs, chosen)
+        place = self._pending_place() if revision.in_tenancy else Place()
+        run = Run(
+            stack=StackRef(_ESTIMATE_ID, revision.blueprint, _ESTIMATE_ID),
+            program=self._program(revision),
+            inputs=full,
+            region=self._access(chosen),
+            deployment=DeploymentContext(
+                _ESTIMATE_ID, "estimate", "estimate", {}, "estimate-" * 4,
+                place.outputs, place.secrets,
+            ),
+            limits=self._with.limits,
+        )  # fmt: skip
+        self._db.assert_no_transaction()
+        graph = self._engine(chosen.engine).evaluate(run)
+        return Estimate(
+            revision=revision.digest,
+            inputs=full,
+            resources=tuple((n.type, n.logical_name) for n in graph.resources),
+            quota=usage_map.quota_of(graph, chosen.config),
+            hourly=usage_map.usage_of(graph, chosen.config),
+            findings=_policies(graph, _ESTIMATE_ID, data_class, chosen, revision),
+        )
+
+    def make_plan(  # noqa: PLR0913 - all by name
+        self,
+        *,
+        tenancy: str,
+        action: str,
+        region: str = "",
+        blueprint: str = "",
+        version: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        deployment: str | None = None,
+        name: str = "",
+        owner: str = "",
+        tags: Mapping[str, str] | None = None,
+        like: Plan | None = None,
+    ) -> Plan:
+        """Plan with the engine's own preview; for features above, which have authorised.
+
+        No transaction may be open. The plan is stored; the same plan again is the same row.
+
+        Args:
+            tenancy: id or slug.
+            action: ``create``, ``change`` or ``delete``.
+            region: id or slug; only to create.
+            blueprint: name, or digest of a revision; to change, empty keeps the revision.
+            version: with a name; None takes the highest.
+            inputs: to change, all of them, not only the new ones.
+            deployment: which; None to create makes the row, which has no effect outside. Give
+                ``plan.deployment_id`` when planning anew.
+            name: for names of resources; only to create. Empty: the blueprint's, made unique.
+            owner: what the deployment belongs to, such as an instance's id.
+            tags: labels for the resources.
+            like: an earlier plan that this one will be compared with: a tenancy that was prepared
+                in between is then no difference.
+
+        Raises:
+            Invalid: names every wrong input, and a name or region that does not do.
+            NotFound: no such tenancy, region, blueprint or deployment.
+            Conflict: the deployment or its tenancy's is not in a state that allows it.
+            ProgramError: the program did not end well.
+            EngineError: the region could not be compared with.
+            StackBusyError: another operation works on the deployment.
+        """
+        self._db.assert_no_transaction()
+        with self._db.transaction():
+            wish = self._wish(
+                PlanAction(action), tenancy, region, blueprint, version, inputs or {},
+                deployment, name, owner, tags or {},
+            )  # fmt: skip
+        plan = (
+            self._deletion(wish) if wish.action is PlanAction.DELETE else self._making(wish, like)
+        )
+        with self._db.transaction():
+            return self._store.add_plan(plan)
+
+    def plan(self, actor: Actor, reference: str) -> Plan:
+        """A plan by id or digest.
+
+        Raises:
+            NotFound: there is none, or none that the actor may know of.
+        """
+        with self._db.transaction():
+            found = self._plan(reference)
+            policy.require(actor, "deployment.view", found.path)
+            return found
+
+    def plan_in_transaction(self, reference: str) -> Plan:
+        """The same for features above; they have authorised."""
+        return self._plan(reference)
+
+    @staticmethod
+    def difference(old: Plan, new: Plan) -> tuple[Difference, ...]:
+        """In what a newer plan differs from an older one; nothing when their digests are equal."""
+        return differences.difference(old, new)
+
+    def _plan(self, reference: str) -> Plan:
+        found = self._store.plan(reference)
+        if found is None:
+            raise NotFound("there is no such plan")
+        return found
+
+    # What is wished for -----------------------------------------------------------------------
+
+    def _wanted_revision(self, blueprint: str, version: str | None) -> Revision:
+        if blueprint.startswith("sha256:"):
+            return self._revision(blueprint)
+        found = self._store.revision_of(blueprint, version)
+        if found is None:
+            raise NotFound(f"there is no blueprint {' '.join(filter(None, (blueprint, version)))}")
+        return found
+
+    def _wish(  # noqa: PLR0913, PLR0917 - it gathers them
+        self,
+        action: PlanAction,
+        tenancy_ref: str,
+        region_ref: str,
+        blueprint: str,
+        version: str | None,
+        inputs: Mapping[str, Any],
+        deployment_id: str | None,
+        name: str,
+        owner: str,
+        tags: Mapping[str, str],
+    ) -> _Wish:
+        tenancy = self._with.tenancy.tenancy_in_transaction(tenancy_ref)
+        if deployment_id is None:
+            if action is not PlanAction.CREATE:
+                raise Invalid([Problem("deployment", "is required")])
+            region = self._region(region_ref)
+            _check_open(tenancy, region)
+            revision = self._wanted_revision(blueprint, version)
+            full = self._checked_inputs(revision, inputs, region)
+            made = self._create_row(tenancy, region, revision, full, name, owner, tags)
+            return _Wish(action, made, tenancy, region, revision, full)
+        there = self._deployment(deployment_id)
+        if there.tenancy_id != tenancy.id:
+            raise NotFound("there is no such deployment in this tenancy")
+        _check_state(action, there)
+        region = self._region(there.region_id)
+        revision = (
+            self._wanted_revision(blueprint, version)
+            if blueprint
+            else self._revision(there.revision)
+        )
+        if action is PlanAction.DELETE:
+            return _Wish(action, there, tenancy, region, self._revision(there.revision), {})
+        if revision.blueprint != there.blueprint:
+            raise Invalid([Problem("blueprint", f"the deployment is of {there.blueprint}")])
+        full = self._checked_inputs(revision, inputs, region)
+        if action is PlanAction.CHANGE:
+            _check_growth(revision, there.inputs, full)
+        return _Wish(action, there, tenancy, region, revision, full)
+
+    def _checked_inputs(
+        self, revision: Revision, inputs: Mapping[str, Any], region: Region
+    ) -> dict[str, Json]:
+        """The inputs with defaults, for a region that has what they ask for."""
+        found = Collector()
+        full: dict[str, Json] = {}
+        try:
+            full = checked(revision.inputs, inputs)
+        except Invalid as error:
+            found.include(error)
+        regions = revision.document["regions"]
+        selector = regions.get("selected_by")
+        wanted: Any = regions["kinds"]
+        if selector is not None and full:
+            wanted = full.get(selector, wanted)
+        chosen = {wanted} if isinstance(wanted, str) else set(wanted)
+        for kind in sorted(chosen - region.kinds if full or selector is None else ()):
+            field = f"inputs.{selector}" if selector else "region"
+            found.check(False, field, f"the region {region.slug} has no {kind}")
+        found.finish()
+        return full
+
+    def _create_row(
+        self,
+        tenancy: Tenancy,
+        region: Region,
+        revision: Revision,
+        inputs: Mapping[str, Json],
+        name: str,
+        owner: str,
+        tags: Mapping[str, str],
+    ) -> Deployment:
+        """Write a new deployment down; nothing outside knows of it."""
+        fits = _NAME.fullmatch(name) and len(name) <= _LONGEST_NAME
+        if name and not fits:
+            message = f"must be 1 to {_LONGEST_NAME} lower-case letters, digits and inner hyphens"
+            raise Invalid([Problem("name", message)])
+        deployment_id = ids.new("dep")
+        # The last characters of an id are random: two of one blueprint never meet.
+        short = f"{revision.blueprint[:31]}-{deployment_id[-8:]}"
+        at = self._clock.now()
+        made = Deployment(
+            DeploymentId(deployment_id), tenancy.id, tenancy.path, region.id, revision.blueprint,
+            revision.digest, name or short, dict(inputs), DeploymentState.PENDING, {}, (), None,
+            owner, "", "", "", {}, dict(tags), at, at,
+        )  # fmt: skip
+        seed = self._secrets.seal(
+            secrets.token_hex(32).encode(),
+            f"provisioning_deployment:{deployment_id}:seed",
+        )
+        if not self._store.add_deployment(made, seed):
+            raise Conflict(
+                f"the tenancy {tenancy.slug} has a deployment {made.name} in {region.slug} already"
+                if revision.blueprint != TENANCY_BLUEPRINT
+                else f"the tenancy {tenancy.slug} is in {region.slug} already"
+            )
+        return made
+
+    # Plans that make something ----------------------------------------------------------------
+
+    def _making(self, wish: _Wish, like: Plan | None) -> Plan:
+        stage, place, prepared_graph = self._preparation(wish, like)
+        run = self._run(wish.deployment, wish.revision, wish.inputs, wish.tenancy, place)
+        engine = self._engine(wish.region.engine)
+        self._db.assert_no_transaction()
+        graph = engine.evaluate(run)
+        if stage is not None and place.outputs and _stands_in(place):
+            changes = stand_in_changes(graph)
+            outputs = differences.without_stand_ins(graph.outputs, PENDING)
+        else:
+            preview = engine.preview(run)
+            changes, outputs = preview.changes, dict(preview.outputs)
+        footprint = usage_map.quota_of(graph, wish.region.config)
+        findings = [
+            *self._findings(wish, graph),
+            *self._prepared_findings(wish, stage, prepared_graph),
+        ]
+        with self._db.transaction():
+            held = self._store.held(wish.region.id)
+        quota = _delta(wish.deployment.footprint, footprint)
+        room = {name: total - held.get(name, _ZERO) for name, total in wish.region.capacity.items()}
+        findings.extend(_room_findings(quota, room))
+        return _plan(
+            wish,
+            stage=stage,
+            changes=changes,
+            outputs=outputs,
+            quota=quota,
+            footprint=footprint,
+            capacity={name: room.get(name) for name in footprint},
+            hourly=usage_map.usage_of(graph, wish.region.config),
+            findings=tuple(findings),
+            at=self._clock.now(),
+        )
+
+    def _findings(self, wish: _Wish, graph: Graph) -> tuple[Finding, ...]:
+        return _policies(
+            graph, wish.deployment.id, wish.tenancy.data_class.value, wish.region, wish.revision
+        )
+
+    def _prepared_findings(
+        self, wish: _Wish, stage: Stage | None, graph: Graph | None
+    ) -> list[Finding]:
+        if stage is None or graph is None:
+            return []
+        with self._db.transaction():
+            revision = self._revision(stage.revision)
+        found = _policies(
+            graph, stage.deployment_id, wish.tenancy.data_class.value, wish.region, revision
+        )
+        return [replace(f, subject=f"tenancy/{f.subject}") for f in found]
+
+    # The tenancy's own deployment -------------------------------------------------------------
+
+    def _preparation(
+        self, wish: _Wish, like: Plan | None
+    ) -> tuple[Stage | None, Place, Graph | None]:
+        """What has to be done to the tenancy first, and what it offers afterwards."""
+        if not wish.revision.in_tenancy:
+            return None, Place(), None
+        with self._db.transaction():
+            landing = self._landing(wish)
+            revision = self._landing_revision(landing)
+            wanted = self._landing_inputs(landing, revision, wish)
+        ready = landing.state is DeploymentState.ACTIVE
+        if ready and like is not None and like.preparation and _was_prepared(like, landing):
+            made = all(c.op is Op.CREATE for c in like.preparation.changes)
+            place = self._pending_place() if made else self._place(landing)
+            return like.preparation, place, None
+        if ready and wanted == landing.inputs:
+            return None, self._place(landing), None
+        run = self._run(landing, revision, wanted, wish.tenancy, Place())
+        engine = self._engine(wish.region.engine)
+        self._db.assert_no_transaction()
+        preview = engine.preview(run)
+        stage = Stage(landing.id, revision.digest, wanted, preview.effective)
+        place = self._place(landing) if ready else self._pending_place()
+        return stage, place, engine.evaluate(run)
+
+    def _landing(self, wish: _Wish) -> Deployment:
+        """The tenancy's deployment in the region; written down when there is none."""
+        there = self._store.landing(wish.tenancy.id, wish.region.id)
+        if there is None:
+            revision = self._wanted_revision(TENANCY_BLUEPRINT, None)
+            inputs = self._limits_as_inputs(revision, wish.tenancy, wish.region)
+            return self._create_row(
+                wish.tenancy, wish.region, revision, inputs, wish.tenancy.slug, "", {}
+            )
+        if there.state is DeploymentState.DESTROYING:
+            raise Conflict(f"the tenancy {wish.tenancy.slug} is being removed from the region")
+        if there.owner and there.state is not DeploymentState.ACTIVE:
+            raise Conflict(
+                f"the tenancy {wish.tenancy.slug} was ordered for {wish.region.slug} and is "
+                f"{there.state.value} there; that order has to succeed first",
+                deployment=there.id,
+            )
+        return there
+
+    def _landing_revision(self, landing: Deployment) -> Revision:
+        """An active one keeps its revision until somebody changes it; others take the newest."""
+        if landing.state is DeploymentState.ACTIVE:
+            return self._revision(landing.revision)
+        return self._wanted_revision(TENANCY_BLUEPRINT, None)
+
+    def _landing_inputs(
+        self, landing: Deployment, revision: Revision, wish: _Wish
+    ) -> Mapping[str, Json]:
+        """What the tenancy should be in the region; one that was ordered stays so."""
+        if landing.owner:
+            return landing.inputs
+        return self._limits_as_inputs(revision, wish.tenancy, wish.region)
+
+    def _limits_as_inputs(
+        self, revision: Revision, tenancy: Tenancy, region: Region
+    ) -> dict[str, Json]:
+        """The tenancy's own quota as limits of its project and namespace.
+
+        The platform's reservations are the real limit; the region's are a second belt, and as wide
+        as the blueprint allows where the tenancy has none.
+        """
+        levels = self._with.tenancy.quota_levels_in_transaction(tenancy.id)
+        limits = {q.resource: q.limit for q in levels[-1].quotas}
+        properties = revision.inputs["properties"]
+        inputs: dict[str, Json] = {"platforms": list[Json](sorted(region.kinds))}
+        for name, resource in _LANDING_LIMITS.items():
+            schema = properties.get(name)
+            if schema is None or resource not in RESOURCES:
+                continue
+            low, high = schema.get("minimum", 0), schema.get("maximum", 2**31 - 1)
+            limit = limits.get(resource)
+            whole = high if limit is None else int(limit.to_integral_value(ROUND_FLOOR))
+            inputs[name] = max(low, min(high, whole))
+        return checked(revision.inputs, inputs)
+
+    # Plans that return something --------------------------------------------------------------
+
+    def _deletion(self, wish: _Wish) -> Plan:
+        with self._db.transaction():
+            if wish.deployment.is_landing:
+                self._check_empty(wish.deployment)
+            there = self._store.resources(wish.deployment.id)
+        changes = tuple(Change(r.urn, r.type, r.name, Op.DELETE) for r in there)
+        return _plan(
+            wish,
+            stage=None,
+            changes=changes,
+            outputs={},
+            quota=_delta(wish.deployment.footprint, {}),
+            footprint={},
+            capacity={},
+            hourly=(),
+            findings=(),
+            at=self._clock.now(),
+        )
+
+    def _check_empty(self, landing: Deployment) -> None:
+        inside = self._store.residents(landing)
+        if inside:
+            names = ", ".join(d.name for d in inside)
+            raise Conflict(
+                f"return what is in the tenancy first: {names}",
+                deployments=[d.id for d in inside],
+            )
+
+
+def stand_in_changes(graph: Graph) -> tuple[Change, ...]:
+    """What a program would make, with everything unknown that its tenancy will only tell later."""
+    return tuple(
+        replace(
+            change,
+            properties=tuple(
+                PropertyChange(p.path, None, differences.without_stand_ins(p.after, PENDING))
+                for p in change.properties
+            ),
+        )
+        for change in differences.creations(graph)
+    )
+
+
+def _stands_in(place: Place) -> bool:
+    return any(isinstance(v, str) and v.startswith(PENDING) for v in place.outputs.values())
+
+
+def _was_prepared(like: Plan, landing: Deployment) -> bool:
+    stage = like.preparation
+    return (
+        stage is not None
+        and stage.deployment_id == landing.id
+        and stage.revision == landing.revision
+        and dict(stage.inputs) == dict(landing.inputs)
+    )
+
+
+def _check_open(tenancy: Tenancy, region: Region) -> None:
+    if tenancy.state is TenancyState.CLOSED:
+        raise Conflict(f"the tenancy {tenancy.slug} is closed")
+    if region.state is RegionState.CLOSED:
+        raise Conflict(f"the region {region.slug} takes nothing new")
+
+
+_ALLOWED = {
+    PlanAction.CREATE: {DeploymentState.PENDING, DeploymentState.FAILED, DeploymentState.UNKNOWN},
+    PlanAction.CHANGE: {DeploymentState.ACTIVE, DeploymentState.FAILED, DeploymentState.UNKNOWN},
+    PlanAction.DELETE: {DeploymentState.ACTIVE, DeploymentState.FAILED, DeploymentState.UNKNOWN,
+                        DeploymentState.PENDING},
+}  # fmt: skip
+
+
+def _check_state(action: PlanAction, there: Deployment) -> None:
+    # A plan that is worked on now is planned again by the operation that does so.
+    busy = {DeploymentState.APPLYING, DeploymentState.DESTROYING}
+    if there.state not in _ALLOWED[action] | busy:
+        raise Conflict(f"the deployment is {there.state.value}: it cannot be planned to {action}")
+
+
+def _check_growth(
+    revision: Revision, before: Mapping[str, Json], after: Mapping[str, Json]
+) -> None:
+    found = Collector()
+    for name in revision.document.get("changes", {}).get("grows_only", []):
+        was, now = before.get(name), after.get(name)
+        if isinstance(was, int | float) and isinstance(now, int | float):
+            found.check(now >= was, f"inputs.{name}", f"cannot become smaller than {was}")
+    found.finish()
+
+
+def _policies(
+    graph: Graph, deployment_id: str, data_class: str, region: Region, revision: Revision
+) -> tuple[Finding, ...]:
+    return policies.evaluate(
+        policies.Subject(
+            graph, deployment_id, data_class, region.data_classes, revision.data_classes
+        )
+    )
+
+
+def _delta(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    names = sorted({*before, *after})
+    found = {name: after.get(name, _ZERO) - before.get(name, _ZERO) for name in names}
+    return {name: amount for name, amount in found.items() if amount}
+
+
+def _room_findings(quota: Mapping[str, Decimal], room: Mapping[str, Decimal]) -> list[Finding]:
+    found = []
+    for name, amount in sorted(quota.items()):
+        left = room.get(name)
+        if left is not None and amount > max(left, _ZERO):
+            title = RESOURCES[name].title
+            text = (decimal_text(amount), decimal_text(max(left, _ZERO)))
+            found.append(
+                Finding(
+                    "capacity.region",
+                    Severity.MANDATORY,
+                    name,
+                    Text(
+                        f"{title.en}: {text[0]} are needed, the region has {text[1]} left.",
+                        f"{title.zh}：需要 {text[0]}，资源区仅余 {text[1]}。",
+                    ),
+                )
+            )
+    return found
+
+
+def _plan(wish: _Wish, *, stage: Stage | None, **parts: Any) -> Plan:  # noqa: ANN401
+    at = parts.pop("at")
+    region = wish.region
+    made = Plan(
+        id=PlanId(ids.new("plan")),
+        digest="",
+        deployment_id=wish.deployment.id,
+        tenancy_id=wish.tenancy.id,
+        path=wish.tenancy.path,
+        action=wish.action,
+        region_id=region.id,
+        region={
+            "slug": region.slug,
+            "kinds": list[Json](sorted(region.kinds)),
+            "engine": region.engine.value,
+            "simulated": region.simulated,
+        },
+        blueprint=wish.revision.blueprint,
+        revision=wish.revision.digest,
+        version=wish.revision.version,
+        inputs=dict(wish.inputs),
+        preparation=stage,
+        created_at=at,
+        **parts,
+    )
+    return replace(made, digest=plan_digest(made.document()))

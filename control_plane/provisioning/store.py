@@ -1,0 +1,584 @@
+"""Provisioning in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from control_plane.kernel.database import Database, metadata
+from control_plane.kernel.paging import Page, PageRequest, page_of
+from control_plane.kernel.text import Text
+from control_plane.kernel.time import format_instant, parse_instant
+from control_plane.operations.model import Superseded
+from control_plane.provisioning.model import (
+    TENANCY_BLUEPRINT,
+    Blueprint,
+    Deployment,
+    DeploymentId,
+    DeploymentState,
+    EngineKind,
+    Hold,
+    InventoryState,
+    MeterQuantity,
+    Plan,
+    PlanId,
+    Region,
+    RegionId,
+    RegionState,
+    Resource,
+    ResourceId,
+    Revision,
+    plan_from,
+)
+
+_INSTANT = sa.DateTime(timezone=True)
+_JSON = postgresql.JSONB
+
+
+def _one_of(column: str, values: type[DeploymentState | InventoryState]) -> str:
+    return f"{column} IN ({', '.join(repr(v.value) for v in values)})"
+
+
+region_table = sa.Table(
+    "provisioning_region",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("slug", sa.Text, nullable=False, unique=True),
+    sa.Column("title", _JSON, nullable=False),
+    sa.Column("kinds", _JSON, nullable=False),
+    sa.Column("engine", sa.Text, nullable=False),
+    sa.Column("simulated", sa.Boolean, nullable=False),
+    sa.Column("config", _JSON, nullable=False),
+    sa.Column("sealed_credentials", sa.Text),
+    sa.Column("credential_kinds", _JSON, nullable=False),
+    sa.Column("capacity", _JSON, nullable=False),
+    sa.Column("data_classes", _JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("created_at", _INSTANT, nullable=False),
+    sa.CheckConstraint("engine IN ('embedded', 'pulumi')", name="engine"),
+    sa.CheckConstraint("state IN ('active', 'closed')", name="state"),
+)
+
+# The version is kept in parts too, so that 1.10.0 sorts after 1.9.0.
+revision_table = sa.Table(
+    "provisioning_revision",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("blueprint", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("version_key", postgresql.ARRAY(sa.BigInteger), nullable=False),
+    sa.Column("document", _JSON, nullable=False),
+    sa.Column("archive", sa.LargeBinary, nullable=False),
+    sa.Column("published_at", _INSTANT, nullable=False),
+    sa.Column("published_by", sa.Text, nullable=False),
+    sa.UniqueConstraint("blueprint", "version"),
+    sa.Index("ix_provisioning_revision_newest", "blueprint", sa.text("version_key DESC")),
+)
+
+deployment_table = sa.Table(
+    "provisioning_deployment",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("tenancy_id", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("region_id", sa.Text, sa.ForeignKey("provisioning_region.id"), nullable=False),
+    sa.Column("blueprint", sa.Text, nullable=False),
+    sa.Column("revision", sa.Text, sa.ForeignKey("provisioning_revision.digest"), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("inputs", _JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("state_before", sa.Text),
+    sa.Column("outputs", _JSON, nullable=False),
+    sa.Column("secret_outputs", _JSON, nullable=False),
+    sa.Column("sealed_outputs", sa.Text),
+    sa.Column("sealed_seed", sa.Text, nullable=False),
+    sa.Column("plan_id", sa.Text),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("operation", sa.Text, nullable=False),
+    sa.Column("last_operation", sa.Text, nullable=False),
+    sa.Column("fence", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("footprint", _JSON, nullable=False),
+    sa.Column("tags", _JSON, nullable=False),
+    sa.Column("created_at", _INSTANT, nullable=False),
+    sa.Column("updated_at", _INSTANT, nullable=False),
+    sa.CheckConstraint(_one_of("state", DeploymentState), name="state"),
+    sa.Index("uq_provisioning_deployment_name", "tenancy_id", "region_id", "name", unique=True,
+             postgresql_where=sa.text("state <> 'destroyed'")),
+    sa.Index("uq_provisioning_deployment_landing", "tenancy_id", "region_id", unique=True,
+             postgresql_where=sa.text(
+                 f"state <> 'destroyed' AND blueprint = '{TENANCY_BLUEPRINT}'")),
+    sa.Index("ix_provisioning_deployment_region_id", "region_id"),
+    sa.Index("ix_provisioning_deployment_path", "path", "id",
+             postgresql_ops={"path": "text_pattern_ops"}),
+)  # fmt: skip
+
+plan_table = sa.Table(
+    "provisioning_plan",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("deployment_id", sa.Text, sa.ForeignKey("provisioning_deployment.id"),
+              nullable=False),
+    sa.Column("document", _JSON, nullable=False),
+    sa.Column("capacity", _JSON, nullable=False),
+    sa.Column("created_at", _INSTANT, nullable=False),
+    sa.UniqueConstraint("deployment_id", "digest"),
+    sa.Index("ix_provisioning_plan_digest", "digest"),
+)  # fmt: skip
+
+resource_table = sa.Table(
+    "provisioning_resource",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("deployment_id", sa.Text, sa.ForeignKey("provisioning_deployment.id"),
+              nullable=False),
+    sa.Column("region_id", sa.Text, nullable=False),
+    sa.Column("tenancy_id", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("urn", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("physical_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("hourly", _JSON, nullable=False),
+    sa.Column("created_at", _INSTANT, nullable=False),
+    sa.Column("deleted_at", _INSTANT),
+    sa.CheckConstraint(_one_of("state", InventoryState), name="state"),
+    sa.CheckConstraint("(state = 'deleted') = (deleted_at IS NOT NULL)", name="deleted"),
+    sa.Index("uq_provisioning_resource_urn", "deployment_id", "urn", unique=True,
+             postgresql_where=sa.text("deleted_at IS NULL")),
+    sa.Index("ix_provisioning_resource_physical_id", "physical_id",
+             postgresql_where=sa.text("physical_id <> ''")),
+    sa.Index("ix_provisioning_resource_path", "path", "id",
+             postgresql_ops={"path": "text_pattern_ops"}),
+    sa.Index("ix_provisioning_resource_region_id", "region_id", "deleted_at"),
+    sa.Index("ix_provisioning_resource_tenancy_id", "tenancy_id"),
+)  # fmt: skip
+
+_HOLDING = [s.value for s in DeploymentState if s is not DeploymentState.DESTROYED]
+
+
+class PostgresProvisioning:
+    """The provisioning store on PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    # Regions ----------------------------------------------------------------------------------
+
+    def add_region(self, region: Region, sealed_credentials: str | None) -> bool:
+        made = self._db.execute(
+            postgresql.insert(region_table)
+            .values(
+                id=region.id,
+                slug=region.slug,
+                title=region.title.as_json(),
+                kinds=region.kinds,
+                engine=region.engine.value,
+                simulated=region.simulated,
+                config=region.config,
+                sealed_credentials=sealed_credentials,
+                credential_kinds=region.has_credentials,
+                capacity=region.capacity,
+                data_classes=region.data_classes,
+                state=region.state.value,
+                created_at=region.created_at,
+            )
+            .on_conflict_do_nothing()
+        )
+        return bool(made.rowcount)
+
+    def region(self, reference: str) -> Region | None:
+        t = region_table.c
+        row = self._db.execute(
+            sa.select(region_table).where(sa.or_(t.id == reference, t.slug == reference))
+        ).one_or_none()
+        return None if row is None else _region(row)
+
+    def regions(self, request: PageRequest) -> Page[Region]:
+        query = sa.select(region_table).order_by(region_table.c.slug).limit(request.limit + 1)
+        after = request.key(1)
+        if after is not None:
+            query = query.where(region_table.c.slug > after[0])
+        rows = [_region(row) for row in self._db.execute(query)]
+        return page_of(rows, request, lambda r: (r.slug,))
+
+    def sealed_credentials(self, region_id: str) -> str | None:
+        found: str | None = self._db.execute(
+            sa.select(region_table.c.sealed_credentials).where(region_table.c.id == region_id)
+        ).scalar_one_or_none()
+        return found
+
+    def held(self, region_id: str) -> dict[str, Decimal]:
+        t = deployment_table.c
+        part = sa.func.jsonb_each_text(t.footprint).table_valued("key", "value")
+        rows = self._db.execute(
+            sa.select(part.c.key, sa.func.sum(sa.cast(part.c.value, sa.Numeric)).label("total"))
+            .select_from(deployment_table.join(part, sa.true()))
+            .where(t.region_id == region_id, t.state.in_(_HOLDING))
+            .group_by(part.c.key)
+        )
+        return {row.key: Decimal(row.total) for row in rows}
+
+    # Revisions --------------------------------------------------------------------------------
+
+    def add_revision(self, revision: Revision, archive: bytes) -> bool:
+        made = self._db.execute(
+            postgresql.insert(revision_table)
+            .values(
+                digest=revision.digest,
+                blueprint=revision.blueprint,
+                version=revision.version,
+                version_key=[int(part) for part in revision.version.split(".")],
+                document=revision.document,
+                archive=archive,
+                published_at=revision.published_at,
+                published_by=revision.published_by,
+            )
+            .on_conflict_do_nothing()
+        )
+        return bool(made.rowcount)
+
+    def revision(self, digest: str) -> Revision | None:
+        return self._one_revision(revision_table.c.digest == digest)
+
+    def revision_of(self, blueprint: str, version: str | None) -> Revision | None:
+        wanted = revision_table.c.blueprint == blueprint
+        if version is not None:
+            wanted &= revision_table.c.version == version
+        return self._one_revision(wanted)
+
+    def _one_revision(self, wanted: sa.ColumnElement[bool]) -> Revision | None:
+        row = self._db.execute(
+            _revisions().where(wanted).order_by(revision_table.c.version_key.desc()).limit(1)
+        ).one_or_none()
+        return None if row is None else _revision(row)
+
+    def archive(self, digest: str) -> bytes | None:
+        found: bytes | None = self._db.execute(
+            sa.select(revision_table.c.archive).where(revision_table.c.digest == digest)
+        ).scalar_one_or_none()
+        return found
+
+    def blueprints(self, request: PageRequest) -> Page[Blueprint]:
+        t = revision_table.c
+        query = (
+            _revisions()
+            .distinct(t.blueprint)
+            .order_by(t.blueprint, t.version_key.desc())
+            .limit(request.limit + 1)
+        )
+        after = request.key(1)
+        if after is not None:
+            query = query.where(t.blueprint > after[0])
+        rows = [_blueprint(_revision(row)) for row in self._db.execute(query)]
+        return page_of(rows, request, lambda b: (b.name,))
+
+    def revisions(self, blueprint: str, request: PageRequest) -> Page[Revision]:
+        t = revision_table.c
+        query = _revisions().where(t.blueprint == blueprint).order_by(t.version_key.desc())
+        after = request.key(1)
+        if after is not None:
+            key = [int(part) for part in after[0].split(".") if part.isdigit()]
+            query = query.where(t.version_key < sa.cast(key, postgresql.ARRAY(sa.BigInteger)))
+        rows = [_revision(row) for row in self._db.execute(query.limit(request.limit + 1))]
+        return page_of(rows, request, lambda r: (r.version,))
+
+    # Deployments ------------------------------------------------------------------------------
+
+    def add_deployment(self, deployment: Deployment, sealed_seed: str) -> bool:
+        d = deployment
+        made = self._db.execute(
+            postgresql.insert(deployment_table)
+            .values(
+                id=d.id, tenancy_id=d.tenancy_id, path=d.path, region_id=d.region_id,
+                blueprint=d.blueprint, revision=d.revision, name=d.name, inputs=d.inputs,
+                state=d.state.value, outputs=d.outputs, secret_outputs=d.secret_outputs,
+                sealed_seed=sealed_seed, plan_id=d.plan_id, owner=d.owner, operation=d.operation,
+                last_operation=d.last_operation, error=d.error, footprint=d.footprint,
+                tags=d.tags, created_at=d.created_at, updated_at=d.updated_at,
+            )
+            .on_conflict_do_nothing()
+        )  # fmt: skip
+        return bool(made.rowcount)
+
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        return self._one_deployment(deployment_table.c.id == deployment_id)
+
+    def named(self, tenancy_id: str, region_id: str, name: str) -> Deployment | None:
+        t = deployment_table.c
+        return self._one_deployment(
+            (t.tenancy_id == tenancy_id)
+            & (t.region_id == region_id)
+            & (t.name == name)
+            & (t.state != DeploymentState.DESTROYED.value)
+        )
+
+    def landing(self, tenancy_id: str, region_id: str) -> Deployment | None:
+        t = deployment_table.c
+        return self._one_deployment(
+            (t.tenancy_id == tenancy_id)
+            & (t.region_id == region_id)
+            & (t.blueprint == TENANCY_BLUEPRINT)
+            & (t.state != DeploymentState.DESTROYED.value)
+        )
+
+    def _one_deployment(self, wanted: sa.ColumnElement[bool]) -> Deployment | None:
+        row = self._db.execute(sa.select(deployment_table).where(wanted)).one_or_none()
+        return None if row is None else _deployment(row)
+
+    def residents(self, landing: Deployment) -> list[Deployment]:
+        t = deployment_table.c
+        idle = [DeploymentState.DESTROYED.value, DeploymentState.PENDING.value]
+        rows = self._db.execute(
+            sa.select(deployment_table)
+            .where(
+                t.tenancy_id == landing.tenancy_id,
+                t.region_id == landing.region_id,
+                t.id != landing.id,
+                t.state.notin_(idle),
+            )
+            .order_by(t.id)
+        )
+        return [_deployment(row) for row in rows]
+
+    def deployments(
+        self, paths: Sequence[str], filters: Mapping[str, str], request: PageRequest
+    ) -> Page[Deployment]:
+        t = deployment_table.c
+        query = sa.select(deployment_table).where(_below(t.path, paths)).order_by(t.id.desc())
+        for name in ("tenancy_id", "region_id", "blueprint", "state", "owner"):
+            if name in filters:
+                query = query.where(t[name] == filters[name])
+        after = request.key(1)
+        if after is not None:
+            query = query.where(t.id < after[0])
+        rows = [_deployment(row) for row in self._db.execute(query.limit(request.limit + 1))]
+        return page_of(rows, request, lambda d: (d.id,))
+
+    def sealed_seed(self, deployment_id: str) -> str:
+        found: str = self._db.execute(
+            sa.select(deployment_table.c.sealed_seed).where(deployment_table.c.id == deployment_id)
+        ).scalar_one()
+        return found
+
+    def sealed_outputs(self, deployment_id: str) -> str | None:
+        t = deployment_table.c
+        found: str | None = self._db.execute(
+            sa.select(t.sealed_outputs).where(t.id == deployment_id)
+        ).scalar_one_or_none()
+        return found
+
+    def take(
+        self, deployment_id: str, operation: str, state: DeploymentState, at: datetime
+    ) -> Hold | None:
+        t = deployment_table.c
+        row = self._db.execute(
+            sa.select(t.state, t.state_before, t.operation, t.fence)
+            .where(t.id == deployment_id)
+            .with_for_update()
+        ).one()
+        if row.operation not in {"", operation}:
+            return None
+        resumed = row.operation == operation
+        before = DeploymentState(row.state_before if resumed else row.state)
+        self._db.execute(
+            deployment_table.update()
+            .where(t.id == deployment_id)
+            .values(
+                operation=operation, fence=row.fence + 1, state=state.value,
+                state_before=before.value, updated_at=at,
+            )
+        )  # fmt: skip
+        return Hold(DeploymentId(deployment_id), operation, row.fence + 1, before, resumed)
+
+    def write(self, hold: Hold, at: datetime, values: Mapping[str, Any]) -> None:
+        t = deployment_table.c
+        done = self._db.execute(
+            deployment_table.update()
+            .where(t.id == hold.deployment_id, t.fence == hold.fence, t.operation == hold.operation)
+            .values(updated_at=at, **values)
+        )
+        if not done.rowcount:
+            raise Superseded(f"{hold.operation} holds {hold.deployment_id} no more")
+
+    def let_go(self, hold: Hold, at: datetime, values: Mapping[str, Any]) -> None:
+        ended = {"operation": "", "state_before": None, "last_operation": hold.operation}
+        self.write(hold, at, {**ended, **values})
+
+    # Plans ------------------------------------------------------------------------------------
+
+    def add_plan(self, plan: Plan) -> Plan:
+        t = plan_table.c
+        self._db.execute(
+            postgresql.insert(plan_table)
+            .values(
+                id=plan.id, digest=plan.digest, deployment_id=plan.deployment_id,
+                document=plan.document(), capacity=plan.capacity, created_at=plan.created_at,
+            )
+            .on_conflict_do_nothing(index_elements=["deployment_id", "digest"])
+        )  # fmt: skip
+        row = self._db.execute(
+            sa.select(plan_table).where(
+                t.deployment_id == plan.deployment_id, t.digest == plan.digest
+            )
+        ).one()
+        return replace(plan, id=PlanId(row.id), created_at=row.created_at)
+
+    def plan(self, reference: str) -> Plan | None:
+        t = plan_table.c
+        column = t.digest if reference.startswith("sha256:") else t.id
+        row = self._db.execute(
+            sa.select(plan_table).where(column == reference).order_by(t.id.desc()).limit(1)
+        ).one_or_none()
+        if row is None:
+            return None
+        room = {k: None if v is None else Decimal(v) for k, v in row.capacity.items()}
+        return plan_from(row.id, row.document, room, row.created_at)
+
+    # Inventory --------------------------------------------------------------------------------
+
+    def resources(self, deployment_id: str) -> list[Resource]:
+        t = resource_table.c
+        rows = self._db.execute(
+            sa.select(resource_table)
+            .where(t.deployment_id == deployment_id, t.deleted_at.is_(None))
+            .order_by(t.urn)
+        )
+        return [_resource(row) for row in rows]
+
+    def put_resource(self, resource: Resource) -> None:
+        r = resource
+        values = {
+            "type": r.type, "name": r.name, "physical_id": r.physical_id, "state": r.state.value,
+            "error": r.error, "hourly": [m.document() for m in r.hourly],
+            "deleted_at": r.deleted_at,
+        }  # fmt: skip
+        self._db.execute(
+            postgresql.insert(resource_table)
+            .values(
+                id=r.id, deployment_id=r.deployment_id, region_id=r.region_id,
+                tenancy_id=r.tenancy_id, path=r.path, urn=r.urn, created_at=r.created_at, **values,
+            )
+            .on_conflict_do_update(index_elements=["id"], set_=values)
+        )  # fmt: skip
+
+    def forget_resource(self, resource_id: str) -> None:
+        self._db.execute(resource_table.delete().where(resource_table.c.id == resource_id))
+
+    def inventory(
+        self, paths: Sequence[str], filters: Mapping[str, str], request: PageRequest
+    ) -> Page[Resource]:
+        t = resource_table.c
+        query = sa.select(resource_table).where(_below(t.path, paths))
+        for name in ("deployment_id", "tenancy_id", "region_id", "type", "state"):
+            if name in filters:
+                query = query.where(t[name] == filters[name])
+        if "state" not in filters:
+            query = query.where(t.deleted_at.is_(None))
+        after = request.key(2)
+        if after is not None:
+            made = parse_instant(after[0], "cursor")
+            query = query.where(sa.tuple_(t.created_at, t.id) < sa.tuple_(made, after[1]))
+        query = query.order_by(t.created_at.desc(), t.id.desc()).limit(request.limit + 1)
+        rows = [_resource(row) for row in self._db.execute(query)]
+        return page_of(rows, request, lambda r: (format_instant(r.created_at), r.id))
+
+    def resolve(self, names: Sequence[str]) -> dict[str, Resource]:
+        t = resource_table.c
+        wanted = sorted(set(names))
+        rows = self._db.execute(
+            sa.select(resource_table)
+            .where(
+                sa.or_(t.id.in_(wanted), sa.and_(t.physical_id != "", t.physical_id.in_(wanted)))
+            )
+            .order_by(t.id)
+        )
+        # A Deployment and its Service may share a name, which is their id: the metered one is
+        # meant, and a living one rather than one that is gone.
+        found: dict[str, Resource] = {}
+        resources = sorted(
+            map(_resource, rows), key=lambda r: (bool(r.hourly), r.deleted_at is None, r.id)
+        )
+        for resource in resources:
+            found[resource.id] = resource
+            found[resource.physical_id] = resource
+        return {name: found[name] for name in wanted if name in found}
+
+    def in_region(self, region_id: str, since: datetime) -> list[Resource]:
+        t = resource_table.c
+        rows = self._db.execute(
+            sa.select(resource_table)
+            .where(
+                t.region_id == region_id,
+                t.physical_id != "",
+                sa.or_(t.deleted_at.is_(None), t.deleted_at >= since),
+            )
+            .order_by(t.id)
+        )
+        return [_resource(row) for row in rows]
+
+
+def _below(column: sa.ColumnElement[str], paths: Sequence[str]) -> sa.ColumnElement[bool]:
+    return sa.or_(sa.false(), *(column.startswith(path, autoescape=True) for path in paths))
+
+
+def _amounts(values: Mapping[str, str]) -> dict[str, Decimal]:
+    return {name: Decimal(value) for name, value in values.items()}
+
+
+def _region(row: sa.Row[Any]) -> Region:
+    return Region(
+        RegionId(row.id), row.slug, Text(**row.title), frozenset(row.kinds),
+        EngineKind(row.engine), row.simulated, row.config, _amounts(row.capacity),
+        frozenset(row.data_classes), RegionState(row.state), frozenset(row.credential_kinds),
+        row.created_at,
+    )  # fmt: skip
+
+
+def _revisions() -> sa.Select[Any]:
+    t = revision_table.c
+    return sa.select(t.digest, t.blueprint, t.version, t.document, t.published_at, t.published_by)
+
+
+def _revision(row: sa.Row[Any]) -> Revision:
+    return Revision(
+        row.digest, row.blueprint, row.version, row.document, row.published_at, row.published_by
+    )
+
+
+def _blueprint(newest: Revision) -> Blueprint:
+    document = newest.document
+    return Blueprint(
+        newest.blueprint, newest.title, Text(**document["description"]), document["owner"],
+        document["category"], newest.version, newest.digest, newest.published_at,
+    )  # fmt: skip
+
+
+def _deployment(row: sa.Row[Any]) -> Deployment:
+    return Deployment(
+        DeploymentId(row.id), row.tenancy_id, row.path, RegionId(row.region_id), row.blueprint,
+        row.revision, row.name, row.inputs, DeploymentState(row.state), row.outputs,
+        tuple(row.secret_outputs), None if row.plan_id is None else PlanId(row.plan_id),
+        row.owner, row.operation, row.last_operation, row.error, _amounts(row.footprint), row.tags,
+        row.created_at, row.updated_at,
+    )  # fmt: skip
+
+
+def _resource(row: sa.Row[Any]) -> Resource:
+    return Resource(
+        ResourceId(row.id), DeploymentId(row.deployment_id), RegionId(row.region_id),
+        row.tenancy_id, row.path, row.urn, row.type, row.name, row.physical_id,
+        InventoryState(row.state), row.error,
+        tuple(
+            MeterQuantity(m["resource"], m["meter"], m["dimensions"], Decimal(m["per_hour"]))
+            for m in row.hourly
+        ),
+        row.created_at, row.deleted_at,
+    )  # fmt: skip
