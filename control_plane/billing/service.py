@@ -32,11 +32,15 @@ from control_plane.kernel.database import UnitOfWork
 from control_plane.kernel.errors import Collector, Conflict, Invalid, NotFound, Problem
 from control_plane.kernel.time import Clock, Interval, month
 from control_plane.metering.service import Metering
+from control_plane.operations.model import Operation
+from control_plane.operations.service import Operations
 
 #: Rating goes day by day, so that a transaction and its memory stay small however long the window.
 _RATING_STEP = timedelta(days=1)
 _SHOWN = 100
 ROOT = "/"
+#: The kind of the operation that rates a month.
+RATE = "billing.rate"
 
 
 class Billing:
@@ -50,12 +54,14 @@ class Billing:
         store: BillingStore,
         metering: Metering,
         provenance: Provenance,
+        operations: Operations,
     ) -> None:
         self._db = db
         self._clock = clock
         self._store = store
         self._metering = metering
         self._provenance = provenance
+        self._operations = operations
 
     # --- prices ---------------------------------------------------------------------------------
 
@@ -173,6 +179,19 @@ class Billing:
         )  # fmt: skip
 
     # --- rating ---------------------------------------------------------------------------------
+
+    def request_rating(self, actor: Actor, period: str) -> Operation:
+        """Have a month rated now. Raises Forbidden, Invalid."""
+        policy.require(actor, "statement.issue", ROOT)
+        month(period)
+        return self._operations.start(RATE, subject=period, path=ROOT, inputs={}, actor=actor)
+
+    def rate_open_months(self) -> None:
+        """Rate this month and the last one, in which usage may still arrive. For jobs."""
+        now = self._clock.now()
+        last = now.replace(day=1) - timedelta(days=1)
+        for at in (last, now):
+            self.rate(f"{at:%Y-%m}")
 
     def rate(self, period: str) -> RatingResult:
         """Charge the usage of a month, and correct what was charged otherwise before.

@@ -33,6 +33,18 @@ class Collector(Protocol):
         ...
 
 
+class MeteredRegions(Protocol):
+    """The regions whose use is collected."""
+
+    def regions(self) -> Sequence[tuple[str, datetime]]:
+        """Each region's id and the instant from which on it is collected."""
+        ...
+
+    def collector(self, region_id: str) -> Collector:
+        """What reads that region. Raises NotFound for a region that is not there."""
+        ...
+
+
 class ResourceDirectory(Protocol):
     """Knows which tenancy a resource belongs to."""
 

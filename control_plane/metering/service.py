@@ -1,5 +1,6 @@
 """Use cases of metering: intake, quarantine, collection, and what was used."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,13 +26,17 @@ from control_plane.metering.model import (
     event_of,
     parse_event,
 )
-from control_plane.metering.ports import Collector, MeteringStore, ResourceDirectory
+from control_plane.metering.ports import Collector, MeteredRegions, MeteringStore, ResourceDirectory
+from control_plane.operations.model import Operation
+from control_plane.operations.service import Operations
 
 #: Clocks differ a little; an end this far ahead is not yet "in the future".
 CLOCK_SKEW = timedelta(minutes=5)
 #: A collection never reads more than this at once, so that each transaction stays small.
 COLLECTION_STEP = timedelta(days=7)
 ROOT = "/"
+#: The kind of the operation that collects a region.
+COLLECT = "metering.collect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +63,16 @@ class Metering:
         clock: Clock,
         store: MeteringStore,
         directory: ResourceDirectory,
+        regions: MeteredRegions,
+        operations: Operations,
         late_days: int = 45,
     ) -> None:
         self._db = db
         self._clock = clock
         self._store = store
         self._directory = directory
+        self._regions = regions
+        self._operations = operations
         self._late = timedelta(days=late_days)
 
     # --- intake ---------------------------------------------------------------------------------
@@ -211,6 +220,37 @@ class Metering:
             return list(self._store.meters().values())
 
     # --- collection -----------------------------------------------------------------------------
+
+    def request_collection(self, actor: Actor, region_id: str) -> Operation:
+        """Have a region collected now. Raises Forbidden, NotFound."""
+        policy.require(actor, "usage.collect", ROOT)
+        with self._db.transaction():
+            if region_id not in dict(self._regions.regions()):
+                raise NotFound(f"there is no region {region_id}")
+            return self._operations.start(
+                COLLECT, subject=region_id, path=ROOT, inputs={}, actor=actor
+            )
+
+    def collect_region(self, region_id: str) -> int:
+        """Collect a region from its watermark to now; answers how many events were new. For jobs.
+
+        Raises:
+            NotFound: there is no such region.
+            Unavailable: the region does not answer.
+        """
+        with self._db.transaction():
+            since = dict(self._regions.regions()).get(region_id)
+        if since is None:
+            raise NotFound(f"there is no region {region_id}")
+        return self.collect(region_id, self._regions.collector(region_id), since=since)
+
+    def collect_all(self) -> None:
+        """Collect every region; one that fails is noted at its watermark and stops no other."""
+        with self._db.transaction():
+            regions = self._regions.regions()
+        for region_id, _ in regions:
+            with contextlib.suppress(BoroughError):
+                self.collect_region(region_id)
 
     def collect(self, region_id: str, collector: Collector, *, since: datetime) -> int:
         """Collect a region from its watermark to now; answers how many events were new.

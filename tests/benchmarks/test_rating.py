@@ -4,6 +4,7 @@ run what PostgreSQL needs to copy the same rows and to sum them."""
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
@@ -18,6 +19,8 @@ from control_plane.kernel.time import Interval
 from control_plane.metering.model import Aggregation, Meter, ResourceRef
 from control_plane.metering.service import Metering
 from control_plane.metering.store import PostgresMetering
+from control_plane.operations.service import Operations
+from control_plane.operations.store import PostgresOperations
 from tests.conftest import SettableClock
 
 OCTOBER = datetime(2026, 10, 1, tzinfo=UTC)
@@ -43,18 +46,33 @@ class Directory:
         return self.known
 
 
+class SilentAudit:
+    def record(self, actor: Actor, action: str, **details: Any) -> None:
+        del actor, action, details
+
+
+class NoRegions:
+    def regions(self) -> list[tuple[str, datetime]]:
+        return []
+
+    def collector(self, region_id: str) -> NoReturn:
+        raise LookupError(region_id)
+
+
 class NoOrigin:
     def origin(self, resource_id: str) -> Origin:
         return Origin({"id": resource_id}, {}, {}, {}, ())
 
 
 def test_intake_and_rating(database: Database, clock: SettableClock) -> None:
+    operations = Operations(PostgresOperations(database), database, clock, SilentAudit())
     metering = Metering(
-        db=database, clock=clock, store=PostgresMetering(database), directory=Directory()
-    )
+        db=database, clock=clock, store=PostgresMetering(database), directory=Directory(),
+        regions=NoRegions(), operations=operations,
+    )  # fmt: skip
     billing = Billing(
         db=database, clock=clock, store=PostgresBilling(database), metering=metering,
-        provenance=NoOrigin(),
+        provenance=NoOrigin(), operations=operations,
     )  # fmt: skip
     _city(metering, billing)
     events = _events()

@@ -28,6 +28,8 @@ from control_plane.kernel.time import Interval
 from control_plane.metering.model import Aggregation, Meter, Observation, Outcome, ResourceRef
 from control_plane.metering.service import Metering
 from control_plane.metering.store import PostgresMetering
+from control_plane.operations.service import Operations
+from control_plane.operations.store import PostgresOperations
 from tests.conftest import SettableClock
 
 OCTOBER = datetime(2026, 10, 1, tzinfo=UTC)
@@ -59,13 +61,48 @@ class NoOrigin:
         return Origin({"id": resource_id}, {}, {}, {}, ())
 
 
+class SilentAudit:
+    def record(self, actor: Actor, action: str, **details: Any) -> None:
+        del actor, action, details
+
+
+class Region:
+    def __init__(self) -> None:
+        self.down = False
+
+    def observe(self, region_id: str, window: Interval) -> list[Observation]:
+        if self.down:
+            raise Unavailable(f"no answer from {region_id} for {window}")
+        whole = Interval(OCTOBER + timedelta(minutes=30), None)
+        return [Observation("phys-vm", "server.instance_hours", {"flavor": "m"}, Decimal(1), whole)]
+
+
+class Regions:
+    def __init__(self, region: Region) -> None:
+        self.region = region
+
+    def regions(self) -> list[tuple[str, datetime]]:
+        return [("reg_1", OCTOBER)]
+
+    def collector(self, region_id: str) -> Region:
+        assert region_id == "reg_1"
+        return self.region
+
+
 class City:
     def __init__(self, database: Database, clock: SettableClock) -> None:
         self.clock = clock
         self.database = database
         self.directory = Directory()
+        self.operations = Operations(PostgresOperations(database), database, clock, SilentAudit())
+        self.region = Region()
         self.metering = Metering(
-            db=database, clock=clock, store=PostgresMetering(database), directory=self.directory
+            db=database,
+            clock=clock,
+            store=PostgresMetering(database),
+            directory=self.directory,
+            regions=Regions(self.region),
+            operations=self.operations,
         )
         self.billing = Billing(
             db=database,
@@ -73,6 +110,7 @@ class City:
             store=PostgresBilling(database),
             metering=self.metering,
             provenance=NoOrigin(),
+            operations=self.operations,
         )
         hours = Meter(
             "server.instance_hours", Text("Server", "服务器"), "h", Aggregation.SUM, ("flavor",)
@@ -185,6 +223,22 @@ def test_a_released_event_counts_once(city: City) -> None:
     with pytest.raises(Conflict):
         city.metering.release(ADMIN, waiting.id)
     assert city.billing.rate("2026-10").charges == 24
+
+
+def test_collection_and_rating_on_demand_are_operations(city: City) -> None:
+    asked = city.metering.request_collection(ADMIN, "reg_1")
+    assert (asked.kind, asked.subject) == ("metering.collect", "reg_1")
+    assert city.billing.request_rating(ADMIN, "2026-10").kind == "billing.rate"
+    with pytest.raises(NotFound):
+        city.metering.request_collection(ADMIN, "reg_2")
+    stranger = Actor(PrincipalId("per_m"), "m", ActorKind.PERSON, (Grant("member", HEALTH),))
+    for ask in (
+        lambda: city.metering.request_collection(stranger, "reg_1"),
+        lambda: city.billing.request_rating(stranger, "2026-10"),
+        lambda: city.billing.add_prices(stranger, []),
+    ):
+        with pytest.raises(NotFound):
+            ask()
 
 
 def test_a_neighbour_cannot_meter_what_it_does_not_own(city: City) -> None:
@@ -323,31 +377,20 @@ def test_an_estimate_agrees_with_the_charge(city: City) -> None:
         city.billing.estimate("/city/water/", [])
 
 
-class Region:
-    def __init__(self) -> None:
-        self.down = False
-
-    def observe(self, region_id: str, window: Interval) -> list[Observation]:
-        if self.down:
-            raise Unavailable(f"no answer from {region_id} for {window}")
-        whole = Interval(OCTOBER + timedelta(minutes=30), None)
-        return [Observation("phys-vm", "server.instance_hours", {"flavor": "m"}, Decimal(1), whole)]
-
-
 def test_collection_loses_no_minute_and_fills_a_gap(city: City) -> None:
-    region = Region()
     city.clock.set(OCTOBER + timedelta(hours=1, minutes=7))
-    city.metering.collect("reg_1", region, since=OCTOBER)
-    region.down = True
+    city.metering.collect_region("reg_1")
+    city.region.down = True
     city.clock.advance(minutes=61)
     with pytest.raises(Unavailable):
-        city.metering.collect("reg_1", region, since=OCTOBER)
+        city.metering.collect_region("reg_1")
+    city.metering.collect_all()
     (mark,) = city.metering.watermarks(ADMIN)
     assert mark.error.startswith("no answer")
     assert mark.collected_until == OCTOBER + timedelta(hours=1, minutes=7)
-    region.down = False
+    city.region.down = False
     city.clock.advance(days=10)
-    city.metering.collect("reg_1", region, since=OCTOBER)
+    city.metering.collect_region("reg_1")
     (usage,) = city.metering.usage(ADMIN, Interval(OCTOBER, NOVEMBER))
     hours = Decimal((city.clock.now() - OCTOBER - timedelta(minutes=30)).total_seconds()) / 3600
     # Each window is rounded to 9 decimals by itself.
