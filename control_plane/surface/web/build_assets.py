@@ -142,9 +142,9 @@ def build(vendor: Path = VENDOR, *, force: bool = False) -> bool:
         fresh = work / "vendor"
         fresh.mkdir()
         collect(fetch(work), fresh)
-        (fresh / ".stamp").write_text(stamp())
         shutil.rmtree(vendor, ignore_errors=True)
         shutil.copytree(fresh, vendor)
+        (vendor / ".stamp").write_text(stamp())  # last: what was killed is begun again
     return True
 
 
