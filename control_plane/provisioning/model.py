@@ -163,7 +163,7 @@ class Revision:
     @property
     def in_tenancy(self) -> bool:
         """Whether it goes into a prepared tenancy and gets its outputs."""
-        return bool(self.document.get("needs_tenancy", True))
+        return bool(self.document.get("scope", "tenancy") == "tenancy")
 
     @property
     def inputs(self) -> Mapping[str, Any]:

@@ -40,7 +40,7 @@ from control_plane.provisioning.ports import (
 )
 from control_plane.provisioning.service.core import Core, Place, pending_place
 
-_FILES = ("blueprint.yaml", "Pulumi.yaml", "__main__.py", "README.md")
+_FILES = ("blueprint.yaml", "Pulumi.yaml", "__main__.py")
 _SAMPLE_ID = "dep_sample00000000000000000000000"
 _SIZES = {"s": (1, 2), "m": (2, 4), "l": (4, 8), "xl": (8, 16)}
 
@@ -113,7 +113,9 @@ class Blueprints(Core):
             return there
         found = self._validate(files)
         if not found.ok:
-            raise Invalid(_reasons(found), "the blueprint cannot be published")
+            reasons = _reasons(found)
+            listed = "; ".join(f"{p.field}: {p.message}" for p in reasons)
+            raise Invalid(reasons, f"the blueprint cannot be published: {listed}")
         return self._keep(actor, found, files)
 
     def _keep(self, actor: Actor, found: Validation, files: Content) -> Revision:
@@ -237,7 +239,7 @@ class Blueprints(Core):
         return self._engine(next((k for k in kinds if k in self._with.engines), kinds[0]))
 
     def _sample_place(self, document: Mapping[str, Any]) -> Place:
-        if not document.get("needs_tenancy", True):
+        if document.get("scope", "tenancy") != "tenancy":
             return Place()
         with self._db.transaction():
             landing = self._store.revision_of(TENANCY_BLUEPRINT, None)
@@ -351,31 +353,23 @@ def _title_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
             field = f"blueprint.yaml.{part}.properties.{name}"
             if not schema.get("title"):
                 yield Problem(f"{field}.title", "is required")
-            chinese = schema.get("x-borough-title")
-            if not (isinstance(chinese, Mapping) and chinese.get("zh")):
-                yield Problem(f"{field}.x-borough-title.zh", "is required")
-            if part == "inputs" and schema.get("x-borough-secret"):
+            chinese = schema.get("x-zh")
+            if not (isinstance(chinese, Mapping) and chinese.get("title")):
+                yield Problem(f"{field}.x-zh.title", "is required")
+            if part == "inputs" and schema.get("x-secret"):
                 yield Problem(
-                    f"{field}.x-borough-secret",
+                    f"{field}.x-secret",
                     "inputs are never secret; derive secrets from the deployment's seed",
                 )
 
 
 def _reference_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
-    """Names of inputs and outputs that do not exist."""
-    inputs = set(document["inputs"].get("properties", {}))
+    """Outputs that do not exist."""
     outputs = set(document["outputs"].get("properties", {}))
-    named = {"blueprint.yaml.regions.selected_by": [document["regions"].get("selected_by")]}
-    for part, names in document.get("changes", {}).items():
-        named[f"blueprint.yaml.changes.{part}"] = list(names)
-    for field, names in named.items():
-        for name in names:
-            if name is not None and name not in inputs:
-                yield Problem(field, f"{name} is not an input")
     for index, each in enumerate(document.get("health_checks", [])):
-        if each["target"] not in outputs:
-            field = f"blueprint.yaml.health_checks.{index}.target"
-            yield Problem(field, f"{each['target']} is not an output")
+        if each["output"] not in outputs:
+            field = f"blueprint.yaml.health_checks.{index}.output"
+            yield Problem(field, f"{each['output']} is not an output")
 
 
 def _sample_problems(document: Mapping[str, Any]) -> Iterator[Problem]:

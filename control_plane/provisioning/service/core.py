@@ -196,6 +196,6 @@ def pending_place(landing: Revision) -> Place:
     outputs: dict[str, Json] = {}
     secrets: dict[str, Json] = {}
     for name, schema in properties.items():
-        target = secrets if schema.get("x-borough-secret") else outputs
+        target = secrets if schema.get("x-secret") else outputs
         target[name] = PENDING + name.replace("_", "-")
     return Place(outputs, secrets)

@@ -462,7 +462,7 @@ class Deployments(Core):
         secret = dict(result.secret_outputs)
         plain = dict(result.outputs)
         for name, schema in properties.items():
-            if schema.get("x-borough-secret") and name in plain:
+            if schema.get("x-secret") and name in plain:
                 secret[name] = plain.pop(name)
         values: dict[str, Any] = {
             "outputs": {**plain, **dict.fromkeys(secret, MASK)},

@@ -17,6 +17,7 @@ from control_plane.provisioning import differences, policies, usage_map
 from control_plane.provisioning.graph import Change, Graph, Json, Op, PropertyChange
 from control_plane.provisioning.inputs import checked
 from control_plane.provisioning.model import (
+    KINDS,
     TENANCY_BLUEPRINT,
     Deployment,
     DeploymentId,
@@ -41,15 +42,10 @@ from control_plane.tenancy.model import RESOURCES, Tenancy, TenancyState
 _ESTIMATE_ID = "dep_estimate0000000000000000000"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST_NAME = 40
-#: Which limits of a tenancy become limits of its project and namespace, by input of its blueprint.
-_LANDING_LIMITS = {
-    "cores": "vcpus",
-    "memory_gb": "ram_gb",
-    "instances": "instances",
-    "volume_gb": "volume_gb",
-    "load_balancers": "load_balancers",
-    "floating_ips": "floating_ips",
-}
+#: The limits of a tenancy that become limits of its project and namespace: inputs of one name.
+_LANDING_LIMITS = (
+    "vcpus", "ram_gb", "instances", "volume_gb", "load_balancers", "floating_ips"
+)  # fmt: skip
 _ZERO = Decimal(0)
 
 
@@ -263,15 +259,13 @@ class Planning(Core):
             full = checked(revision.inputs, inputs)
         except Invalid as error:
             found.include(error)
-        regions = revision.document["regions"]
-        selector = regions.get("selected_by")
-        wanted: Any = regions["kinds"]
-        if selector is not None and full:
-            wanted = full.get(selector, wanted)
-        chosen = {wanted} if isinstance(wanted, str) else set(wanted)
-        for kind in sorted(chosen - region.kinds if full or selector is None else ()):
-            field = f"inputs.{selector}" if selector else "region"
-            found.check(False, field, f"the region {region.slug} has no {kind}")
+        for kind in sorted(set(revision.document["kinds"]) - region.kinds):
+            found.check(False, "region", f"the region {region.slug} has no {kind}")
+        for name, value in full.items():
+            if _asks_for_kind(revision.inputs["properties"].get(name, {})):
+                field = f"inputs.{name}"
+                message = f"the region {region.slug} has no {value}"
+                found.check(value in region.kinds, field, message)
         found.finish()
         return full
 
@@ -437,12 +431,12 @@ class Planning(Core):
         limits = {q.resource: q.limit for q in levels[-1].quotas}
         properties = revision.inputs["properties"]
         inputs: dict[str, Json] = {"platforms": list[Json](sorted(region.kinds))}
-        for name, resource in _LANDING_LIMITS.items():
+        for name in _LANDING_LIMITS:
             schema = properties.get(name)
-            if schema is None or resource not in RESOURCES:
+            if schema is None:
                 continue
             low, high = schema.get("minimum", 0), schema.get("maximum", 2**31 - 1)
-            limit = limits.get(resource)
+            limit = limits.get(name)
             whole = high if limit is None else int(limit.to_integral_value(ROUND_FLOOR))
             inputs[name] = max(low, min(high, whole))
         return checked(revision.inputs, inputs)
@@ -506,6 +500,12 @@ def _was_prepared(like: Plan, landing: Deployment) -> bool:
     )
 
 
+def _asks_for_kind(schema: Mapping[str, Any]) -> bool:
+    """Whether an input chooses the kind of region that is used."""
+    values = schema.get("enum")
+    return bool(values) and KINDS.issuperset(map(str, values or ()))
+
+
 def _check_open(tenancy: Tenancy, region: Region) -> None:
     if tenancy.state is TenancyState.CLOSED:
         raise Conflict(f"the tenancy {tenancy.slug} is closed")
@@ -532,7 +532,9 @@ def _check_growth(
     revision: Revision, before: Mapping[str, Json], after: Mapping[str, Json]
 ) -> None:
     found = Collector()
-    for name in revision.document.get("changes", {}).get("grows_only", []):
+    for name, schema in revision.inputs["properties"].items():
+        if not schema.get("x-grows-only"):
+            continue
         was, now = before.get(name), after.get(name)
         if isinstance(was, int | float) and isinstance(now, int | float):
             found.check(now >= was, f"inputs.{name}", f"cannot become smaller than {was}")
