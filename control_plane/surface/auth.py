@@ -123,6 +123,12 @@ def current_actor() -> Actor:
     return found.actor
 
 
+def may(action: str) -> bool:
+    """Whether the visitor holds the action anywhere at all; what a page offers, not a lock."""
+    found = identity()
+    return found is not None and _authenticator().may_somewhere(found.actor, action)
+
+
 def current_csrf_token() -> str:
     """The token that forms of this session carry; empty when no session is signed in."""
     found = identity()

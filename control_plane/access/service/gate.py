@@ -1,9 +1,6 @@
 """Signing in, sessions and API tokens: how a request becomes an actor."""
 
-import hashlib
 import secrets
-import string
-import zlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -26,6 +23,7 @@ from control_plane.access.model import (
 from control_plane.access.ports import Credentials, Passwords, Principals
 from control_plane.access.service.audit import AuditLog
 from control_plane.access.service.people import require_manages
+from control_plane.access.service.secret import TOKEN_PREFIX, hashed, new_secret, well_formed
 from control_plane.kernel import ids
 from control_plane.kernel.actor import Actor, Grant, PrincipalId
 from control_plane.kernel.database import UnitOfWork
@@ -33,10 +31,6 @@ from control_plane.kernel.errors import Collector, Forbidden, NotFound, Unauthen
 from control_plane.kernel.paging import Page, PageRequest
 from control_plane.kernel.time import Clock
 
-TOKEN_PREFIX = "borough_pat_"  # noqa: S105 - not a secret
-_ALPHABET = string.digits + string.ascii_letters
-_SECRET_LENGTH = 36
-_CHECKSUM_LENGTH = 6
 _HINT_LENGTH = len(TOKEN_PREFIX) + 4
 
 #: A series of attempts to sign in is forgotten this long after it began.
@@ -116,11 +110,11 @@ class Gate:
             expires_at=now + self.rules.absolute,
         )
         with self._db.transaction():
-            old = self._credentials.session(_hash(replaces)) if replaces else None
+            old = self._credentials.session(hashed(replaces)) if replaces else None
             if old is not None:
                 self._credentials.end_session(old.id)
             self._credentials.sweep_sessions(now, now - self.rules.idle)
-            self._credentials.add_session(session, _hash(secret))
+            self._credentials.add_session(session, hashed(secret))
             self._audit.record(
                 self._actor(person), "session.create", path=person.path, subject=session.id,
                 details={"address": address},
@@ -130,15 +124,18 @@ class Gate:
     def sign_out(self, secret: str) -> None:
         """End a web session; nothing happens when it has ended already."""
         with self._db.transaction():
-            session = self._credentials.session(_hash(secret))
-            if session is None:
-                return
-            self._credentials.end_session(session.id)
-            person = self._principals.get(session.principal_id)
-            if person is not None:
-                self._audit.record(
-                    self._actor(person), "session.end", path=person.path, subject=session.id
-                )
+            session = self._credentials.session(hashed(secret))
+            person = self._principals.get(session.principal_id) if session else None
+            if session is not None and person is not None:
+                self.end_session(self._actor(person), session.id)
+
+    def end_session(self, actor: Actor, session_id: str) -> None:
+        """End the session that the request carries."""
+        with self._db.transaction():
+            person = self._principals.get(actor.id)
+            path = policy.ROOT if person is None else person.path
+            self._credentials.end_session(SessionId(session_id))
+            self._audit.record(actor, "session.end", path=path, subject=session_id)
 
     def by_session(self, secret: str) -> tuple[Actor, Session] | None:
         """The owner of a session, and the session.
@@ -147,7 +144,7 @@ class Gate:
         """
         now = self._clock.now()
         with self._db.transaction():
-            session = self._credentials.session(_hash(secret))
+            session = self._credentials.session(hashed(secret))
             if session is None or self._over(session, now):
                 return None
             person = self._principals.get(session.principal_id)
@@ -180,9 +177,9 @@ class Gate:
         check_password(found, new, person.login)
         found.finish()
         self._authenticate(person.login, present, address)
-        hashed = self._passwords.hash(new)
+        password_hash = self._passwords.hash(new)
         with self._db.transaction():
-            self._principals.set_password(person.id, hashed)
+            self._principals.set_password(person.id, password_hash)
             self._credentials.end_sessions_of(person.id, but=session_id)
             self._audit.record(actor, "person.set_password", path=person.path, subject=person.id)
 
@@ -194,19 +191,19 @@ class Gate:
         """
         login, address = login.strip().lower(), address[:_MAX_ADDRESS]
         keys = {
-            "pair": _hash(f"pair:{login}:{address}"),
-            "name": _hash(f"name:{login}"),
-            "address": _hash(f"address:{address}"),
+            "pair": hashed(f"pair:{login}:{address}"),
+            "name": hashed(f"name:{login}"),
+            "address": hashed(f"address:{address}"),
         }
         self._count(keys)
         with self._db.transaction():
             known = self._principals.by_login(login) if LOGIN.fullmatch(login) else None
-        person, hashed = known if known is not None else (None, None)
-        right = self._passwords.verify(hashed, password)
+        person, kept = known if known is not None else (None, None)
+        right = self._passwords.verify(kept, password)
         if person is None or not right or person.state is not PrincipalState.ACTIVE:
             self._note_failure(person, address)
             raise Unauthenticated(_WRONG)
-        fresh = self._passwords.hash(password) if self._passwords.stale(hashed or "") else None
+        fresh = self._passwords.hash(password) if self._passwords.stale(kept or "") else None
         with self._db.transaction():
             self._credentials.clear_attempts([keys["pair"], keys["name"]])
             if fresh is not None:
@@ -324,7 +321,7 @@ class Gate:
             expires_at=now + timedelta(days=days),
         )
         with self._db.transaction():
-            self._credentials.add_token(token, _hash(secret))
+            self._credentials.add_token(token, hashed(secret))
             self._audit.record(
                 actor, "token.create", path=owner.path, subject=token.id,
                 details={"owner": owner.id, "scopes": token.scopes, "expires_at": token.expires_at},
@@ -392,7 +389,7 @@ class Gate:
             raise Unauthenticated("the token is not valid")
         now = self._clock.now()
         with self._db.transaction():
-            token = self._credentials.token_by_secret(_hash(secret))
+            token = self._credentials.token_by_secret(hashed(secret))
             if token is None or token.revoked_at is not None:
                 raise Unauthenticated("the token is not valid")
             if now >= token.expires_at:
@@ -414,37 +411,6 @@ class Gate:
             grants=tuple(Grant(grant.role, grant.path) for grant in held),
             scopes=None if scopes is None else frozenset(scopes),
         )
-
-
-def new_secret() -> str:
-    """A token's secret: prefix, 36 random characters (214 bits) and a checksum of six.
-
-    The prefix lets scanners of leaked secrets find it; the checksum tells a typing error or a
-    guess without the database.
-    """
-    body = "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
-    return TOKEN_PREFIX + body + _checksum(body)
-
-
-def well_formed(secret: str) -> bool:
-    """Whether a text has the form and the checksum of a token."""
-    body = secret.removeprefix(TOKEN_PREFIX)
-    if body == secret or len(body) != _SECRET_LENGTH + _CHECKSUM_LENGTH or not body.isascii():
-        return False
-    return _checksum(body[:_SECRET_LENGTH]) == body[_SECRET_LENGTH:]
-
-
-def _checksum(body: str) -> str:
-    number, digits = zlib.crc32(body.encode()), ""
-    for _ in range(_CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(_ALPHABET))
-        digits = _ALPHABET[digit] + digits
-    return digits
-
-
-def _hash(secret: str) -> str:
-    # Secrets are random and long: a fast hash is enough, and lets them be looked up.
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _expanded(scope: str) -> frozenset[str]:

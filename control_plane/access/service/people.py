@@ -289,6 +289,13 @@ class People:
         with self._db.transaction():
             return self._store.grants(prefixes, principal_id, page)
 
+    def grants_seen(self, actor: Actor, principal: Principal) -> tuple[RoleGrant, ...]:
+        """Those grants of a principal that the actor may see; all of one's own."""
+        with self._db.transaction():
+            held = self._store.grants_of(principal.id)
+        own = principal.id == actor.id
+        return tuple(g for g in held if own or policy.allows(actor, "grant.view", g.path))
+
     def revoke(self, actor: Actor, grant_id: str) -> None:
         """Take a role away; it is gone with the next request of whoever had it.
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Flask, Response, current_app, g, json, request
 from werkzeug.exceptions import HTTPException
 
@@ -210,6 +211,24 @@ def _http_detail(status: int) -> str:
 
 def _defect(error: Exception) -> Any:  # noqa: ANN401
     """A defect: all of it goes to the log, nothing of it to the caller but the request's id."""
+    if _is_passing(error):
+        _log.warning("the database does not answer", exc_info=error)
+        return _known(Unavailable("the platform's database does not answer now", retry_after=2))
     _log.error("request failed", exc_info=error)
     detail = "the platform failed to answer; the request id finds the cause in the log"
     return _answer(_document(500, "internal", detail), error, {})
+
+
+#: Classes and codes of PostgreSQL's appendix A under which nothing was done and the same request
+#: may succeed: connection, shutdown and start, too many connections, serialisation and deadlock.
+_PASSING = ("08", "57P", "53300", "40001", "40P01")
+
+
+def _is_passing(error: Exception) -> bool:
+    if isinstance(error, sa.exc.TimeoutError):
+        return True  # no connection of the pool was free
+    if not isinstance(error, sa.exc.DBAPIError):
+        return False
+    code = getattr(error.orig, "sqlstate", None)
+    unreachable = isinstance(error, sa.exc.OperationalError) and code is None
+    return error.connection_invalidated or unreachable or (code or "").startswith(_PASSING)

@@ -11,7 +11,8 @@ from argon2 import PasswordHasher
 from control_plane.access.model import AuditQuery, SignInBlocked
 from control_plane.access.passwords import Argon2Passwords
 from control_plane.access.service import Gate
-from control_plane.access.service.gate import LIMITS, TOKEN_PREFIX, new_secret, well_formed
+from control_plane.access.service.gate import LIMITS
+from control_plane.access.service.secret import TOKEN_PREFIX, new_secret, well_formed
 from control_plane.access.store import CredentialStore, PrincipalStore
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import Database

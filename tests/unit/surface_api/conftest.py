@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import pytest
 import sqlalchemy as sa
 from apiflask import APIFlask
 from flask import Response
 from flask.testing import FlaskClient
+from pydantic import Field
 
 from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from control_plane.kernel.database import Database
@@ -75,7 +77,7 @@ class ThingCreate(Input):
     name: Line
     count: int = 1
     price: MoneyBody | None = None
-    tags: list[Slug] = []
+    tags: Annotated[list[Slug], Field(default_factory=list)]
     at: Instant | None = None
     ratio: DecimalText | None = None
 
@@ -87,7 +89,7 @@ class ThingOut(Schema):
 
 class ThingQuery(PageQuery):
     state: str | None = None
-    tags: list[str] = []
+    tags: Annotated[list[str], Field(default_factory=list)]
     archived: bool = False
 
 

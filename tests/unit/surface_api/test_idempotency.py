@@ -6,15 +6,23 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 from apiflask import APIFlask
-from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from control_plane.kernel.database import Database
 from control_plane.kernel.errors import Conflict
+from tests.conftest import SettableClock
+from tests.unit.surface_api.conftest import Things
 
 BOTH = ["/api/v1/things", "/api/v1/slow-things"]
 
 
-def post(app: APIFlask, path: str, key: str, name: str = "a", token: str = "ann"):
+def post(
+    app: APIFlask,
+    path: str,
+    key: str,
+    name: str = "a",
+    token: str = "ann",  # noqa: S107
+) -> TestResponse:
     with app.test_client() as client:
         return client.post(
             path,
@@ -24,7 +32,9 @@ def post(app: APIFlask, path: str, key: str, name: str = "a", token: str = "ann"
 
 
 @pytest.mark.parametrize("path", BOTH)
-def test_a_replay_answers_the_same_and_does_nothing(app: APIFlask, things, path: str) -> None:
+def test_a_replay_answers_the_same_and_does_nothing(
+    app: APIFlask, things: Things, path: str
+) -> None:
     first = post(app, path, "k1")
     second = post(app, path, "k1")
     assert first.status_code == second.status_code == 201
@@ -38,7 +48,9 @@ def test_a_replay_answers_the_same_and_does_nothing(app: APIFlask, things, path:
 
 
 @pytest.mark.parametrize("path", BOTH)
-def test_the_same_key_with_another_body_is_refused(app: APIFlask, things, path: str) -> None:
+def test_the_same_key_with_another_body_is_refused(
+    app: APIFlask, things: Things, path: str
+) -> None:
     post(app, path, "k1")
     other = post(app, path, "k1", name="b")
     assert (other.status_code, other.get_json(force=True)["code"]) == (
@@ -49,14 +61,14 @@ def test_the_same_key_with_another_body_is_refused(app: APIFlask, things, path: 
 
 
 @pytest.mark.parametrize("path", BOTH)
-def test_a_failure_leaves_the_key_free(app: APIFlask, things, path: str) -> None:
+def test_a_failure_leaves_the_key_free(app: APIFlask, things: Things, path: str) -> None:
     things.fail = Conflict("not now")
     assert post(app, path, "k1").status_code == 409
     things.fail = None
     assert post(app, path, "k1").status_code == 201
 
 
-def test_keys_are_of_one_principal_and_one_address(app: APIFlask, things) -> None:
+def test_keys_are_of_one_principal_and_one_address(app: APIFlask, things: Things) -> None:
     app.extensions["borough.authenticator"].actions["eve"] = {"thing.create"}
     for path, token in ((BOTH[0], "ann"), (BOTH[0], "eve"), (BOTH[1], "ann")):
         answer = post(app, path, "k1", token=token)
@@ -72,7 +84,7 @@ def test_keys_that_are_none(app: APIFlask, key: str) -> None:
     assert answer.get_json(force=True)["errors"][0]["field"] == "Idempotency-Key"
 
 
-def test_a_second_request_waits_for_the_first(app: APIFlask, things) -> None:
+def test_a_second_request_waits_for_the_first(app: APIFlask, things: Things) -> None:
     things.leave.clear()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(post, app, BOTH[0], "k1")
@@ -85,7 +97,9 @@ def test_a_second_request_waits_for_the_first(app: APIFlask, things) -> None:
     assert things.count() == 1
 
 
-def test_a_second_request_outside_is_told_that_the_first_runs(app: APIFlask, things) -> None:
+def test_a_second_request_outside_is_told_that_the_first_runs(
+    app: APIFlask, things: Things
+) -> None:
     things.leave.clear()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(post, app, BOTH[1], "k1")
@@ -98,7 +112,7 @@ def test_a_second_request_outside_is_told_that_the_first_runs(app: APIFlask, thi
     assert things.calls == 1
 
 
-def test_many_at_once_do_it_once(app: APIFlask, things) -> None:
+def test_many_at_once_do_it_once(app: APIFlask, things: Things) -> None:
     start = threading.Barrier(8)
 
     def race() -> tuple[int, bytes]:
@@ -116,7 +130,7 @@ class Killed(BaseException):
     """The process dies."""
 
 
-def test_a_crash_within_leaves_neither_the_work_nor_the_key(app: APIFlask, things) -> None:
+def test_a_crash_within_leaves_neither_the_work_nor_the_key(app: APIFlask, things: Things) -> None:
     things.fail = Killed()  # type: ignore[assignment]
     with pytest.raises(Killed):
         post(app, BOTH[0], "k1")
@@ -127,7 +141,7 @@ def test_a_crash_within_leaves_neither_the_work_nor_the_key(app: APIFlask, thing
 
 
 def test_a_request_lost_with_its_process_runs_again_after_a_minute(
-    app: APIFlask, things, database: Database, clock
+    app: APIFlask, things: Things, database: Database, clock: SettableClock
 ) -> None:
     post(app, BOTH[1], "k1")
     with database.transaction():  # as a process leaves it that dies before it answers
@@ -140,7 +154,7 @@ def test_a_request_lost_with_its_process_runs_again_after_a_minute(
 
 
 def test_keys_are_forgotten_after_a_day_and_rows_swept(
-    app: APIFlask, things, database: Database, clock
+    app: APIFlask, database: Database, clock: SettableClock
 ) -> None:
     for number in range(5):
         post(app, BOTH[0], f"k{number}")
@@ -151,7 +165,7 @@ def test_keys_are_forgotten_after_a_day_and_rows_swept(
     assert rows == 1
 
 
-def test_kept_answers_are_sealed(app: APIFlask, database: Database, client: FlaskClient) -> None:
+def test_kept_answers_are_sealed(app: APIFlask, database: Database) -> None:
     post(app, BOTH[0], "k1", name="very-secret")
     with database.transaction():
         rows = database.execute(sa.text("SELECT row_to_json(s)::text FROM surface_idempotency s"))

@@ -1,16 +1,19 @@
-"""What may be sent, and how it is refused: every wrong field at once, and nothing of our insides."""
+"""What may be sent and how it is refused: every wrong field at once, nothing of our insides."""
 
 import logging
 
+import psycopg
 import pytest
+import sqlalchemy as sa
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 from openapi_spec_validator import validate
+from werkzeug.test import TestResponse
 
 from control_plane.surface import auth
 from control_plane.surface.api import openapi
 from control_plane.surface.api.problems import PROBLEM_JSON, on_page_error
-from tests.unit.surface_api.conftest import ERRORS
+from tests.unit.surface_api.conftest import ERRORS, Things
 
 STATUS = {
     "invalid": 422,
@@ -25,7 +28,7 @@ STATUS = {
 }
 
 
-def fields(response) -> dict[str, str]:
+def fields(response: TestResponse) -> dict[str, str]:
     return {wrong["field"]: wrong["code"] for wrong in response.json["errors"]}
 
 
@@ -133,7 +136,11 @@ def test_addresses_and_methods_that_are_not_there(client: FlaskClient) -> None:
 
 
 def test_a_defect_tells_nothing_to_the_caller_and_all_to_the_log(
-    app: APIFlask, client: FlaskClient, ann: dict[str, str], things, caplog
+    app: APIFlask,
+    client: FlaskClient,
+    ann: dict[str, str],
+    things: Things,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     app.config["PROPAGATE_EXCEPTIONS"] = False
     things.fail = ZeroDivisionError("secret inside")
@@ -143,6 +150,19 @@ def test_a_defect_tells_nothing_to_the_caller_and_all_to_the_log(
     assert "secret inside" not in response.get_data(as_text=True)
     assert response.get_json(force=True)["code"] == "internal"
     assert any("secret inside" in str(record.exc_info) for record in caplog.records)
+
+
+@pytest.mark.parametrize("sqlstate", [None, "57P01", "08006", "40P01", "53300"])
+def test_a_database_that_does_not_answer_is_no_defect(
+    app: APIFlask, client: FlaskClient, ann: dict[str, str], things: Things, sqlstate: str | None
+) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    cause = psycopg.OperationalError("secret inside")
+    cause.sqlstate = sqlstate
+    things.fail = sa.exc.OperationalError("SELECT", {}, cause)
+    response = client.post("/api/v1/things", headers=ann, json={"name": "a"})
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+    assert "secret inside" not in response.get_data(as_text=True)
 
 
 def test_who_asks(client: FlaskClient, ann: dict[str, str]) -> None:
@@ -220,7 +240,7 @@ def test_security_headers_are_on_every_answer(client: FlaskClient, ann: dict[str
 
 
 def test_errors_of_pages_are_shown_as_pages(app: APIFlask, client: FlaskClient) -> None:
-    on_page_error(app, lambda body, error: (f"<p>{body['status']}", body["status"]))
+    on_page_error(app, lambda body, _: (f"<p>{body['status']}", body["status"]))
     page = client.get("/nothing")
     assert (page.status_code, page.content_type) == (404, "text/html; charset=utf-8")
     assert client.get("/api/v1/nothing").content_type == PROBLEM_JSON
