@@ -15,7 +15,7 @@ import marketplace
 from control_plane.kernel.database import Database, metadata
 
 _LOCK = 7_261_003_551
-_TABLES = {"store", "outbox"}
+_TABLES = {"store", "outbox", "tables"}
 
 
 def load_tables() -> sa.MetaData:

@@ -1,0 +1,81 @@
+"""Where one feature asks another through a port: the few lines that fit one to the other."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from control_plane.billing.model import Origin
+from control_plane.kernel.actor import Actor
+from control_plane.kernel.errors import NotFound, Unavailable
+from control_plane.kernel.paging import MAX_LIMIT, PageRequest
+from control_plane.metering.model import ResourceRef
+from control_plane.metering.ports import Collector
+from control_plane.provisioning.model import EngineKind, Region
+from control_plane.provisioning.service import Provisioning
+
+_ACTOR = Actor.system("platform")
+
+
+class Resources:
+    """Metering's directory of resources: provisioning's inventory."""
+
+    def __init__(self, provisioning: Provisioning) -> None:
+        self._provisioning = provisioning
+
+    def resolve(self, names: Iterable[str]) -> Mapping[str, ResourceRef]:
+        """Resources by platform id or physical id; unknown names are left out."""
+        found = self._provisioning.resolve_resources(names)
+        return {
+            name: ResourceRef(
+                r.id, r.physical_id or None, r.tenancy_id, r.path, r.created_at, r.deleted_at
+            )
+            for name, r in found.items()
+        }
+
+
+class MeteredRegions:
+    """Metering's regions: provisioning's, each with what reads it."""
+
+    def __init__(
+        self, provisioning: Provisioning, collectors: Mapping[EngineKind, Callable[[], Collector]]
+    ) -> None:
+        self._provisioning = provisioning
+        self._collectors = collectors
+
+    def regions(self) -> Sequence[tuple[str, datetime]]:
+        """Each region's id and since when it is there."""
+        return [(region.id, region.created_at) for region in self._all()]
+
+    def collector(self, region_id: str) -> Collector:
+        """What reads that region."""
+        for region in self._all():
+            if region.id == region_id:
+                if region.engine not in self._collectors:
+                    raise Unavailable(f"nothing here reads {region.engine.value} regions", 3600)
+                return self._collectors[region.engine]()
+        raise NotFound(f"there is no region {region_id}")
+
+    def _all(self) -> list[Region]:
+        found: list[Region] = []
+        request = PageRequest(limit=MAX_LIMIT)
+        while True:
+            page = self._provisioning.regions(_ACTOR, request)
+            found += page.items
+            if page.next is None:
+                return found
+            request = PageRequest(page.next, MAX_LIMIT)
+
+
+class LateProvenance:
+    """Billing's port to the marketplace, which is built after it.
+
+    Billing is below the marketplace and asks it only when a line is explained.
+    """
+
+    def __init__(self) -> None:
+        self.answer: Callable[[str], Origin] | None = None
+
+    def origin(self, resource_id: str) -> Origin:
+        """The resource's deployment, order, contract and approvals."""
+        if self.answer is None:
+            return Origin({"id": resource_id}, {}, {}, {}, ())
+        return self.answer(resource_id)

@@ -1,0 +1,207 @@
+"""All services of one process, wired to the adapters that its settings name."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from control_plane.access.authenticator import AccessAuthenticator
+from control_plane.access.passwords import Argon2Passwords
+from control_plane.access.service import AuditLog, Gate, People
+from control_plane.access.store import AuditRows, CredentialStore, PrincipalStore
+from control_plane.adapters.clock import SystemClock
+from control_plane.adapters.clock.store import ShiftableClock
+from control_plane.adapters.embedded.collector import EmbeddedCollector
+from control_plane.adapters.embedded.engine import EmbeddedEngine
+from control_plane.adapters.postgres import schema
+from control_plane.adapters.postgres.embedded import EmbeddedPostgres
+from control_plane.adapters.program_host.host import ProgramHost
+from control_plane.adapters.stack_locks import StackLocks
+from control_plane.billing.service import Billing
+from control_plane.billing.store import PostgresBilling
+from control_plane.bootstrap.links import LateProvenance, MeteredRegions, Resources
+from control_plane.kernel.database import Database
+from control_plane.kernel.outbox import Outbox
+from control_plane.kernel.secretbox import SecretBox, load_ring, parse_ring
+from control_plane.kernel.settings import Settings
+from control_plane.kernel.time import Clock
+from control_plane.metering.ports import Collector
+from control_plane.metering.service import Metering
+from control_plane.metering.store import PostgresMetering
+from control_plane.operations.service import Operations
+from control_plane.operations.store import PostgresOperations
+from control_plane.provisioning.model import EngineKind
+from control_plane.provisioning.ports import Engine, Limits
+from control_plane.provisioning.service import Collaborators, Provisioning
+from control_plane.provisioning.store import PostgresProvisioning
+from control_plane.tenancy.service import TenancyService
+from control_plane.tenancy.store import PostgresTenancy
+from marketplace.service import Marketplace
+from marketplace.service.core import Needs
+from marketplace.store import PostgresMarketplace
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The services of one process; ``open_platform`` makes and ends it."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    secrets: SecretBox
+    programs: ProgramHost
+    audit: AuditLog
+    people: People
+    gate: Gate
+    authenticator: AccessAuthenticator
+    operations: Operations
+    tenancy: TenancyService
+    provisioning: Provisioning
+    metering: Metering
+    billing: Billing
+    marketplace: Marketplace
+
+    @property
+    def services(self) -> tuple[object, ...]:
+        """What endpoints and pages ask for by class."""
+        return (
+            *(self.audit, self.people, self.gate, self.operations, self.tenancy),
+            *(self.provisioning, self.metering, self.billing, self.marketplace),
+        )
+
+    def is_current(self) -> bool:
+        """Whether the database has the newest schema; for readiness."""
+        return schema.is_current(self.database)
+
+    def blueprint_folders(self) -> list[Path]:
+        """The folders whose blueprints are published at the start."""
+        named = [Path(part) for part in self.settings.blueprint_paths.split(":") if part]
+        roots = named or [Path(__file__).parents[2] / "blueprints"]
+        return sorted(found.parent for root in roots for found in root.glob("*/blueprint.yaml"))
+
+
+@contextlib.contextmanager
+def open_platform(settings: Settings, *, upgrade: bool = True) -> Iterator[Platform]:
+    """The platform of this process, until the end of the block.
+
+    Args:
+        settings: of this process.
+        upgrade: bring the database to the newest schema first.
+
+    Raises:
+        Unavailable: the embedded database cannot be started.
+    """
+    with contextlib.ExitStack() as stack:
+        database = Database(_database_url(settings, stack), pool_size=settings.database_pool)
+        stack.callback(database.close)
+        if upgrade:
+            schema.upgrade(database)
+        yield _build(settings, database, stack)
+
+
+def _database_url(settings: Settings, stack: contextlib.ExitStack) -> str:
+    if settings.database_url:
+        _, _, rest = settings.database_url.partition("://")
+        return f"postgresql+psycopg://{rest}"
+    return stack.enter_context(EmbeddedPostgres(settings.home / "postgres")).url()
+
+
+def _secrets(settings: Settings) -> SecretBox:
+    if settings.secret_keys:
+        return SecretBox(parse_ring(settings.secret_keys))
+    return SecretBox(load_ring(settings.ring_file))
+
+
+def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) -> Platform:
+    clock: Clock = ShiftableClock(database) if settings.simulated_time else SystemClock()
+    secrets = _secrets(settings)
+    audit = AuditLog(AuditRows(database), database, clock, secrets.derive("audit"))
+    principals, credentials = PrincipalStore(database), CredentialStore(database)
+    passwords = Argon2Passwords()
+    gate = Gate(
+        principals, credentials, passwords, audit, database, clock,
+        longest=timedelta(days=settings.token_days),
+    )  # fmt: skip
+    operations = Operations(PostgresOperations(database), database, clock, audit)
+    tenancy = TenancyService(PostgresTenancy(database), database, clock, audit)
+    programs = ProgramHost()
+    stack.callback(programs.close)
+    provisioning = Provisioning(
+        Collaborators(
+            store=PostgresProvisioning(database),
+            db=database,
+            clock=clock,
+            audit=audit,
+            tenancy=tenancy,
+            operations=operations,
+            secrets=secrets,
+            engines=_engines(database, clock, secrets, programs, stack),
+            probes={},
+            cache=settings.home / "cache" / "blueprints",
+            limits=Limits(
+                seconds=settings.evaluate_timeout_seconds,
+                memory_bytes=settings.engine_memory_mb * 1024 * 1024,
+                operation_seconds=settings.engine_timeout_seconds,
+            ),
+        )
+    )
+    provenance = LateProvenance()
+    metering = Metering(
+        db=database,
+        clock=clock,
+        store=PostgresMetering(database),
+        directory=Resources(provisioning),
+        regions=MeteredRegions(provisioning, _collectors(database, provisioning)),
+        operations=operations,
+        late_days=settings.late_usage_days,
+    )
+    billing = Billing(
+        db=database,
+        clock=clock,
+        store=PostgresBilling(database),
+        metering=metering,
+        provenance=provenance,
+        operations=operations,
+    )
+    marketplace = Marketplace(
+        Needs(
+            store=PostgresMarketplace(database),
+            db=database,
+            clock=clock,
+            audit=audit,
+            outbox=Outbox(database, clock),
+            tenancy=tenancy,
+            provisioning=provisioning,
+            billing=billing,
+            operations=operations,
+        )
+    )
+    provenance.answer = marketplace.origin
+    return Platform(
+        settings, database, clock, secrets, programs, audit,
+        People(principals, credentials, passwords, audit, database, clock),
+        gate, AccessAuthenticator(gate), operations, tenancy, provisioning, metering, billing,
+        marketplace,
+    )  # fmt: skip
+
+
+def _engines(
+    database: Database,
+    clock: Clock,
+    secrets: SecretBox,
+    programs: ProgramHost,
+    stack: contextlib.ExitStack,
+) -> Mapping[EngineKind, Engine]:
+    locks = StackLocks(database.url)
+    stack.callback(locks.close)
+    return {EngineKind.EMBEDDED: EmbeddedEngine(programs, database, clock, secrets, locks)}
+
+
+def _collectors(
+    database: Database, provisioning: Provisioning
+) -> Mapping[EngineKind, Callable[[], Collector]]:
+    def facts(region: str) -> Mapping[str, object]:
+        return provisioning.region_access(region).config
+
+    return {EngineKind.EMBEDDED: lambda: EmbeddedCollector(database, facts)}
