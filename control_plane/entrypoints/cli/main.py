@@ -18,19 +18,23 @@ _MEMBERS = {
     "demo": ("control_plane.entrypoints.demo:demo", "Start a demonstration city."),
     "deployment": ("control_plane.provisioning.commands:deployment", "What is deployed."),
     "login": ("control_plane.access.commands:login", "Sign in to a platform."),
+    "logout": ("control_plane.access.commands:logout", "Sign out of a platform."),
     "operation": ("control_plane.operations.commands:operation", "Long work: watch, cancel."),
     "order": ("marketplace.commands:order", "Orders: what a department asks for."),
+    "person": ("control_plane.access.commands:person", "People and their roles."),
     "region": ("control_plane.provisioning.commands:region", "Regions and their capacity."),
     "serve": ("control_plane.entrypoints.cli.processes:serve", "Run the web and API process."),
     "statement": ("control_plane.billing.commands:statement", "A department's bills."),
+    "token": ("control_plane.access.commands:token", "API tokens."),
     "usage": ("control_plane.metering.commands:usage", "Usage: push and list."),
+    "whoami": ("control_plane.access.commands:whoami", "Who you are to the platform."),
     "worker": ("control_plane.entrypoints.cli.processes:worker", "Run a worker."),
 }
 
 _SECTIONS = {
     "Departments": ("catalog", "order", "approval", "deployment", "usage", "statement"),
-    "Administrators": ("region", "blueprint", "operation", "audit"),
-    "Account": ("login", "context", "completion"),
+    "Administrators": ("region", "blueprint", "operation", "person", "audit"),
+    "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "The platform itself": ("demo", "serve", "worker", "db", "config"),
 }
 

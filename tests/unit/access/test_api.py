@@ -240,7 +240,9 @@ def test_logs_tell_what_happened_and_no_secret(
 def test_hosts_that_are_trusted(client: FlaskClient) -> None:
     assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 400
     assert trusted_hosts(Settings(host="0.0.0.0")) is None  # noqa: S104
-    assert trusted_hosts(Settings(public_url="https://cloud.city.gov:8443/x"))[0] == "cloud.city.gov"
+    assert (
+        trusted_hosts(Settings(public_url="https://cloud.city.gov:8443/x"))[0] == "cloud.city.gov"
+    )
     assert trusted_hosts(Settings(public_url="http://[fd00::1]:80"))[0] == "[fd00::1]"
 
 

@@ -31,8 +31,9 @@ def log(database: Database, clock) -> AuditLog:
 def write(log: AuditLog, database: Database, count: int, path: str = "/c/a/") -> None:
     for number in range(count):
         with database.transaction():
-            log.record(ANN, "order.create", path=path, subject=f"ord_{number}",
-                       details={"n": number})
+            log.record(
+                ANN, "order.create", path=path, subject=f"ord_{number}", details={"n": number}
+            )
 
 
 def tamper(database: Database, *statements: str) -> None:
@@ -58,9 +59,18 @@ def test_a_log_that_nobody_touched_verifies(log: AuditLog, database: Database) -
 def test_any_detail_survives_the_database(log: AuditLog, database: Database, clock) -> None:
     with database.transaction():
         log.record(
-            ANN, "order.create", path="/c/", details={
-                "money": Decimal("1.50"), "float": 0.1, "big": 2**70, "huge": 1e300,
-                "text": "a\x00b 中文 😀", "at": clock.now(), "list": [1, None, True], "map": {"b": {}},
+            ANN,
+            "order.create",
+            path="/c/",
+            details={
+                "money": Decimal("1.50"),
+                "float": 0.1,
+                "big": 2**70,
+                "huge": 1e300,
+                "text": "a\x00b 中文 😀",
+                "at": clock.now(),
+                "list": [1, None, True],
+                "map": {"b": {}},
                 "negative": -0.0,
             },
         )
@@ -216,8 +226,13 @@ def test_filters_and_pages(log: AuditLog, database: Database, clock) -> None:
     start = clock.now()
     for number, action in enumerate(["order.create", "order.submit", "person.create"] * 4):
         with database.transaction():
-            log.record(ANN, action, path="/c_/", subject=f"s{number % 2}",
-                       outcome=Outcome.REFUSED if number == 11 else Outcome.DONE)
+            log.record(
+                ANN,
+                action,
+                path="/c_/",
+                subject=f"s{number % 2}",
+                outcome=Outcome.REFUSED if number == 11 else Outcome.DONE,
+            )
         clock.advance(hours=1)
 
     def seqs(limit: int = 50, **query) -> list[int]:
@@ -239,8 +254,19 @@ def test_filters_and_pages(log: AuditLog, database: Database, clock) -> None:
 
 def fill(log: AuditLog, database: Database, clock, count: int) -> None:
     """Write many entries at once, as they would be one after another."""
-    entry = AuditEntry(0, clock.now(), "usr_ann", "Ann", "order.create", "", "/c/", Outcome.DONE,
-                       {"x": "x" * 400}, "", GENESIS)
+    entry = AuditEntry(
+        0,
+        clock.now(),
+        "usr_ann",
+        "Ann",
+        "order.create",
+        "",
+        "/c/",
+        Outcome.DONE,
+        {"x": "x" * 400},
+        "",
+        GENESIS,
+    )
     entries = []
     for number in range(1, count + 1):
         entry = replace(entry, seq=number, prev=entry.hash)
@@ -249,9 +275,11 @@ def fill(log: AuditLog, database: Database, clock, count: int) -> None:
     with database.transaction():
         database.execute(audit_table.insert(), entries)
         seal = log._seal(count, entry.hash)  # noqa: SLF001
-        database.execute(sa.text(
-            f"UPDATE access_audit_head SET seq = {count}, hash = '{entry.hash}', seal = '{seal}'"
-        ))
+        database.execute(
+            sa.text(
+                f"UPDATE access_audit_head SET seq = {count}, hash = '{entry.hash}', seal = '{seal}'"
+            )
+        )
 
 
 def test_a_large_log_is_read_in_bounded_memory(log: AuditLog, database: Database, clock) -> None:

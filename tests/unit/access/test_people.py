@@ -78,7 +78,9 @@ def test_every_wrong_field_of_a_person_is_named(city: City) -> None:
     assert fields == {"login", "name", "path", "email", "password"}
 
 
-@pytest.mark.parametrize("password", ["elevenchars", "x" * 201, "aaaaaaaaaaaaaaaa", "this is Mona's"])
+@pytest.mark.parametrize(
+    "password", ["elevenchars", "x" * 201, "aaaaaaaaaaaaaaaa", "this is Mona's"]
+)
 def test_weak_passwords_are_refused(city: City, password: str) -> None:
     with pytest.raises(Invalid):
         city.people.create_person(
@@ -161,9 +163,9 @@ def test_changes_need_the_version_that_was_seen(city: City, manager: Actor) -> N
         city.people.update(manager, hans.id, version=1, name="Hans")
     with pytest.raises(NotFound):  # nobody is moved out of one's sight
         city.people.update(manager, hans.id, version=2, path=WATER)
-    entry = city.audit.entries(
-        city.admin, AuditQuery(action="person.update"), PageRequest()
-    ).items[0]
+    entry = city.audit.entries(city.admin, AuditQuery(action="person.update"), PageRequest()).items[
+        0
+    ]
     assert entry.detail == {"name": ["hans", "Hans H."], "email": ["", "h@city.gov"]}
 
 

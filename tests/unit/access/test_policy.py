@@ -77,7 +77,12 @@ def test_an_action_that_is_not_in_the_table_is_a_defect() -> None:
 def test_the_table_keeps_its_promises() -> None:
     table = policy.table()
     assert set(table.roles) == {
-        "approver", "auditor", "department_administrator", "finance", "member", "operator",
+        "approver",
+        "auditor",
+        "department_administrator",
+        "finance",
+        "member",
+        "operator",
         "platform_administrator",
     }
     for role, titles in table.roles.items():
