@@ -1,5 +1,5 @@
 """The composition root: the one place that knows which adapter stands behind which port."""
 
-from control_plane.bootstrap.platform import Platform, open_platform
+from control_plane.bootstrap.platform import Platform, empty_embedded, open_platform
 
-__all__ = ["Platform", "open_platform"]
+__all__ = ["Platform", "empty_embedded", "open_platform"]

@@ -22,6 +22,7 @@ from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
 from control_plane.bootstrap.links import LateProvenance, MeteredRegions, Resources
 from control_plane.kernel.database import Database
+from control_plane.kernel.errors import Invalid, Problem
 from control_plane.kernel.outbox import Outbox
 from control_plane.kernel.secretbox import SecretBox, load_ring, parse_ring
 from control_plane.kernel.settings import Settings
@@ -105,6 +106,18 @@ def _database_url(settings: Settings, stack: contextlib.ExitStack) -> str:
         _, _, rest = settings.database_url.partition("://")
         return f"postgresql+psycopg://{rest}"
     return stack.enter_context(EmbeddedPostgres(settings.home / "postgres")).url()
+
+
+def empty_embedded(settings: Settings) -> None:
+    """Throw the embedded database away and make an empty one; for demonstrations.
+
+    Raises:
+        Invalid: the settings name a database of somebody's own.
+    """
+    if settings.database_url:
+        raise Invalid([Problem("database_url", "is not the embedded database")])
+    with EmbeddedPostgres(settings.home / "postgres") as server:
+        server.empty()
 
 
 def _secrets(settings: Settings) -> SecretBox:

@@ -64,6 +64,15 @@ class EmbeddedPostgres:
         self._create_database()
         return self
 
+    def empty(self) -> None:
+        """Throw the platform's database away and make a new one; whoever is connected is cut off.
+
+        Raises:
+            Unavailable: the server does not do it.
+        """
+        self._query("DROP DATABASE IF EXISTS borough WITH (FORCE)")
+        self._create_database()
+
     def stop(self) -> None:
         """Stop using it; the last user ends the server and waits for that."""
         if self._share is None:
@@ -142,12 +151,17 @@ class EmbeddedPostgres:
         return status.returncode == 0
 
     def _create_database(self) -> None:
-        made = self._call(
+        try:
+            self._query("CREATE DATABASE borough")
+        except Unavailable as error:
+            if "already exists" not in error.message:
+                raise
+
+    def _query(self, sql: str) -> None:
+        self._run(
             *("psql", "-h", str(self._sockets), "-U", _SUPERUSER, "-d", "postgres", "-qAt"),
-            *("-c", "CREATE DATABASE borough"),
+            *("-c", sql),
         )
-        if made.returncode != 0 and "already exists" not in made.stderr:
-            raise Unavailable(f"the embedded PostgreSQL gives no database: {made.stderr.strip()}")
 
     def _run(self, program: str, *arguments: str) -> None:
         done = self._call(program, *arguments)
