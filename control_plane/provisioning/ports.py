@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import BoroughError
+from control_plane.kernel.errors import Conflict
 from control_plane.kernel.paging import Page, PageRequest
 from control_plane.provisioning.graph import (
     ApplyResult,
@@ -31,7 +31,7 @@ from control_plane.provisioning.model import (
 )
 
 
-class ProgramError(BoroughError):
+class ProgramError(Conflict):
     """A blueprint's program raised, exited, hung, overran a limit, or broke the protocol.
 
     It concerns that one operation only. ``message`` says what happened in words for the
@@ -41,7 +41,7 @@ class ProgramError(BoroughError):
     code = "program_failed"
 
 
-class EngineError(BoroughError):
+class EngineError(Conflict):
     """The engine itself could not do its work (CLI missing, region unreachable, state broken).
 
     Unlike a failed resource, which is a result, nothing is known to have been changed.
@@ -50,7 +50,7 @@ class EngineError(BoroughError):
     code = "engine_failed"
 
 
-class StackBusyError(BoroughError):
+class StackBusyError(Conflict):
     """Another operation holds the stack. Only that operation's owner may ``recover`` it."""
 
     code = "stack_busy"

@@ -280,6 +280,9 @@ class Deployments(Core):
         """
         with self._db.transaction():
             there = self._seen(actor, deployment_id, "deployment.reveal")
+            if there.is_landing:
+                # Who holds a project's own credentials goes around orders and quotas.
+                policy.require(actor, "region.add", policy.ROOT)
             names = list(there.secret_outputs)
             self._note(actor, "deployment.reveal", there.id, there.path, {"outputs": names})
         return {**there.outputs, **self._secret_outputs(there.id)}

@@ -171,6 +171,46 @@ class Planning(Core):
         with self._db.transaction():
             return self._store.add_plan(plan)
 
+    def plan_deployment(
+        self,
+        actor: Actor,
+        deployment: str,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        destroy: bool = False,
+    ) -> Plan:
+        """What would be done to a deployment now; the plan is kept, nothing else happens.
+
+        Args:
+            actor: who asks.
+            deployment: which.
+            inputs: all of them; None takes those that it has.
+            destroy: plan its return instead.
+
+        Raises:
+            Invalid: names every wrong input.
+            NotFound: there is none, or none that the actor may know of.
+            Conflict: it is destroyed, or an operation works on it.
+        """
+        with self._db.transaction():
+            there = self._deployment(deployment)
+            policy.require(actor, "deployment.plan", there.path)
+        if there.operation:
+            raise Conflict(
+                f"the operation {there.operation} works on the deployment",
+                operation=there.operation,
+            )
+        if there.state is DeploymentState.DESTROYED:
+            raise Conflict("the deployment is destroyed")
+        made = there.state is DeploymentState.ACTIVE or there.last_operation
+        action = PlanAction.CHANGE if made else PlanAction.CREATE
+        return self.make_plan(
+            tenancy=there.tenancy_id,
+            action=PlanAction.DELETE if destroy else action,
+            deployment=there.id,
+            inputs=there.inputs if inputs is None else inputs,
+        )
+
     def plan(self, actor: Actor, reference: str) -> Plan:
         """A plan by id or digest.
 
