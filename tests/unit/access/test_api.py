@@ -2,6 +2,7 @@
 
 import json
 import logging
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -34,7 +35,7 @@ class Api:
         self.client = client
         self.tokens: dict[str, str] = {}
 
-    def __call__(self, login: str, method: str, path: str, **options) -> TestResponse:
+    def __call__(self, login: str, method: str, path: str, **options: Any) -> TestResponse:
         if login not in self.tokens:
             body = {"login": login, "password": PASSWORD}
             answer = self.client.post(f"{API}/login", json=body)
@@ -85,7 +86,8 @@ def test_signing_in_and_out(api: Api) -> None:
     assert api("mo", "GET", "/me").status_code == 401
 
 
-def test_failed_sign_ins(client: FlaskClient, api: Api) -> None:
+@pytest.mark.usefixtures("api")
+def test_failed_sign_ins(client: FlaskClient) -> None:
     wrong = {"login": "mo", "password": "wrong"}
     for _ in range(LIMITS["pair"]):
         assert client.post(f"{API}/login", json=wrong).status_code == 401
@@ -98,7 +100,7 @@ def test_failed_sign_ins(client: FlaskClient, api: Api) -> None:
     assert fields == {"login", "password", "days", "x"}
 
 
-def test_people_from_creation_to_the_end(api: Api, client: FlaskClient) -> None:
+def test_people_from_creation_to_the_end(api: Api) -> None:
     body = {"login": "hans", "name": "Hans", "path": HEALTH, "password": PASSWORD}
     key = {"Idempotency-Key": "k1"}
     made = api("mia", "POST", "/people", json=body, headers=key)
@@ -246,9 +248,8 @@ def test_hosts_that_are_trusted(client: FlaskClient) -> None:
     assert trusted_hosts(Settings(public_url="http://[fd00::1]:80"))[0] == "[fd00::1]"
 
 
-def test_addresses_of_callers_are_not_believed_without_a_proxy(
-    client: FlaskClient, api: Api, city: City
-) -> None:
+@pytest.mark.usefixtures("api")
+def test_addresses_of_callers_are_not_believed_without_a_proxy(client: FlaskClient) -> None:
     wrong = {"login": "mo", "password": "wrong"}
     for number in range(LIMITS["pair"]):
         forged = {"X-Forwarded-For": f"10.0.0.{number}"}

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 from control_plane.access.model import GENESIS, AuditEntry, AuditQuery, Outcome
 from control_plane.access.service import AuditLog
 from control_plane.access.store import AuditRows
-from control_plane.access.store.tables import audit_table
+from control_plane.access.store.tables import audit_head_table, audit_table
 from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from control_plane.kernel.database import Database
 from control_plane.kernel.errors import Forbidden, NotFound
@@ -24,7 +25,7 @@ AUDITOR = Actor(PrincipalId("usr_aud"), "Au", ActorKind.PERSON, (Grant("auditor"
 
 
 @pytest.fixture
-def log(database: Database, clock) -> AuditLog:
+def log(database: Database, clock: SettableClock) -> AuditLog:
     return AuditLog(AuditRows(database), database, clock, KEY)
 
 
@@ -44,7 +45,7 @@ def tamper(database: Database, *statements: str) -> None:
             database.execute(sa.text(statement))
 
 
-def kinds(log: AuditLog, **options) -> list[str]:
+def kinds(log: AuditLog, **options: Any) -> list[str]:
     return [finding.kind for finding in log.verify(AUDITOR, **options).findings]
 
 
@@ -56,7 +57,9 @@ def test_a_log_that_nobody_touched_verifies(log: AuditLog, database: Database) -
     assert len(result.head_hash) == 64
 
 
-def test_any_detail_survives_the_database(log: AuditLog, database: Database, clock) -> None:
+def test_any_detail_survives_the_database(
+    log: AuditLog, database: Database, clock: SettableClock
+) -> None:
     with database.transaction():
         log.record(
             ANN,
@@ -107,12 +110,14 @@ def test_any_detail_survives_the_database(log: AuditLog, database: Database, clo
         ], {"changed", "link", "seal"}),
         ([
             "DELETE FROM access_audit WHERE seq > 4",
-            "UPDATE access_audit_head SET seq = 4, "
-            "hash = (SELECT hash FROM access_audit WHERE seq = 4)",
+            """UPDATE access_audit_head SET seq = 4, hash = e.hash
+               FROM access_audit e WHERE e.seq = 4""",
         ], {"seal"}),
         (["UPDATE access_audit_head SET seal = ''"], {"seal"}),
-        (["INSERT INTO access_audit SELECT 6, at, actor_id, actor_name, action, subject, path, "
-          "outcome, detail, hash, hash, NULL FROM access_audit WHERE seq = 5"], {"inserted"}),
+        ([
+            """INSERT INTO access_audit SELECT 6, at, actor_id, actor_name, action, subject, path,
+               outcome, detail, hash, hash, NULL FROM access_audit WHERE seq = 5""",
+        ], {"inserted"}),
     ],
 )  # fmt: skip
 def test_tampering_is_found(
@@ -136,7 +141,8 @@ def test_a_log_cut_back_to_an_older_head_is_found_by_what_was_kept(
     tamper(
         database,
         "DELETE FROM access_audit WHERE seq > 3",
-        f"UPDATE access_audit_head SET seq = {old.seq}, hash = '{old.hash}', seal = '{old.seal}'",
+        f"UPDATE access_audit_head SET seq = {old.seq}, hash = '{old.hash}'",  # noqa: S608
+        f"UPDATE access_audit_head SET seal = '{old.seal}'",  # noqa: S608
     )
     assert log.verify(AUDITOR).ok  # nothing inside the database tells it
     assert kinds(log, kept=(kept.head_seq, kept.head_hash)) == ["cut"]
@@ -162,9 +168,14 @@ def test_the_database_refuses_changes(log: AuditLog, database: Database, stateme
 
 def test_entries_go_with_the_transaction_of_the_action(log: AuditLog, database: Database) -> None:
     write(log, database, 1)
-    with pytest.raises(ZeroDivisionError), database.transaction():
-        log.record(ANN, "order.create", path="/c/")
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with database.transaction():
+            log.record(ANN, "order.create", path="/c/")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     write(log, database, 1)
     result = log.verify(AUDITOR)
     assert (result.ok, result.entries) == (True, 2)
@@ -222,7 +233,7 @@ def test_who_reads_what(log: AuditLog, database: Database) -> None:
         log.verify(Actor(PrincipalId("x"), "X", ActorKind.PERSON, (Grant("member", "/"),)))
 
 
-def test_filters_and_pages(log: AuditLog, database: Database, clock) -> None:
+def test_filters_and_pages(log: AuditLog, database: Database, clock: SettableClock) -> None:
     start = clock.now()
     for number, action in enumerate(["order.create", "order.submit", "person.create"] * 4):
         with database.transaction():
@@ -235,7 +246,7 @@ def test_filters_and_pages(log: AuditLog, database: Database, clock) -> None:
             )
         clock.advance(hours=1)
 
-    def seqs(limit: int = 50, **query) -> list[int]:
+    def seqs(limit: int = 50, **query: Any) -> list[int]:
         found, cursor = [], None
         while True:
             page = log.entries(AUDITOR, AuditQuery(**query), PageRequest(cursor, limit))
@@ -252,7 +263,7 @@ def test_filters_and_pages(log: AuditLog, database: Database, clock) -> None:
     assert seqs(actor="nobody") == []
 
 
-def fill(log: AuditLog, database: Database, clock, count: int) -> None:
+def fill(log: AuditLog, database: Database, clock: SettableClock, count: int) -> None:
     """Write many entries at once, as they would be one after another."""
     entry = AuditEntry(
         0,
@@ -275,14 +286,13 @@ def fill(log: AuditLog, database: Database, clock, count: int) -> None:
     with database.transaction():
         database.execute(audit_table.insert(), entries)
         seal = log._seal(count, entry.hash)  # noqa: SLF001
-        database.execute(
-            sa.text(
-                f"UPDATE access_audit_head SET seq = {count}, hash = '{entry.hash}', seal = '{seal}'"
-            )
-        )
+        head = audit_head_table.update().values(seq=count, hash=entry.hash, seal=seal)
+        database.execute(head)
 
 
-def test_a_large_log_is_read_in_bounded_memory(log: AuditLog, database: Database, clock) -> None:
+def test_a_large_log_is_read_in_bounded_memory(
+    log: AuditLog, database: Database, clock: SettableClock
+) -> None:
     fill(log, database, clock, 8_000)
     tracemalloc.start()
     result = log.verify(AUDITOR)

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -35,7 +36,7 @@ class Terminal:
             borough, arguments, input=stdin, env=self.environment | environment
         )
 
-    def json(self, *arguments: str, **options: str):
+    def json(self, *arguments: str, **options: str) -> Any:
         result = self(*arguments, "-o", "json", **options)
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
@@ -93,7 +94,7 @@ def test_tokens(terminal: Terminal) -> None:
     secret = made.stdout.strip()
     assert secret.startswith("borough_pat_")
     listed = terminal.json("token", "list")
-    assert [(token["name"], token["scopes"]) for token in listed][0] == ("ci", ["person.view"])
+    assert (listed[0]["name"], listed[0]["scopes"]) == ("ci", ["person.view"])
     use = {"BOROUGH_TOKEN": secret}
     assert terminal("person", "list", "--url", terminal.url, **use).exit_code == 0
     assert terminal("audit", "list", "--url", terminal.url, **use).exit_code == 4

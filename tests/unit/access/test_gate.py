@@ -53,7 +53,7 @@ def test_secrets_are_not_in_the_database(city: City, ann: Actor, database: Datab
     _, token = city.gate.create_token(ann, name="cli")
     with database.transaction():
         for table in ("access_session", "access_token", "access_principal", "access_attempt"):
-            rows = database.execute(sa.text(f"SELECT string_agg(t::text, ' ') FROM {table} t"))
+            rows = database.execute(sa.text(f"SELECT string_agg(t::text, ' ') FROM {table} t"))  # noqa: S608
             text = rows.scalar_one() or ""
             assert session not in text
             assert token not in text
@@ -61,7 +61,8 @@ def test_secrets_are_not_in_the_database(city: City, ann: Actor, database: Datab
             assert "10.0.0.1" not in text
 
 
-def test_a_session_ends_without_use_and_at_last(city: City, ann: Actor, clock) -> None:
+@pytest.mark.usefixtures("ann")
+def test_a_session_ends_without_use_and_at_last(city: City, clock: SettableClock) -> None:
     _, secret = city.gate.sign_in("ann", PASSWORD, address="a")
     for _ in range(15):
         clock.advance(hours=11)
@@ -73,7 +74,8 @@ def test_a_session_ends_without_use_and_at_last(city: City, ann: Actor, clock) -
     assert city.gate.by_session(secret) is None
 
 
-def test_signing_in_ends_the_session_that_the_browser_had(city: City, ann: Actor) -> None:
+@pytest.mark.usefixtures("ann")
+def test_signing_in_ends_the_session_that_the_browser_had(city: City) -> None:
     _, first = city.gate.sign_in("ann", PASSWORD, address="a")
     _, second = city.gate.sign_in("ann", PASSWORD, address="a", replaces=first)
     assert first != second
@@ -81,7 +83,8 @@ def test_signing_in_ends_the_session_that_the_browser_had(city: City, ann: Actor
     assert city.gate.by_session(second) is not None
 
 
-def test_ended_sessions_are_swept(city: City, ann: Actor, clock, database: Database) -> None:
+@pytest.mark.usefixtures("ann")
+def test_ended_sessions_are_swept(city: City, clock: SettableClock, database: Database) -> None:
     for _ in range(3):
         city.gate.sign_in("ann", PASSWORD, address="a")
     clock.advance(days=1)
@@ -91,7 +94,8 @@ def test_ended_sessions_are_swept(city: City, ann: Actor, clock, database: Datab
     assert rows == 1
 
 
-def test_wrong_names_and_wrong_passwords_look_the_same(city: City, ann: Actor) -> None:
+@pytest.mark.usefixtures("ann")
+def test_wrong_names_and_wrong_passwords_look_the_same(city: City) -> None:
     messages = set()
     for login, password in (("ann", "wrong"), ("nobody", PASSWORD), ("", ""), ("a\x00", "x")):
         with pytest.raises(Unauthenticated) as error:
@@ -100,7 +104,9 @@ def test_wrong_names_and_wrong_passwords_look_the_same(city: City, ann: Actor) -
     assert len(messages) == 1
 
 
-def test_unknown_names_take_as_long_as_known_ones(city: City, ann: Actor, database, clock) -> None:
+def test_unknown_names_take_as_long_as_known_ones(
+    city: City, ann: Actor, database: Database, clock: SettableClock
+) -> None:
     slow = Argon2Passwords(PasswordHasher(time_cost=4, memory_cost=16_384, parallelism=1))
     gate = Gate(
         PrincipalStore(database), CredentialStore(database), slow, city.audit, database, clock
@@ -118,7 +124,10 @@ def test_unknown_names_take_as_long_as_known_ones(city: City, ann: Actor, databa
     assert 0.5 < known / unknown < 2
 
 
-def test_after_some_failures_a_name_is_blocked_for_a_while(city: City, ann: Actor, clock) -> None:
+@pytest.mark.usefixtures("ann")
+def test_after_some_failures_a_name_is_blocked_for_a_while(
+    city: City, clock: SettableClock
+) -> None:
     for _ in range(LIMITS["pair"]):
         assert refused(city, "ann", "wrong") is Unauthenticated
     with pytest.raises(SignInBlocked) as blocked:
@@ -137,7 +146,8 @@ def test_names_that_do_not_exist_are_blocked_alike(city: City) -> None:
     assert refused(city, "nobody", "x") is SignInBlocked
 
 
-def test_many_addresses_and_many_names_have_their_limits(city: City, ann: Actor) -> None:
+@pytest.mark.usefixtures("ann")
+def test_many_addresses_and_many_names_have_their_limits(city: City) -> None:
     for number in range(LIMITS["name"]):
         assert refused(city, "ann", "wrong", f"a{number}") is Unauthenticated
     assert refused(city, "ann", "wrong", "another") is SignInBlocked
@@ -146,7 +156,8 @@ def test_many_addresses_and_many_names_have_their_limits(city: City, ann: Actor)
     assert refused(city, "yet-another", "wrong", "one") is SignInBlocked
 
 
-def test_attempts_at_once_do_not_slip_by(city: City, ann: Actor) -> None:
+@pytest.mark.usefixtures("ann")
+def test_attempts_at_once_do_not_slip_by(city: City) -> None:
     with ThreadPoolExecutor(8) as pool:
         kinds = [f.result() for f in [pool.submit(refused, city, "ann", "w") for _ in range(30)]]
     assert kinds.count(Unauthenticated) == LIMITS["pair"]
@@ -163,8 +174,9 @@ def test_failures_are_audited_without_what_was_typed(city: City, ann: Actor) -> 
     assert "wrong-secret" not in repr(entries)
 
 
+@pytest.mark.usefixtures("ann")
 def test_a_password_is_hashed_anew_when_the_parameters_change(
-    city: City, ann: Actor, database: Database, clock
+    city: City, database: Database, clock: SettableClock
 ) -> None:
     stronger = Argon2Passwords(PasswordHasher(time_cost=2, memory_cost=64, parallelism=1))
     store = PrincipalStore(database)
@@ -197,7 +209,9 @@ def test_changing_ones_own_password(city: City, ann: Actor) -> None:
     assert refused(city, "ann", PASSWORD) is Unauthenticated
 
 
-def test_a_token_stands_for_its_owner_within_its_scopes(city: City, ann: Actor, clock) -> None:
+def test_a_token_stands_for_its_owner_within_its_scopes(
+    city: City, ann: Actor, clock: SettableClock
+) -> None:
     token, secret = city.gate.create_token(ann, name="ci", days=7, scopes=["order.*", "usage.view"])
     actor, same = city.gate.by_token(secret)
     assert (actor.id, actor.grants) == (ann.id, ann.grants)
@@ -210,7 +224,7 @@ def test_a_token_stands_for_its_owner_within_its_scopes(city: City, ann: Actor, 
     assert len(listed[0].hint) < len(secret) / 2
 
 
-def test_tokens_expire_and_are_revoked(city: City, ann: Actor, clock) -> None:
+def test_tokens_expire_and_are_revoked(city: City, ann: Actor, clock: SettableClock) -> None:
     first, secret = city.gate.create_token(ann, name="a", days=1)
     _, other = city.gate.create_token(ann, name="b", days=1)
     city.gate.revoke_token(ann, first.id)

@@ -32,9 +32,7 @@ def post(
 
 
 @pytest.mark.parametrize("path", BOTH)
-def test_a_replay_answers_the_same_and_does_nothing(
-    app: APIFlask, things: Things, path: str
-) -> None:
+def test_a_replay_does_nothing_again(app: APIFlask, things: Things, path: str) -> None:
     first = post(app, path, "k1")
     second = post(app, path, "k1")
     assert first.status_code == second.status_code == 201
@@ -48,9 +46,7 @@ def test_a_replay_answers_the_same_and_does_nothing(
 
 
 @pytest.mark.parametrize("path", BOTH)
-def test_the_same_key_with_another_body_is_refused(
-    app: APIFlask, things: Things, path: str
-) -> None:
+def test_a_key_with_another_body_is_refused(app: APIFlask, things: Things, path: str) -> None:
     post(app, path, "k1")
     other = post(app, path, "k1", name="b")
     assert (other.status_code, other.get_json(force=True)["code"]) == (
@@ -97,9 +93,7 @@ def test_a_second_request_waits_for_the_first(app: APIFlask, things: Things) -> 
     assert things.count() == 1
 
 
-def test_a_second_request_outside_is_told_that_the_first_runs(
-    app: APIFlask, things: Things
-) -> None:
+def test_outside_a_second_request_is_told_to_wait(app: APIFlask, things: Things) -> None:
     things.leave.clear()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(post, app, BOTH[1], "k1")
