@@ -262,6 +262,10 @@ class Session:
     def _fail(self, why: str) -> None:
         raise ProgramError(f"The blueprint's program failed: {why}", output=self.printed)
 
+    def abort(self) -> None:
+        """Let ``serve``, in another thread, end as soon as it can."""
+        self._ended = self._ended or "its operation was ended"
+
     def close(self) -> Report:
         """End the program, if it has not ended, and everything it left."""
         report = self._child.close()

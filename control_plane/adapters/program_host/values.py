@@ -37,6 +37,9 @@ UNKNOWN_TEXTS = frozenset(
 )
 """How an unknown computed, boolean, number, string, array, asset, archive or object looks."""
 
+HIDDEN = "hidden"
+"""In place of a digest where the CLI shows that there is a secret and not which."""
+
 UNKNOWN: dict[str, Any] = {"$unknown": True}
 _UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _SECRET_NAMES = re.compile(r"pass|secret|token|key|kubeconfig|seed|credential", re.IGNORECASE)
@@ -65,14 +68,17 @@ def read_value(value: Any) -> Any:  # noqa: ANN401 - one return per kind of valu
     return None
 
 
-def read_marked(tree: dict[str, Any]) -> Any:  # noqa: ANN401
+def read_marked(tree: dict[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - one per signature
     """Return what a signed object means; an object without signature is itself."""
     signature = tree.get(SIGNATURE)
     if signature is None:
         return tree
     rest = {k: v for k, v in tree.items() if k != SIGNATURE}
     if signature == SECRET:
-        return {"$clear": rest.get("value")}
+        # The CLI writes secrets as JSON text, or hides them; the wire has them as values.
+        if "plaintext" in rest:
+            return {"$clear": json.loads(rest["plaintext"])}
+        return {"$clear": rest["value"]} if "value" in rest else {"$secret": HIDDEN}
     if signature == OUTPUT:
         inner = rest["value"] if "value" in rest else dict(UNKNOWN)
         return {"$clear": inner} if rest.get("secret") else inner
@@ -81,6 +87,20 @@ def read_marked(tree: dict[str, Any]) -> Any:  # noqa: ANN401
     if signature in ASSETS:
         return {"$asset": rest}
     return rest
+
+
+def read_json(tree: Any) -> Any:  # noqa: ANN401
+    """Return Pulumi's own JSON (events, exported state) as JSON with markers.
+
+    Names that begin with two underscores are the bridge's own notes and are left out.
+    """
+    if isinstance(tree, Mapping):
+        return read_marked({k: read_json(v) for k, v in tree.items() if not k.startswith("__")})
+    if isinstance(tree, list):
+        return [read_json(item) for item in tree]
+    if isinstance(tree, str) and tree in UNKNOWN_TEXTS:
+        return dict(UNKNOWN)
+    return tree
 
 
 def write_struct(tree: Mapping[str, Any], struct: Any) -> None:  # noqa: ANN401

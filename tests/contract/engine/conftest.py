@@ -5,6 +5,10 @@ they are objects of the simulated region; in Pulumi they are files in a folder, 
 plugin of the tests (``provider.py``).
 """
 
+import json
+import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +19,9 @@ import pytest
 from control_plane.adapters.embedded.engine import EmbeddedEngine
 from control_plane.adapters.embedded.region import Fault
 from control_plane.adapters.program_host.host import ProgramHost
+from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
+from control_plane.adapters.pulumi.engine import PulumiEngine
+from control_plane.adapters.pulumi.recovery import Pending
 from control_plane.adapters.stack_locks import StackLocks
 from control_plane.kernel.database import Database
 from control_plane.kernel.secretbox import SecretBox
@@ -177,7 +184,100 @@ def embedded_world(
     locks.close()
 
 
-@pytest.fixture(params=["embedded"])
+class PulumiWorld(Programs):
+    def __init__(self, engine: PulumiEngine, folder: Path, cloud: Path) -> None:
+        super().__init__(folder, facts={"folder": str(cloud)})
+        self.engine = engine
+        self.cloud = cloud
+        (cloud / "faults").mkdir(parents=True)
+        (cloud / "things").mkdir()
+
+    def things(self) -> dict[Path, dict[str, Any]]:
+        return {f: json.loads(f.read_text()) for f in (self.cloud / "things").iterdir()}
+
+    def labels(self) -> list[str]:
+        return sorted(t["label"] for t in self.things().values())
+
+    def _fault(self, name: str, op: str, kind: str, times: int | None) -> None:
+        (self.cloud / "faults" / f"{name}.{op}").write_text(json.dumps([kind, times]))
+
+    def refuse(self, name: str, op: str = "any", times: int | None = None) -> None:
+        self._fault(name, op, "fail", times)
+
+    def hang(self, name: str, op: str = "create") -> None:
+        self._fault(name, op, "hang", None)
+
+    def heal(self) -> None:
+        for file in (self.cloud / "faults").iterdir():
+            file.unlink()
+
+    def _file(self, name: str) -> Path:
+        label = f"shop-{name.rpartition('-')[2]}"
+        return next(f for f, t in self.things().items() if t["label"] == label)
+
+    def tamper(self, name: str, size: int) -> None:
+        file = self._file(name)
+        file.write_text(json.dumps({**json.loads(file.read_text()), "size": size}))
+
+    def remove(self, name: str) -> None:
+        self._file(name).unlink()
+
+
+def has_pulumi() -> str:
+    """Where the CLI is: on PATH, or where the devcloud builds it; empty when nowhere."""
+    home = os.environ.get("BOROUGH_DEVCLOUD_HOME", "~/.cache/borough-devcloud")
+    built = str(Path(home).expanduser() / "bin")
+    found = shutil.which("pulumi", path=os.pathsep.join([os.environ.get("PATH", ""), built]))
+    return str(Path(found).parent) if found else ""
+
+
+@pytest.fixture
+def pulumi_world(host: ProgramHost, database: Database, tmp_path: Path) -> Iterator[World]:
+    command = has_pulumi()
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    plugin = plugins / "pulumi-resource-sample"
+    program = Path(__file__).parent / "provider.py"
+    plugin.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "{program}" "$@"\n')
+    plugin.chmod(0o755)
+    cloud = tmp_path / "cloud"
+
+    def lookup(pending: Pending) -> str | None:
+        for file, thing in world.things().items():
+            if thing["tags"]["borough.dev/of"] == pending.deployment and (
+                thing["label"] == pending.inputs["label"]
+            ):
+                return file.stem
+        return None
+
+    settings = PulumiSettings(
+        home=tmp_path / "pulumi",
+        backend_url=backend_url(database.url),
+        search_path=os.pathsep.join([str(plugins), command]),
+        install=False,
+        cancel_seconds=2.0,
+        environment={"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"},
+    )
+    locks = StackLocks(database.url)
+    engine = PulumiEngine(
+        host, settings, database=database, key=b"k" * 32, locks=locks, lookups={"sample:": lookup}
+    )
+    world = PulumiWorld(engine, tmp_path / "program", cloud)
+    yield world
+    locks.close()
+
+
+@pytest.fixture(
+    params=[
+        "embedded",
+        pytest.param(
+            "pulumi",
+            marks=pytest.mark.skipif(
+                not has_pulumi(), reason="the Pulumi CLI is neither on PATH nor built"
+            ),
+        ),
+    ]
+)
 def world(request: pytest.FixtureRequest) -> World:
     found: World = request.getfixturevalue(f"{request.param}_world")
     return found

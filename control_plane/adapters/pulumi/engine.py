@@ -1,0 +1,406 @@
+"""The Pulumi engine: the ``Engine`` port over the real CLI.
+
+A stack's state is in the backend that the settings name, encrypted under a passphrase that is
+derived per deployment. One operation per stack is held by the platform's own lock; a lock of the
+CLI that is found under ours is one that a killed CLI has left, and only ``recover`` clears it.
+"""
+
+import contextlib
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from control_plane.adapters.program_host import values
+from control_plane.adapters.program_host.evaluate import evaluate, masker_for
+from control_plane.adapters.program_host.host import ProgramHost
+from control_plane.adapters.pulumi import cli, recovery
+from control_plane.adapters.pulumi.cli import Ended, OnRaw, PulumiCli, PulumiSettings
+from control_plane.adapters.pulumi.events import (
+    DriftEvents,
+    OperationEvents,
+    PreviewEvents,
+    counts,
+    name_of,
+)
+from control_plane.adapters.pulumi.language import LanguageHost
+from control_plane.adapters.stack_locks import StackLocks
+from control_plane.kernel.database import UnitOfWork
+from control_plane.provisioning.graph import (
+    STACK_TYPE,
+    ApplyResult,
+    ApplyState,
+    DriftFinding,
+    EngineEvent,
+    EventKind,
+    Graph,
+    Json,
+    Preview,
+    ResourceOutcome,
+    ResourceState,
+)
+from control_plane.provisioning.ports import (
+    Cancellation,
+    Confirm,
+    EngineError,
+    OnEvent,
+    Run,
+    StackBusyError,
+)
+
+_RECOVER_SECONDS = 20.0
+_INLINE = ["--exec-kind", "auto.inline"]
+
+
+class PulumiEngine:
+    """Realises blueprint programs by the Pulumi CLI.
+
+    Args:
+        host: Runs the programs and the CLI.
+        settings: Where the CLI, its plugins and its state are.
+        database: Only asked that no transaction is open.
+        key: Keys the digests of masked secrets and the passphrases; it must never change.
+        locks: One operation per stack at a time.
+        lookups: By the beginning of a type token (``openstack:``), what finds an object whose
+            creation was never confirmed. A kind that has none is assumed to refuse or to merge a
+            second creation (as Kubernetes' server-side apply does).
+    """
+
+    def __init__(
+        self,
+        host: ProgramHost,
+        settings: PulumiSettings,
+        *,
+        database: UnitOfWork,
+        key: bytes,
+        locks: StackLocks,
+        lookups: Mapping[str, recovery.Lookup] | None = None,
+    ) -> None:
+        self._host = host
+        self._cli = PulumiCli(host, settings)
+        self._db = database
+        self._key = key
+        self._locks = locks
+        self._lookups = dict(lookups or {})
+
+    @property
+    def simulated(self) -> bool:
+        """False: what it makes is real."""
+        return False
+
+    def version(self) -> str:
+        """Return the CLI's version; installs the CLI when that is allowed.
+
+        Raises:
+            EngineError: There is no CLI.
+        """
+        return self._cli.version()
+
+    def evaluate(self, run: Run) -> Graph:
+        """See the port."""
+        self._db.assert_no_transaction()
+        return evaluate(self._host, run, self._key)
+
+    def preview(
+        self, run: Run, *, on_event: OnEvent | None = None, refresh: bool = False
+    ) -> Preview:
+        """See the port."""
+        with self._operation(run) as operation:
+            return operation.preview(on_event, refresh=refresh)
+
+    def apply(
+        self,
+        run: Run,
+        *,
+        confirm: Confirm,
+        on_event: OnEvent | None = None,
+        cancel: Cancellation | None = None,
+        refresh: bool = False,
+    ) -> ApplyResult:
+        """See the port.
+
+        The preview writes an update plan, and the update is bound to it: a second belt under the
+        comparison that ``confirm`` makes.
+        """
+        with self._operation(run) as operation:
+            preview = operation.preview(on_event, refresh=refresh, plan=True)
+            confirm(preview)
+            return operation.up(on_event, cancel, refresh=refresh)
+
+    def refresh(
+        self, run: Run, *, on_event: OnEvent | None = None, accept: bool = False
+    ) -> tuple[DriftFinding, ...]:
+        """See the port."""
+        with self._operation(run) as operation:
+            return operation.refresh(on_event, accept=accept)
+
+    def destroy(
+        self,
+        run: Run,
+        *,
+        on_event: OnEvent | None = None,
+        cancel: Cancellation | None = None,
+    ) -> ApplyResult:
+        """See the port."""
+        with self._operation(run) as operation:
+            return operation.destroy(on_event, cancel)
+
+    def recover(self, run: Run, *, on_event: OnEvent | None = None) -> None:
+        """See the port.
+
+        Raises:
+            StackBusyError: Somebody still works on it.
+            EngineError: A cloud did not answer when an object was looked for.
+        """
+        deadline = time.monotonic() + _RECOVER_SECONDS
+        while True:
+            try:
+                with self._operation(run) as operation:
+                    return operation.recover(on_event, self._lookups)
+            except StackBusyError:
+                # The server may not have noticed yet that the killed process is gone.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def outputs(self, run: Run) -> tuple[dict[str, Json], dict[str, Json]]:
+        """See the port."""
+        self._db.assert_no_transaction()
+        with self._cli.workspace(run.stack.project, run.stack.stack) as folder:
+            operation = _Operation(self._cli, self._host, run, self._key, folder)
+            return operation.outputs()
+
+    @contextlib.contextmanager
+    def _operation(self, run: Run) -> "Iterator[_Operation]":
+        self._db.assert_no_transaction()
+        with (
+            self._locks.hold(run.stack.stack),
+            self._cli.workspace(run.stack.project, run.stack.stack) as folder,
+        ):
+            yield _Operation(self._cli, self._host, run, self._key, folder)
+
+
+class _Operation:
+    """One operation on one stack, while it is held."""
+
+    def __init__(
+        self, command: PulumiCli, host: ProgramHost, run: Run, key: bytes, folder: Path
+    ) -> None:
+        self._cli = command
+        self._host = host
+        self._run = run
+        self._folder = folder
+        self._masker = masker_for(run, key)
+        text = b"pulumi passphrase:" + run.stack.deployment.encode()
+        self._passphrase = hmac.new(key, text, hashlib.sha256).hexdigest()
+
+    # ------------------------------------------------------------------------------ commands
+
+    def _command(
+        self,
+        *arguments: str,
+        on_event: OnRaw | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Ended:
+        return self._cli.run(
+            [*arguments, "--stack", self._run.stack.stack],
+            self._folder,
+            self._passphrase,
+            on_event=on_event,
+            cancel=cancel,
+            seconds=self._run.limits.operation_seconds,
+        )
+
+    def _with_program(
+        self, language: LanguageHost, *arguments: str, on_event: OnRaw, cancel: Cancellation | None
+    ) -> Ended:
+        client = f"--client=127.0.0.1:{language.port}"
+        ended = self._command(*arguments, client, *_INLINE, on_event=on_event, cancel=cancel)
+        if cli.no_such_stack(ended):
+            self._check(self._command("stack", "init"), "making the stack's state")
+            ended = self._command(*arguments, client, *_INLINE, on_event=on_event, cancel=cancel)
+        return ended
+
+    def _check(self, ended: Ended, what: str) -> None:
+        cli.check(ended, what, self._masker.text)
+
+    def _language(self) -> LanguageHost:
+        return LanguageHost(self._host, self._run, self._masker)
+
+    # ------------------------------------------------------------------------------ the port
+
+    def preview(self, on_event: OnEvent | None, *, refresh: bool, plan: bool = False) -> Preview:
+        _phase(on_event, "preview")
+        seen = PreviewEvents()
+        arguments = ["preview", *_refresh(refresh)]
+        if plan:
+            arguments += ["--save-plan", "plan.json"]
+        with self._language() as language:
+            ended = self._with_program(language, *arguments, on_event=seen.take, cancel=None)
+        if language.error is not None:
+            raise language.error
+        if ended.status and seen.errors and not cli.locked(ended):
+            raise EngineError("preview failed: " + self._masker.text("; ".join(seen.errors)))
+        self._check(ended, "preview")
+        outputs = {name: self._masker.mask(value) for name, value in language.exports.items()}
+        return seen.preview(language.inputs, outputs)
+
+    def up(
+        self, on_event: OnEvent | None, cancel: Cancellation | None, *, refresh: bool
+    ) -> ApplyResult:
+        _phase(on_event, "apply")
+        seen = OperationEvents(self._masker.text, on_event)
+        arguments = ["up", "--yes", "--skip-preview", "--plan", "plan.json", *_refresh(refresh)]
+        with self._language() as language:
+            ended = self._with_program(language, *arguments, on_event=seen.take, cancel=cancel)
+        if not seen.outcomes and cli.locked(ended):
+            self._check(ended, "apply")
+        exports = language.exports if not ended.status else {}
+        error = language.error.message if language.error is not None else ""
+        return self._result(ended, seen, exports, error)
+
+    def destroy(self, on_event: OnEvent | None, cancel: Cancellation | None) -> ApplyResult:
+        _phase(on_event, "destroy")
+        seen = OperationEvents(self._masker.text, on_event)
+        ended = self._command(
+            "destroy", "--yes", "--skip-preview", on_event=seen.take, cancel=cancel
+        )
+        if cli.no_such_stack(ended):
+            return ApplyResult(ApplyState.SUCCEEDED, ())
+        if not seen.outcomes and cli.locked(ended):
+            self._check(ended, "destroy")
+        if not ended.status:
+            self._check(self._command("stack", "rm", "--yes"), "removing the stack's state")
+        return self._result(ended, seen, {}, "")
+
+    def refresh(self, on_event: OnEvent | None, *, accept: bool) -> tuple[DriftFinding, ...]:
+        _phase(on_event, "refresh")
+        seen = DriftEvents()
+        kind = ["--yes", "--skip-preview"] if accept else ["--preview-only"]
+        ended = self._command("refresh", *kind, on_event=seen.take)
+        if cli.no_such_stack(ended):
+            return ()
+        if ended.status and seen.errors and not cli.locked(ended):
+            raise EngineError("refresh failed: " + self._masker.text("; ".join(seen.errors)))
+        self._check(ended, "refresh")
+        return seen.findings()
+
+    def recover(self, on_event: OnEvent | None, lookups: Mapping[str, recovery.Lookup]) -> None:
+        _phase(on_event, "recover")
+        ended = self._command("cancel", "--yes")
+        if cli.no_such_stack(ended):
+            return
+        state = self._export(clear=True)
+        if not recovery.pending(state):
+            return
+        found = {}
+        for creation in recovery.creations(state, self._run.stack.deployment):
+            lookup = next(
+                (f for kind, f in lookups.items() if creation.type.startswith(kind)), None
+            )
+            physical = lookup(creation) if lookup else None
+            if physical:
+                found[creation.urn] = physical
+        # The file lies in this operation's own folder (mode 0700), which is gone right after.
+        file = self._folder / "state.json"
+        file.write_text(json.dumps(recovery.resolved(state, found)))
+        self._check(self._command("stack", "import", "--file", str(file)), "mending the state")
+        file.unlink()
+        if found:
+            targets = [f"--target={urn}" for urn in sorted(found)]
+            self._check(
+                self._command("refresh", "--yes", "--skip-preview", *targets),
+                "reading what was found",
+            )
+
+    def outputs(self) -> tuple[dict[str, Json], dict[str, Json]]:
+        for resource in self._resources(self._export(clear=True)):
+            if resource["type"] == STACK_TYPE:
+                return _apart(values.read_json(resource.get("outputs") or {}))
+        raise EngineError(f"there is no stack {self._run.stack.stack}")
+
+    # ------------------------------------------------------------------------------ results
+
+    def _export(self, *, clear: bool) -> dict[str, Any]:
+        file = self._folder / "export.json"
+        secrets = ["--show-secrets"] if clear else []
+        ended = self._command("stack", "export", "--file", str(file), *secrets)
+        if cli.no_such_stack(ended):
+            raise EngineError(f"there is no stack {self._run.stack.stack}")
+        self._check(ended, "reading the state")
+        found: dict[str, Any] = json.loads(file.read_text())
+        file.unlink()
+        return found
+
+    def _resources(self, state: Mapping[str, Any]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (state.get("deployment") or {}).get("resources") or []
+        return found
+
+    def _result(
+        self, ended: Ended, seen: OperationEvents, exports: Mapping[str, Any], error: str
+    ) -> ApplyResult:
+        outcomes = seen.explained()
+        if not ended.status:
+            plain, secret = _apart(exports)
+            return ApplyResult(ApplyState.SUCCEEDED, _ordered(outcomes), plain, secret)
+        state = ApplyState.CANCELLED if ended.cancelled else ApplyState.FAILED
+        if ended.cancelled:
+            error = "The operation was cancelled."
+        elif ended.timed_out:
+            error = f"It took longer than {self._run.limits.operation_seconds:g} s."
+        error = error or seen.summary() or self._masker.text(cli.reason(ended))
+        return ApplyResult(state, _ordered(self._left(outcomes)), error=error)
+
+    def _left(self, outcomes: dict[str, ResourceOutcome]) -> dict[str, ResourceOutcome]:
+        """Add what the operation did not come to, and what it did not see the end of."""
+        try:
+            state = self._export(clear=False)
+        except EngineError:
+            # The state cannot be read: then nobody knows, and nothing may be claimed.
+            return outcomes
+        found = {}
+        for resource in self._resources(state):
+            if counts({"type": resource["type"], "new": resource}):
+                found[resource["urn"]] = _left_over(resource, ResourceState.SAME)
+        found |= outcomes
+        for operation in (state.get("deployment") or {}).get("pending_operations") or []:
+            resource = operation["resource"]
+            if counts({"type": resource["type"], "new": resource}):
+                found[resource["urn"]] = _left_over(resource, ResourceState.UNKNOWN)
+        return found
+
+
+def _left_over(resource: Mapping[str, Any], state: ResourceState) -> ResourceOutcome:
+    return ResourceOutcome(
+        urn=resource["urn"],
+        type=resource["type"],
+        name=name_of(resource["urn"]),
+        state=state,
+        physical_id=str(resource.get("id") or ""),
+        error="the region did not confirm it" if state is ResourceState.UNKNOWN else "",
+        outputs=values.read_json(resource.get("outputs") or {}),
+        depends_on=tuple(sorted(resource.get("dependencies") or ())),
+    )
+
+
+def _ordered(outcomes: Mapping[str, ResourceOutcome]) -> tuple[ResourceOutcome, ...]:
+    return tuple(outcomes[urn] for urn in sorted(outcomes))
+
+
+def _refresh(wanted: bool) -> list[str]:  # noqa: FBT001 - a flag of a command
+    return ["--refresh"] if wanted else []
+
+
+def _phase(on_event: OnEvent | None, name: str) -> None:
+    if on_event is not None:
+        on_event(EngineEvent(EventKind.PHASE, name))
+
+
+def _apart(exports: Mapping[str, Any]) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Return plain exports, and in clear those that are secret or hold a secret."""
+    secret = {n: values.clear(v) for n, v in exports.items() if values.contains(v, "$clear")}
+    plain = {n: v for n, v in exports.items() if n not in secret}
+    return dict(sorted(plain.items())), dict(sorted(secret.items()))
