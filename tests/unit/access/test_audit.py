@@ -18,6 +18,7 @@ from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from control_plane.kernel.database import Database
 from control_plane.kernel.errors import Forbidden, NotFound
 from control_plane.kernel.paging import PageRequest
+from tests.conftest import SettableClock
 from tests.unit.access.conftest import KEY
 
 ANN = Actor(PrincipalId("usr_ann"), "Ann 安", ActorKind.PERSON)

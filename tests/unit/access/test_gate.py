@@ -18,6 +18,7 @@ from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import Database
 from control_plane.kernel.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from control_plane.kernel.paging import PageRequest
+from tests.conftest import SettableClock
 from tests.unit.access.conftest import PASSWORD, City
 
 HEALTH, WATER = "/city/health/", "/city/water/"
