@@ -326,6 +326,11 @@ class TenancyService:
         """
         return self._organisation(reference)
 
+    def root_path_in_transaction(self) -> str:
+        """The city's path; ``/`` before there is one. For features above."""
+        page = self._store.organisations(("/",), PageRequest(limit=1))
+        return page.items[0].path if page.items else "/"
+
     def tenancy_in_transaction(self, reference: str) -> Tenancy:
         """One tenancy by id or slug, for features above; they have authorised.
 

@@ -1,0 +1,13 @@
+"""The use cases of the marketplace."""
+
+from marketplace.service.approving import Review
+from marketplace.service.core import Needs
+from marketplace.service.fulfilment import DeploymentFailed
+from marketplace.service.instances import Instances
+from marketplace.service.procurement import ContractView
+
+__all__ = ["ContractView", "DeploymentFailed", "Marketplace", "Needs", "Review"]
+
+
+class Marketplace(Instances):
+    """Catalogue, contracts, orders, approvals and services, as surfaces and workers use them."""

@@ -1,0 +1,51 @@
+"""Use cases of the services that a department has."""
+
+from collections.abc import Mapping
+
+from control_plane.access import policy
+from control_plane.kernel.actor import Actor
+from control_plane.kernel.paging import Page, PageRequest
+from control_plane.provisioning.model import Deployment, Resource
+from marketplace.model import Instance
+from marketplace.service.fulfilment import Fulfilment
+
+
+class Instances(Fulfilment):
+    """Services that orders made."""
+
+    def instances(
+        self, actor: Actor, request: PageRequest, filters: Mapping[str, str] | None = None
+    ) -> Page[Instance]:
+        """The services that the actor may see, newest first.
+
+        Args:
+            actor: who asks.
+            request: which part.
+            filters: any of ``state``, ``offering``, ``tenancy_id``, ``system_id``, ``region_id``.
+        """
+        paths = policy.visible_paths(actor, "instance.view")
+        with self._db.transaction():
+            return self._store.instances(paths, filters or {}, request)
+
+    def instance(self, actor: Actor, instance_id: str) -> Instance:
+        """One service.
+
+        Raises:
+            NotFound: there is none, or none that the actor may know of.
+        """
+        with self._db.transaction():
+            return self._visible_instance(actor, instance_id)
+
+    def instance_deployment(
+        self, actor: Actor, instance_id: str
+    ) -> tuple[Deployment, tuple[Resource, ...]]:
+        """How a service is realised: its deployment and the resources in its region.
+
+        Raises:
+            NotFound: there is no such service, or none that the actor may know of.
+        """
+        with self._db.transaction():
+            found = self._visible_instance(actor, instance_id)
+            deployment = self._provisioning.deployment_in_transaction(found.deployment_id)
+            resources = self._provisioning.resources(actor, found.deployment_id)
+            return deployment, tuple(resources)
