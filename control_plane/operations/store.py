@@ -154,10 +154,11 @@ class PostgresOperations:
         )
         if done.first() is None:
             return False
-        self._wake()
+        self.wake()
         return True
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Wake the workers when the transaction commits."""
         self._database.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
 
     def get(self, operation_id: str) -> Operation | None:
@@ -237,7 +238,7 @@ class PostgresOperations:
             )
             .values(cancel_requested_at=at)
         )
-        self._wake()
+        self.wake()
         return done.rowcount > 0
 
     def finish(
@@ -287,7 +288,7 @@ class PostgresOperations:
                 cancel_requested_at=None,
             )
         )  # fmt: skip
-        self._wake()
+        self.wake()
 
     def lock(self, lease: Lease) -> Operation:
         row = self._database.execute(

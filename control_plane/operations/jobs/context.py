@@ -51,12 +51,25 @@ class Steady(Protocol):
 
 
 class Signals:
-    """What the worker tells a running operation from outside its thread."""
+    """What the worker tells a running operation from outside its thread, and ``busy`` back."""
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
         self.lost = threading.Event()
         self.draining = threading.Event()
+        self.busy = threading.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a context works with."""
+
+    store: OperationStore
+    db: UnitOfWork
+    clock: Clock
+    checkpoints: Checkpoints
+    steady: Steady
+    signals: Signals
 
 
 class Context:
@@ -68,17 +81,7 @@ class Context:
     """
 
     def __init__(
-        self,
-        operation: Operation,
-        lease: Lease,
-        *,
-        store: OperationStore,
-        db: UnitOfWork,
-        clock: Clock,
-        checkpoints: Checkpoints,
-        steady: Steady,
-        signals: Signals,
-        steps: tuple[str, ...] = (),
+        self, operation: Operation, lease: Lease, tools: Tools, steps: tuple[str, ...] = ()
     ) -> None:
         self.operation_id = operation.id
         self.kind = operation.kind
@@ -87,12 +90,12 @@ class Context:
         self.inputs: Mapping[str, Any] = operation.inputs
         self.requested_by = operation.requested_by
         self.lease = lease
-        self._store = store
-        self._db = db
-        self._clock = clock
-        self._checkpoints = checkpoints
-        self._steady = steady
-        self._signals = signals
+        self._store = tools.store
+        self._db = tools.db
+        self._clock = tools.clock
+        self._checkpoints = tools.checkpoints
+        self._steady = tools.steady
+        self._signals = tools.signals
         self._expected = len(steps)
         self._done = 0
 
@@ -158,6 +161,15 @@ class Context:
         self, name: str, work: Callable[[], Any], patience: float, *, stoppable: bool
     ) -> dict[str, Any]:
         self._hold_when_draining()
+        self._signals.busy.set()
+        try:
+            return self._do(name, work, patience, stoppable=stoppable)
+        finally:
+            self._signals.busy.clear()
+
+    def _do(
+        self, name: str, work: Callable[[], Any], patience: float, *, stoppable: bool
+    ) -> dict[str, Any]:
         if stoppable and self._cancel_requested():
             return {"error": problem_of(Cancelled("cancelled on request"))}
         self._mark(name, StepState.RUNNING)
@@ -193,9 +205,10 @@ class Context:
                 self._signals.lost.wait(pause)
 
     def _hold_when_draining(self) -> None:
-        """A worker that is ending begins no step: the next worker does."""
-        while self._signals.draining.is_set():
-            time.sleep(_LONGEST_PAUSE)
+        """A worker that is ending begins no step; the next worker does."""
+        if self._signals.draining.is_set():
+            self._signals.lost.wait()
+            raise Superseded(self.operation_id)
 
     def _cancel_requested(self) -> bool:
         found: list[bool] = []
@@ -219,8 +232,8 @@ class Context:
         self._write(write)
 
     def _share(self, within: float) -> float:
-        # One more than is known: only the end of the operation is 1.
-        total = max(self._expected, self._done + 1) + (0 if self._expected > self._done else 1)
+        # Of a work whose steps are not known, more always seems to come; 1 is said at the end.
+        total = self._expected if self._expected > self._done else self._done + 2
         return min((self._done + within) / total, 0.99)
 
     def _write(self, work: Callable[[], object]) -> None:
