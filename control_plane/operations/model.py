@@ -162,9 +162,14 @@ class Superseded(BaseException):
 
 
 class StepFailed(BoroughError):
-    """A step failed in a way that nobody foresaw."""
+    """A step failed; ``code`` says how, ``internal`` when nobody foresaw it."""
 
     code = INTERNAL
+
+    def __init__(self, message: str, kind: str = INTERNAL, **details: Any) -> None:  # noqa: ANN401
+        super().__init__(message, **details)
+        # A feature's own code outlives its class: after a replay only the document is there.
+        self.code = kind  # type: ignore[misc]
 
 
 def check_kind(kind: str) -> str:
@@ -182,7 +187,7 @@ _KNOWN: dict[str, type[BoroughError]] = {
     kind.code: kind
     for kind in (
         Cancelled, Conflict, Forbidden, NeedsApproval, NotFound, PreconditionFailed,
-        QuotaExceeded, StepFailed, Unauthenticated,
+        QuotaExceeded, Unauthenticated,
     )
 }  # fmt: skip
 
@@ -214,4 +219,8 @@ def error_of(document: Mapping[str, Any]) -> BoroughError:
         return Invalid(problems, message)
     if code == Unavailable.code:
         return Unavailable(message, document.get("retry_after", 5.0), **details)
-    return _KNOWN.get(code, StepFailed)(message, **details)
+    if code in _KNOWN:
+        return _KNOWN[code](message, **details)
+    error = StepFailed(message, code or INTERNAL)
+    error.details = details
+    return error
