@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from control_plane.kernel.paging import MAX_LIMIT, PageRequest
-from control_plane.provisioning.model import Region
+from control_plane.provisioning.model import DeploymentState, Region
 from control_plane.provisioning.service import Provisioning
 from control_plane.surface.auth import current_actor, requires
 from control_plane.surface.registry import use
@@ -19,6 +19,9 @@ pages = Pages("provisioning", __name__)
 pages.navigation(N_("Regions"), "regions", action="region.add", group="platform", order=10)
 pages.navigation(
     N_("Blueprints"), "blueprints", action="blueprint.publish", group="platform", order=30
+)
+pages.navigation(
+    N_("Deployments"), "deployments", action="deployment.apply", group="platform", order=40
 )
 pages.subjects["reg"] = "provisioning_pages.region"
 pages.subjects["dep"] = "provisioning_pages.deployment"
@@ -105,5 +108,47 @@ def blueprint(name: str) -> ResponseReturnValue:
             Crumb(gettext("Home"), "/"),
             Crumb(gettext("Blueprints"), url_for("provisioning_pages.blueprints")),
             Crumb(local(newest.title)),
+        ],
+    )
+
+
+@pages.get("/deployments")
+@requires("deployment.view")
+def deployments() -> ResponseReturnValue:
+    """The deployments that the visitor may see; filters are in the address."""
+    filters = {
+        name: value
+        for name in ("state", "blueprint", "region_id", "tenancy_id")
+        if (value := request.args.get(name))
+    }
+    page = use(Provisioning).deployments(
+        current_actor(), PageRequest(request.args.get("cursor")), filters
+    )
+    return show(
+        "provisioning/deployments.html",
+        page=page,
+        regions=_regions(),
+        filters=filters,
+        states=list(DeploymentState),
+        crumbs=[Crumb(gettext("Home"), "/"), Crumb(gettext("Deployments"))],
+    )
+
+
+@pages.get("/deployments/<id>")
+@requires("deployment.view")
+def deployment(id: str) -> ResponseReturnValue:  # noqa: A002
+    """One deployment: inputs, outputs with secrets masked, resources."""
+    actor, service = current_actor(), use(Provisioning)
+    found = service.deployment(actor, id)
+    return show(
+        "provisioning/deployment.html",
+        deployment=found,
+        region=_regions().get(found.region_id),
+        owner=found.owner.partition(":")[2],
+        resources=service.resources(actor, id),
+        crumbs=[
+            Crumb(gettext("Home"), "/"),
+            Crumb(gettext("Deployments"), url_for("provisioning_pages.deployments")),
+            Crumb(found.name),
         ],
     )

@@ -4,7 +4,6 @@
 """
 
 from flask import Flask
-from marketplace.pages import pages as marketplace
 
 from control_plane.access.pages import pages as access
 from control_plane.billing.pages import pages as billing
@@ -13,6 +12,7 @@ from control_plane.operations.pages import pages as operations
 from control_plane.provisioning.pages import pages as provisioning
 from control_plane.surface.web.install import Theme, install
 from control_plane.tenancy.pages import pages as tenancy
+from marketplace.pages import pages as marketplace
 
 FEATURES = (home, access, operations, tenancy, provisioning, billing, marketplace)
 

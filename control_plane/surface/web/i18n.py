@@ -126,7 +126,7 @@ def install(app: Flask) -> None:
     """Teach the application its languages."""
     babel = Babel()
     babel.init_app(app, locale_selector=language, timezone_selector=lambda: "UTC")
-    app.extensions["babel"].domain_instance = _Catalogues()
+    babel.domain_instance = _Catalogues()
     app.after_request(_remember)
     app.jinja_env.globals.update(
         LANGUAGES=LANGUAGES, language=language, local=local, say=say, get_locale=get_locale
