@@ -17,7 +17,11 @@ from control_plane.adapters.embedded.engine import EmbeddedEngine
 from control_plane.adapters.postgres import schema
 from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.adapters.program_host.host import ProgramHost
+from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
+from control_plane.adapters.pulumi.engine import PulumiEngine
+from control_plane.adapters.pulumi.openstack_lookup import find_openstack
 from control_plane.adapters.stack_locks import StackLocks
+from control_plane.billing import jobs as billing_jobs
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
 from control_plane.bootstrap.links import LateProvenance, MeteredRegions, Resources
@@ -27,17 +31,21 @@ from control_plane.kernel.outbox import Outbox
 from control_plane.kernel.secretbox import SecretBox, load_ring, parse_ring
 from control_plane.kernel.settings import Settings
 from control_plane.kernel.time import Clock
+from control_plane.metering import jobs as metering_jobs
 from control_plane.metering.ports import Collector
 from control_plane.metering.service import Metering
 from control_plane.metering.store import PostgresMetering
+from control_plane.operations.jobs import Job, Schedule
 from control_plane.operations.service import Operations
 from control_plane.operations.store import PostgresOperations
+from control_plane.provisioning import jobs as provisioning_jobs
 from control_plane.provisioning.model import EngineKind
 from control_plane.provisioning.ports import Engine, Limits
 from control_plane.provisioning.service import Collaborators, Provisioning
 from control_plane.provisioning.store import PostgresProvisioning
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
+from marketplace import jobs as marketplace_jobs
 from marketplace.service import Marketplace
 from marketplace.service.core import Needs
 from marketplace.store import PostgresMarketplace
@@ -74,6 +82,23 @@ class Platform:
     def is_current(self) -> bool:
         """Whether the database has the newest schema; for readiness."""
         return schema.is_current(self.database)
+
+    def jobs(self) -> dict[str, Job]:
+        """What a worker can do, by kind of operation."""
+        return {
+            **provisioning_jobs.handlers(self.provisioning),
+            **metering_jobs.handlers(self.metering),
+            **billing_jobs.handlers(self.billing),
+            **marketplace_jobs.handlers(self.marketplace),
+        }
+
+    def schedules(self) -> list[Schedule]:
+        """What a worker does again and again."""
+        return [
+            *metering_jobs.schedules(self.metering),
+            *billing_jobs.schedules(self.billing),
+            *marketplace_jobs.schedules(self.marketplace),
+        ]
 
     def blueprint_folders(self) -> list[Path]:
         """The folders whose blueprints are published at the start."""
@@ -149,7 +174,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
             tenancy=tenancy,
             operations=operations,
             secrets=secrets,
-            engines=_engines(database, clock, secrets, programs, stack),
+            engines=_engines(settings, database, clock, secrets, programs, stack),
             probes={},
             cache=settings.home / "cache" / "blueprints",
             limits=Limits(
@@ -190,7 +215,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
             operations=operations,
         )
     )
-    provenance.answer = marketplace.origin
+    provenance.answer = getattr(marketplace, "origin", None)
     return Platform(
         settings, database, clock, secrets, programs, audit,
         People(principals, credentials, passwords, audit, database, clock),
@@ -200,6 +225,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
 
 
 def _engines(
+    settings: Settings,
     database: Database,
     clock: Clock,
     secrets: SecretBox,
@@ -208,7 +234,23 @@ def _engines(
 ) -> Mapping[EngineKind, Engine]:
     locks = StackLocks(database.url)
     stack.callback(locks.close)
-    return {EngineKind.EMBEDDED: EmbeddedEngine(programs, database, clock, secrets, locks)}
+    pulumi = PulumiEngine(
+        programs,
+        PulumiSettings(
+            home=settings.home / "pulumi",
+            backend_url=backend_url(database.url),
+            search_path=settings.pulumi_path,
+            install=settings.pulumi_install,
+        ),
+        database=database,
+        key=secrets.derive("engine mask"),
+        locks=locks,
+        lookups={"openstack:": find_openstack},
+    )
+    return {
+        EngineKind.EMBEDDED: EmbeddedEngine(programs, database, clock, secrets, locks),
+        EngineKind.PULUMI: pulumi,
+    }
 
 
 def _collectors(

@@ -66,6 +66,12 @@ class Settings:
     engine_memory_mb: int = _setting(1024, "Memory limit of a blueprint's program, MB.")
     engine_timeout_seconds: int = _setting(1800, "Longest time for one apply or destroy.")
     evaluate_timeout_seconds: int = _setting(20, "Longest time to evaluate a blueprint's program.")
+    pulumi_path: str = _setting(
+        "", "Folders, separated by colons, with the Pulumi CLI and plugins; PATH comes after."
+    )
+    pulumi_install: bool = _setting(
+        True, "Download the Pulumi CLI and plugins when a region needs them and they are missing."
+    )
     late_usage_days: int = _setting(45, "How many days after the fact a usage event is accepted.")
     currency: str = _setting("CNY", "Currency of prices and contracts (ISO 4217).")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
