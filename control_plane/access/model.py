@@ -20,6 +20,7 @@ LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 PATH = re.compile(r"/([a-z0-9][a-z0-9-]*/)*", re.ASCII)
 PASSWORD_MIN = 12
 PASSWORD_MAX = 200
+PASSWORD_OWN = 8
 NAME_MAX = 200
 
 #: What a scoped token needs to manage its owner's own account (password, tokens).
@@ -246,8 +247,8 @@ def check_password(found: Collector, password: str, login: str) -> None:
     """Note what is wrong with a new password (NIST SP 800-63B: long rather than contrived)."""
     length = PASSWORD_MIN <= len(password) <= PASSWORD_MAX
     found.check(length, "password", f"must have {PASSWORD_MIN} to {PASSWORD_MAX} characters")
-    found.check(
-        login.lower() not in password.lower(), "password", "must not contain the name to sign in"
-    )
+    without = password.lower().replace(login.lower(), "")
+    own = not length or len(without) >= PASSWORD_OWN
+    found.check(own, "password", f"needs {PASSWORD_OWN} characters besides the name to sign in")
     varied = len(set(password)) > PASSWORD_MIN // 3
     found.check(not length or varied, "password", "repeats too few characters")
