@@ -1,5 +1,17 @@
 """The composition root: the one place that knows which adapter stands behind which port."""
 
-from control_plane.bootstrap.platform import Platform, empty_embedded, open_platform
+from control_plane.bootstrap.platform import (
+    Platform,
+    database_is_current,
+    empty_embedded,
+    open_platform,
+    upgrade_database,
+)
 
-__all__ = ["Platform", "empty_embedded", "open_platform"]
+__all__ = [
+    "Platform",
+    "database_is_current",
+    "empty_embedded",
+    "open_platform",
+    "upgrade_database",
+]

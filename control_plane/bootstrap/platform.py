@@ -119,8 +119,7 @@ def open_platform(settings: Settings, *, upgrade: bool = True) -> Iterator[Platf
         Unavailable: the embedded database cannot be started.
     """
     with contextlib.ExitStack() as stack:
-        database = Database(_database_url(settings, stack), pool_size=settings.database_pool)
-        stack.callback(database.close)
+        database = stack.enter_context(_database(settings))
         if upgrade:
             schema.upgrade(database)
         yield _build(settings, database, stack)
@@ -131,6 +130,39 @@ def _database_url(settings: Settings, stack: contextlib.ExitStack) -> str:
         _, _, rest = settings.database_url.partition("://")
         return f"postgresql+psycopg://{rest}"
     return stack.enter_context(EmbeddedPostgres(settings.home / "postgres")).url()
+
+
+def upgrade_database(settings: Settings) -> str:
+    """Bring the database to the newest schema; answers what was done, for people.
+
+    Raises:
+        Unavailable: the embedded database cannot be started.
+    """
+    from control_plane.operations.jobs.durable import migrate  # noqa: PLC0415 - web needs no DBOS
+
+    with _database(settings) as database:
+        before = schema.is_current(database)
+        schema.upgrade(database)
+        migrate(database.engine)
+    return f"The database {'had' if before else 'has'} the newest schema."
+
+
+def database_is_current(settings: Settings) -> bool:
+    """Whether the database has the newest schema.
+
+    Raises:
+        Unavailable: the embedded database cannot be started.
+    """
+    with _database(settings) as database:
+        return schema.is_current(database)
+
+
+@contextlib.contextmanager
+def _database(settings: Settings) -> Iterator[Database]:
+    with contextlib.ExitStack() as stack:
+        database = Database(_database_url(settings, stack), pool_size=settings.database_pool)
+        stack.callback(database.close)
+        yield database
 
 
 def empty_embedded(settings: Settings) -> None:

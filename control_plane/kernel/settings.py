@@ -59,6 +59,9 @@ class Settings:
     lease_seconds: int = _setting(12, "After how long without a heartbeat a worker counts as dead.")
     session_hours: int = _setting(12, "How long a web session lasts without use.")
     token_days: int = _setting(90, "Longest life of an API token.")
+    trust_proxy: bool = _setting(
+        False, "Believe X-Forwarded-For, -Proto and -Host: set it behind exactly one proxy."
+    )
     cookie_secure: bool = _setting(False, "Mark cookies Secure (set it behind TLS).")
     blueprint_paths: str = _setting(
         "", "Folders with blueprints, separated by colons. Empty: the bundled ones."

@@ -3,8 +3,9 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Response, current_app, request, url_for
 from flask.typing import ResponseReturnValue
@@ -32,24 +33,24 @@ KINDS = {
     "order.fulfil": N_("Carry out an order"),
     "deployment.apply": N_("Apply a deployment"),
     "deployment.destroy": N_("Destroy a deployment"),
+    "billing.rate": N_("Charge the usage of a month"),
+    "metering.collect": N_("Collect the usage of a region"),
 }
 #: What steps are called.
 STEPS = {
-    "plan": N_("Plan"),
-    "price": N_("Price"),
-    "store": N_("Keep the plan"),
+    "begin": N_("Take it up"),
+    "preview": N_("Work out what would be made"),
+    "price": N_("Price it and ask for approval"),
     "verify": N_("Verify that nothing has changed"),
-    "reserve": N_("Reserve"),
-    "prepare": N_("Prepare the tenancy"),
     "apply": N_("Make the resources"),
-    "destroy": N_("Destroy the resources"),
-    "record": N_("Record the inventory"),
-    "inventory": N_("Record the inventory"),
+    "record": N_("Record what was made"),
     "consume": N_("Take the reserved quota and money"),
-    "release": N_("Release what was reserved"),
     "activate": N_("Activate"),
-    "finish": N_("Finish"),
-    "fail": N_("Note the failure"),
+    "lapse": N_("Ask for approval again"),
+    "fail": N_("Release what was reserved"),
+    "destroy": N_("Destroy the resources"),
+    "rate": N_("Charge the usage"),
+    "collect": N_("Collect the usage"),
 }
 
 _STREAM_SECONDS = 25.0
@@ -59,20 +60,38 @@ _SHOWN_EVENTS = 500
 _streams = threading.BoundedSemaphore(_STREAMS)
 
 
+@dataclass(slots=True)
+class LiveResource:
+    """A resource as the events of an operation tell of it."""
+
+    name: str
+    type: str
+    op: str
+    state: str
+    began: datetime
+    seen: datetime
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, or has taken as far as is known."""
+        return (self.seen - self.began).total_seconds()
+
+
 @dataclass(frozen=True, slots=True)
 class Live:
     """What the page of a running operation shows.
 
     Attributes:
         after: the last event's number; the stream continues there.
-        resources: the newest event of each resource, in the order in which they first appeared.
+        elapsed: seconds since a worker took it up; None before.
+        resources: in the order in which they first appeared.
     """
 
     operation: Operation
     events: list[Event]
     after: int
     elapsed: float | None
-    resources: list[Event]
+    resources: list[LiveResource]
 
 
 def kind_name(kind: str) -> str:
@@ -143,14 +162,44 @@ def operation(id: str) -> ResponseReturnValue:  # noqa: A002 - the name in the a
 def _live(operation_id: str) -> Live:
     found = use(Operations).get(current_actor(), operation_id)
     events = _all_events(operation_id)
-    newest: dict[str, Event] = {}
-    for event in events:
-        name = event.data.get("urn") or event.data.get("name") or event.data.get("resource")
-        if event.type.startswith("resource") and name:
-            newest[str(name)] = event
     end = found.ended_at or use(Runtime).clock.now()
     elapsed = (end - found.started_at).total_seconds() if found.started_at else None
-    return Live(found, events, events[-1].seq if events else 0, elapsed, list(newest.values()))
+    return Live(found, events, events[-1].seq if events else 0, elapsed, live_resources(events))
+
+
+#: How the progress of a resource is shown while it is under way and when it is done, by what is
+#: done to it.
+_UNDER_WAY = {
+    "create": "creating",
+    "update": "updating",
+    "replace": "creating",
+    "delete": "deleting",
+}
+_DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
+
+
+def live_resources(events: Iterable[Event]) -> list[LiveResource]:
+    """What the events say of each resource."""
+    found: dict[str, LiveResource] = {}
+    for event in events:
+        urn = str(event.data.get("urn", ""))
+        progress = str(event.data.get("progress") or event.type.partition("resource.")[2])
+        if not urn or not progress:
+            continue
+        op = str(event.data.get("op", ""))
+        known = found.setdefault(urn, LiveResource("", "", op, "", event.at, event.at))
+        known.name = str(event.data.get("resource") or event.data.get("name") or urn)
+        known.type = str(event.data.get("resource_type") or event.data.get("type") or "")
+        known.state, known.seen = _state_of(progress, op), event.at
+    return list(found.values())
+
+
+def _state_of(progress: str, op: str) -> str:
+    if progress == "started":
+        return _UNDER_WAY.get(op, "running")
+    if progress == "done":
+        return _DONE.get(op, "same")
+    return progress
 
 
 def _all_events(operation_id: str) -> list[Event]:

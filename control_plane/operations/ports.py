@@ -131,6 +131,14 @@ class OperationStore(Protocol):
         """
         ...
 
+    def open_by_state(self) -> dict[str, int]:
+        """How many are queued, running and stuck."""
+        ...
+
+    def workers_alive(self, seconds: float) -> int:
+        """How many workers have spoken in the last ``seconds``."""
+        ...
+
     def workers(self) -> list[WorkerInfo]:
         """All workers of the last day, the living first."""
         ...

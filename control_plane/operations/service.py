@@ -180,6 +180,16 @@ class Operations:
         with self._db.transaction():
             return self._store.list(paths, request, state=state, kind=kind, subject=subject)
 
+    def open_by_state(self) -> dict[str, int]:
+        """How many are queued, running and stuck; for metrics."""
+        with self._db.transaction():
+            return self._store.open_by_state()
+
+    def workers_alive(self, seconds: float = 30.0) -> int:
+        """How many workers have spoken in the last ``seconds``; for metrics."""
+        with self._db.transaction():
+            return self._store.workers_alive(seconds)
+
     def _seen(self, actor: Actor, operation_id: str, action: str) -> Operation:
         found = self._existing(operation_id)
         policy.require(actor, action, found.path)

@@ -60,8 +60,8 @@ operation_table = sa.Table(
     ),
     sa.CheckConstraint("(worker IS NOT NULL) = (state = 'running')", name="worker"),
     sa.Index(
-        "ix_operations_operation_open", "id",
-        postgresql_where=sa.text("state IN ('queued', 'running')"),
+        "ix_operations_operation_open", "state", "id",
+        postgresql_where=sa.text("state IN ('queued', 'running', 'stuck')"),
     ),
     sa.Index("ix_operations_operation_subject", "subject", "id"),
     sa.Index("ix_operations_operation_kind", "kind", "ended_at"),
@@ -351,6 +351,21 @@ class PostgresOperations:
         )
         if done.rowcount == 0:
             raise Superseded(lease.operation_id)
+
+    def open_by_state(self) -> dict[str, int]:
+        shown = (*_OPEN, OperationState.STUCK)
+        number = sa.func.count().label("number")
+        rows = self._database.execute(
+            sa.select(_OP.state, number).where(_OP.state.in_(shown)).group_by(_OP.state)
+        )
+        return {state.value: 0 for state in shown} | {row.state: row.number for row in rows}
+
+    def workers_alive(self, seconds: float) -> int:
+        since = _CURRENT - sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+        alive = sa.select(sa.func.count()).where(
+            worker_table.c.heartbeat_at > since, worker_table.c.stopped_at.is_(None)
+        )
+        return int(self._database.execute(alive).scalar_one())
 
     def workers(self) -> list[WorkerInfo]:
         running = (

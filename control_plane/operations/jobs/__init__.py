@@ -26,5 +26,6 @@ a key that was written down before. What a step answers is JSON.
 """
 
 from control_plane.operations.jobs.context import Context, Handler, Job, Schedule
+from control_plane.operations.jobs.relay import Receiver, relay
 
-__all__ = ["Context", "Handler", "Job", "Schedule"]
+__all__ = ["Context", "Handler", "Job", "Receiver", "Schedule", "relay"]

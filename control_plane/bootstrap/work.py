@@ -1,0 +1,49 @@
+"""What workers do: every feature's handlers and schedules."""
+
+import os
+import socket
+
+from control_plane.billing import jobs as billing
+from control_plane.bootstrap.platform import Platform
+from control_plane.kernel.outbox import Outbox
+from control_plane.metering import jobs as metering
+from control_plane.operations import jobs as operations
+from control_plane.operations.jobs import Job, Schedule
+from control_plane.operations.jobs.worker import Worker, WorkerOptions
+from control_plane.provisioning import jobs as provisioning
+from marketplace import jobs as marketplace
+
+
+def handlers(platform: Platform) -> dict[str, Job]:
+    """Who does each kind of operation."""
+    return {
+        **provisioning.handlers(platform.provisioning),
+        **metering.handlers(platform.metering),
+        **billing.handlers(platform.billing),
+        **marketplace.handlers(platform.marketplace),
+    }
+
+
+def schedules(platform: Platform) -> list[Schedule]:
+    """What is done again and again."""
+    outbox = Outbox(platform.database, platform.clock)
+    return [
+        *metering.schedules(platform.metering),
+        *billing.schedules(platform.billing),
+        *marketplace.schedules(platform.marketplace),
+        operations.relay(outbox, platform.database, ()),
+    ]
+
+
+def make_worker(platform: Platform) -> Worker:
+    """The worker of this process, as its settings say."""
+    settings = platform.settings
+    options = WorkerOptions(
+        settings.worker_id or f"{socket.gethostname()}-{os.getpid()}",
+        concurrency=settings.worker_concurrency,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        lease_seconds=settings.lease_seconds,
+    )
+    return Worker(
+        platform.database, platform.clock, handlers(platform), schedules(platform), options
+    )

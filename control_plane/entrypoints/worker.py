@@ -1,0 +1,33 @@
+"""``borough worker``: takes operations up until it is asked to end."""
+
+import logging
+import os
+import signal
+import sys
+
+from control_plane.bootstrap import open_platform
+from control_plane.bootstrap.work import make_worker
+from control_plane.entrypoints.processes import run_file, start_logging
+from control_plane.kernel.settings import Settings
+
+
+def work(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT; the second one ends it at once."""
+    start_logging(settings)
+    with open_platform(settings) as platform:
+        worker = make_worker(platform)
+
+        def stop(*_: object) -> None:
+            if worker.ending:
+                os._exit(1)
+            worker.end()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        file = settings.home / "run" / f"worker-{os.getpid()}.json"
+        with run_file(file, id=worker.id, name=worker.name):
+            worker.run()
+    # What still runs was given back and is fenced: no thread of it may hold the process.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
