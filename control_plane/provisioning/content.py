@@ -182,7 +182,7 @@ _WORD = re.compile(r"[A-Za-z0-9+=_-]{32,}")
 #: Shannon entropy, bits per character: random base 64 of 32 characters has about 4.5, English
 #: words and identifiers below 4, hexadecimal at most 4.
 _RANDOM_BITS = 4.3
-_ASSIGNED_BITS = 3.2
+_ASSIGNED_BITS = 2.75
 
 
 def _entropy(text: str) -> float:

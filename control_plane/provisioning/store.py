@@ -191,8 +191,9 @@ class PostgresProvisioning:
                 created_at=region.created_at,
             )
             .on_conflict_do_nothing()
+            .returning(region_table.c.id)
         )
-        return bool(made.rowcount)
+        return made.first() is not None
 
     def region(self, reference: str) -> Region | None:
         t = region_table.c
@@ -242,8 +243,9 @@ class PostgresProvisioning:
                 published_by=revision.published_by,
             )
             .on_conflict_do_nothing()
+            .returning(revision_table.c.digest)
         )
-        return bool(made.rowcount)
+        return made.first() is not None
 
     def revision(self, digest: str) -> Revision | None:
         return self._one_revision(revision_table.c.digest == digest)
@@ -270,7 +272,7 @@ class PostgresProvisioning:
         t = revision_table.c
         query = (
             _revisions()
-            .distinct(t.blueprint)
+            .ext(postgresql.distinct_on(t.blueprint))
             .order_by(t.blueprint, t.version_key.desc())
             .limit(request.limit + 1)
         )
@@ -305,8 +307,9 @@ class PostgresProvisioning:
                 tags=d.tags, created_at=d.created_at, updated_at=d.updated_at,
             )
             .on_conflict_do_nothing()
+            .returning(deployment_table.c.id)
         )  # fmt: skip
-        return bool(made.rowcount)
+        return made.first() is not None
 
     def deployment(self, deployment_id: str) -> Deployment | None:
         return self._one_deployment(deployment_table.c.id == deployment_id)

@@ -20,6 +20,7 @@ from control_plane.operations.service import Operations
 from control_plane.operations.store import PostgresOperations
 from control_plane.provisioning.graph import EngineEvent
 from control_plane.provisioning.model import Deployment, EngineKind, Plan, Region
+from control_plane.provisioning.ports import RegionProbe
 from control_plane.provisioning.service import Collaborators, Provisioning
 from control_plane.provisioning.store import PostgresProvisioning
 from control_plane.tenancy.model import Tenancy
@@ -82,6 +83,7 @@ class World:
     region: Region
     health: Tenancy
     water: Tenancy
+    probes: dict[str, RegionProbe]
     events: list[EngineEvent] = field(default_factory=list)
 
     def plan(self, **changed: Any) -> Plan:
@@ -125,6 +127,7 @@ def empty(
     engine = EmbeddedEngine(host, database, clock, box, StackLocks(database.url))
     tenancies = TenancyService(PostgresTenancy(database), database, clock, audit)
     operations = Operations(PostgresOperations(database), database, clock, audit)
+    probes: dict[str, RegionProbe] = {}
     cache = tmp_path / "blueprints"
     tmp_path.chmod(0o755)
     service = Provisioning(
@@ -137,7 +140,7 @@ def empty(
             operations=operations,
             secrets=box,
             engines={EngineKind.EMBEDDED: engine},
-            probes={},
+            probes=probes,
             cache=cache,
         )
     )
@@ -149,6 +152,7 @@ def empty(
         "tenancies": tenancies,
         "operations": operations,
         "service": service,
+        "probes": probes,
     }
 
 
