@@ -125,8 +125,8 @@ def _quotas(
             floatingip=ordered["floating_ips"],
             security_group=40,
             security_group_rule=400,
-            subnetpool=0,
-            rbac_policy=0,
+            subnetpool=1,
+            rbac_policy=10,
             opts=admin,
         ),
         osk.loadbalancer.Quota(

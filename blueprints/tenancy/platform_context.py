@@ -55,7 +55,7 @@ class Context:
     def secret(self, *path: str, default: str = "") -> pulumi.Output[str]:
         """Return one credential, as a secret."""
 
-        def find(tree: Any) -> str:
+        def find(tree: Any) -> str:  # noqa: ANN401 - any JSON
             for step in path:
                 tree = (tree or {}).get(step)
             return tree or default

@@ -181,16 +181,16 @@ class Change:
         }
 
 
-def _fits(approved: Json, fresh: Json) -> bool:
+def fits(approved: Json, fresh: Json) -> bool:
     """Tell whether a fresh value is what was approved, given that unknowns become known."""
     if is_unknown(approved) or approved == {"$secret": "unknown"}:
         return True
     if isinstance(approved, dict) and isinstance(fresh, dict):
         return approved.keys() == fresh.keys() and all(
-            _fits(v, fresh[k]) for k, v in approved.items()
+            fits(v, fresh[k]) for k, v in approved.items()
         )
     if isinstance(approved, list) and isinstance(fresh, list):
-        return len(approved) == len(fresh) and all(map(_fits, approved, fresh))
+        return len(approved) == len(fresh) and all(map(fits, approved, fresh))
     return approved == fresh
 
 
@@ -209,7 +209,7 @@ def _covers(approved: Change | None, fresh: Change) -> bool:
     if fresh.op is Op.DELETE:
         return True
     wanted = {p.path: p.after for p in approved.properties}
-    return all(p.path in wanted and _fits(wanted[p.path], p.after) for p in fresh.properties)
+    return all(p.path in wanted and fits(wanted[p.path], p.after) for p in fresh.properties)
 
 
 @dataclass(frozen=True, slots=True)

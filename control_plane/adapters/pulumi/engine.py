@@ -26,7 +26,7 @@ from control_plane.adapters.pulumi.events import (
     counts,
     name_of,
 )
-from control_plane.adapters.pulumi.language import LanguageHost
+from control_plane.adapters.pulumi.language import Declaration, LanguageHost
 from control_plane.adapters.stack_locks import StackLocks
 from control_plane.kernel.database import UnitOfWork
 from control_plane.provisioning.graph import (
@@ -122,12 +122,12 @@ class PulumiEngine:
     ) -> ApplyResult:
         """See the port.
 
-        The preview writes an update plan, and the update is bound to it: a second belt under the
-        comparison that ``confirm`` makes.
+        The program is run again for the update; a run that declares anything else than in the
+        preview that was confirmed is stopped before the engine hears of it. (Pulumi's own update
+        plans cannot be used: they refuse the defaults that the OpenStack provider adds.)
         """
         with self._operation(run) as operation:
-            preview = operation.preview(on_event, refresh=refresh, plan=True)
-            confirm(preview)
+            confirm(operation.preview(on_event, refresh=refresh))
             return operation.up(on_event, cancel, refresh=refresh)
 
     def refresh(
@@ -196,6 +196,7 @@ class _Operation:
         self._masker = masker_for(run, key)
         text = b"pulumi passphrase:" + run.stack.deployment.encode()
         self._passphrase = hmac.new(key, text, hashlib.sha256).hexdigest()
+        self._declared: Mapping[str, Declaration] = {}
 
     # ------------------------------------------------------------------------------ commands
 
@@ -227,18 +228,13 @@ class _Operation:
     def _check(self, ended: Ended, what: str) -> None:
         cli.check(ended, what, self._masker.text)
 
-    def _language(self) -> LanguageHost:
-        return LanguageHost(self._host, self._run, self._masker)
-
     # ------------------------------------------------------------------------------ the port
 
-    def preview(self, on_event: OnEvent | None, *, refresh: bool, plan: bool = False) -> Preview:
+    def preview(self, on_event: OnEvent | None, *, refresh: bool) -> Preview:
         _phase(on_event, "preview")
         seen = PreviewEvents()
         arguments = ["preview", *_refresh(refresh)]
-        if plan:
-            arguments += ["--save-plan", "plan.json"]
-        with self._language() as language:
+        with LanguageHost(self._host, self._run, self._masker) as language:
             ended = self._with_program(language, *arguments, on_event=seen.take, cancel=None)
         if language.error is not None:
             raise language.error
@@ -246,15 +242,16 @@ class _Operation:
             raise EngineError("preview failed: " + self._masker.text("; ".join(seen.errors)))
         self._check(ended, "preview")
         outputs = {name: self._masker.mask(value) for name, value in language.exports.items()}
-        return seen.preview(language.inputs, outputs)
+        self._declared = language.declared
+        return seen.preview({u: d.inputs for u, d in language.declared.items()}, outputs)
 
     def up(
         self, on_event: OnEvent | None, cancel: Cancellation | None, *, refresh: bool
     ) -> ApplyResult:
         _phase(on_event, "apply")
         seen = OperationEvents(self._masker.text, on_event)
-        arguments = ["up", "--yes", "--skip-preview", "--plan", "plan.json", *_refresh(refresh)]
-        with self._language() as language:
+        arguments = ["up", "--yes", "--skip-preview", *_refresh(refresh)]
+        with LanguageHost(self._host, self._run, self._masker, self._declared) as language:
             ended = self._with_program(language, *arguments, on_event=seen.take, cancel=cancel)
         if not seen.outcomes and cli.locked(ended):
             self._check(ended, "apply")

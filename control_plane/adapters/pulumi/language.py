@@ -8,8 +8,9 @@ environment, with the state's address and passphrase, is in no process that a pr
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent import futures
+from dataclasses import dataclass
 from typing import Any, Self
 
 import grpc  # type: ignore[import-untyped]
@@ -23,9 +24,14 @@ from pulumi.runtime.proto import (
 )
 
 from control_plane.adapters.program_host import values
-from control_plane.adapters.program_host.evaluate import masked, order_for
+from control_plane.adapters.program_host.evaluate import (
+    make_urn,
+    masked,
+    order_for,
+    provider_of,
+)
 from control_plane.adapters.program_host.host import Call, ProgramHost, Session
-from control_plane.provisioning.graph import STACK_TYPE
+from control_plane.provisioning.graph import STACK_TYPE, Json, fits
 from control_plane.provisioning.ports import ProgramError, Run
 
 _LARGE = 400 * 1024 * 1024
@@ -42,6 +48,22 @@ _METHODS = frozenset(
 _START_SECONDS = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One resource as a program declares it: its inputs, masked, and what it says besides."""
+
+    inputs: Mapping[str, Json]
+    options: Mapping[str, Json]
+
+    def within(self, approved: "Declaration | None") -> bool:
+        """Tell whether this is what was approved, given that unknowns have become known."""
+        return (
+            approved is not None
+            and self.options == approved.options
+            and fits(dict(approved.inputs), dict(self.inputs))
+        )
+
+
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """A server for one command of the CLI.
 
@@ -49,21 +71,29 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         host: Runs the program.
         run: What to run.
         masker: Masks the secrets of the run.
+        approved: What the program declared in the preview that was confirmed. A run that declares
+            anything else is stopped before the engine hears of it: what is done is what was shown.
 
     Attributes:
-        inputs: Inputs of the resources that the program declared, by URN, masked.
+        declared: What the program declared, by URN, masked.
         exports: What the program exported, with secrets in clear (``$clear``).
         error: Why the program failed; None when it did not.
     """
 
-    def __init__(self, host: ProgramHost, run: Run, masker: values.Masker) -> None:
+    def __init__(
+        self,
+        host: ProgramHost,
+        run: Run,
+        masker: values.Masker,
+        approved: Mapping[str, Declaration] | None = None,
+    ) -> None:
         self._host = host
         self._run = run
         self._masker = masker
+        self._approved = approved
         self._lock = threading.Lock()
         self._session: Session | None = None
-        self._declared = 0
-        self.inputs: dict[str, dict[str, Any]] = {}
+        self.declared: dict[str, Declaration] = {}
         self.exports: dict[str, Any] = {}
         self.error: ProgramError | None = None
         self._server = grpc.server(
@@ -116,6 +146,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
                 self._session = session
             try:
                 session.serve(self._forward(monitor), on_log=self._log(engine))
+                self._check_complete()
             except ProgramError as error:
                 self.error = masked(error, self._masker)
                 return language_pb2.RunResponse(error=self.error.message)
@@ -130,20 +161,48 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             if call.method not in _METHODS:
                 call.refuse(f"programs cannot use {call.method}", "UNIMPLEMENTED")
                 return
-            self._count(call)
+            if call.method == "RegisterResource":
+                self._check(resource_pb2.RegisterResourceRequest.FromString(call.body))
             method = monitor.unary_unary(f"/pulumirpc.ResourceMonitor/{call.method}")
             method.future(call.body).add_done_callback(lambda done: self._pass_on(call, done))
 
         return forward
 
-    def _count(self, call: Call) -> None:
-        if call.method == "RegisterResource":
-            self._declared += 1
+    def _check(self, request: Any) -> None:  # noqa: ANN401
+        """Note a declaration, and refuse one that was not approved."""
+        stack = self._run.stack
+        urn = make_urn(stack.stack, stack.project, request.parent, request.type, request.name)
+        if len(self.declared) > self._run.limits.resources:
             # One more than allowed is the stack itself.
-            if self._declared > self._run.limits.resources + 1:
-                raise ProgramError(
-                    f"the blueprint declares more than {self._run.limits.resources} resources"
-                )
+            raise ProgramError(
+                f"the blueprint declares more than {self._run.limits.resources} resources"
+            )
+        declaration = Declaration(
+            self._masker.mask(values.read_struct(request.object)),
+            {
+                "provider": provider_of(request.provider)[1],
+                "ignore_changes": sorted(request.ignoreChanges),
+                "replace_on_changes": sorted(request.replaceOnChanges),
+                "import": request.importId,
+                "retain_on_delete": bool(request.retainOnDelete),
+                "protect": bool(request.protect),
+            },
+        )
+        self.declared[urn] = declaration
+        if self._approved is not None and not declaration.within(self._approved.get(urn)):
+            raise ProgramError(
+                f"the blueprint declared {request.name!r} ({request.type}) otherwise than in the "
+                "preview of the same operation"
+            )
+
+    def _check_complete(self) -> None:
+        """Refuse a run that leaves out what it declared before: it would be deleted."""
+        missing = sorted((self._approved or {}).keys() - self.declared.keys())
+        if missing:
+            raise ProgramError(
+                f"the blueprint left out {missing[0]}, which it declared in the preview of the "
+                "same operation"
+            )
 
     def _pass_on(self, call: Call, done: Any) -> None:  # noqa: ANN401
         error = done.exception()
@@ -153,16 +212,12 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             call.refuse(self._masker.text(details or code), code)
             return
         body = done.result()
-        self._remember(call, body)
+        self._remember(call)
         call.answer(body)
 
-    def _remember(self, call: Call, answer: bytes) -> None:
-        """Note what passes by: the program's own inputs, and what it exports."""
-        if call.method == "RegisterResource":
-            request = resource_pb2.RegisterResourceRequest.FromString(call.body)
-            urn = resource_pb2.RegisterResourceResponse.FromString(answer).urn
-            self.inputs[urn] = self._masker.mask(values.read_struct(request.object))
-        elif call.method == "RegisterResourceOutputs":
+    def _remember(self, call: Call) -> None:
+        """Note what the program exports."""
+        if call.method == "RegisterResourceOutputs":
             request = resource_pb2.RegisterResourceOutputsRequest.FromString(call.body)
             if request.urn.split("::")[2:3] == [STACK_TYPE]:
                 self.exports = values.read_struct(request.outputs)
