@@ -167,14 +167,14 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Di
 
 
 _Fact = tuple[tuple[str, str], Any]
+_STRUCTURED = frozenset({"contract", "policy", "approvals", "quota", "price", "provisioning"})
 
 
 def _facts(document: Mapping[str, Any]) -> Iterator[_Fact]:
     """Every fact of a document under (kind, subject): together they are all of it."""
-    for name in ("kind", "instance", "offering", "plan", "ends_at", "tenancy", "system"):
-        yield ("order", name), document.get(name)
-    yield ("order", "order"), document.get("order")
-    yield ("order", "data_class"), document.get("data_class")
+    for name, value in document.items():
+        if name not in _STRUCTURED:
+            yield ("order", name), value
     for name, value in document["contract"].items():
         yield ("contract", name), value
     yield ("policy", "version"), document["policy"]
