@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from control_plane.access.authenticator import AccessAuthenticator
+from control_plane.access.model import SessionRules
 from control_plane.access.passwords import Argon2Passwords
 from control_plane.access.service import AuditLog, Gate, People
 from control_plane.access.store import AuditRows, CredentialStore, PrincipalStore
@@ -191,6 +192,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
     passwords = Argon2Passwords()
     gate = Gate(
         principals, credentials, passwords, audit, database, clock,
+        rules=SessionRules(idle=timedelta(hours=settings.session_hours)),
         longest=timedelta(days=settings.token_days),
     )  # fmt: skip
     operations = Operations(PostgresOperations(database), database, clock, audit)
