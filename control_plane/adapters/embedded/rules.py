@@ -36,8 +36,9 @@ _REPLACING: Mapping[str, tuple[str, ...]] = {
     "openstack:networking/floatingIp:FloatingIp": (*_PLACED, "pool", "address", "subnetId"),
     "openstack:networking/port:Port": (*_PLACED, "networkId", "macAddress"),
     "openstack:compute/instance:Instance": (
-        *("region", "imageId", "imageName", "networks", "userData", "schedulerHints"),
-        *("keyPair", "availabilityZone", "blockDevices", "personalities", "configDrive"),
+        # Another image rebuilds the server in place, another flavor resizes it.
+        *("region", "networks", "userData", "schedulerHints", "keyPair"),
+        *("availabilityZone", "blockDevices", "personalities", "configDrive"),
     ),
     "openstack:blockstorage/volume:Volume": (
         *("region", "volumeType", "snapshotId", "imageId", "sourceVolId", "availabilityZone"),

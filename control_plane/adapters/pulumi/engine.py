@@ -11,6 +11,7 @@ import hmac
 import json
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ class PulumiEngine:
         lookups: By the beginning of a type token (``openstack:``), what finds an object whose
             creation was never confirmed. A kind that has none is assumed to refuse or to merge a
             second creation (as Kubernetes' server-side apply does).
+        explain: By the beginning of a type token, what asks a cloud why an object failed.
     """
 
     def __init__(
@@ -78,13 +80,15 @@ class PulumiEngine:
         key: bytes,
         locks: StackLocks,
         lookups: Mapping[str, recovery.Lookup] | None = None,
+        explain: Mapping[str, recovery.Explain] | None = None,
     ) -> None:
-        self._host = host
-        self._cli = PulumiCli(host, settings)
+        self.host = host
+        self.cli = PulumiCli(host, settings)
         self._db = database
-        self._key = key
+        self.key = key
         self._locks = locks
-        self._lookups = dict(lookups or {})
+        self.lookups = dict(lookups or {})
+        self.explain = dict(explain or {})
 
     @property
     def simulated(self) -> bool:
@@ -97,12 +101,12 @@ class PulumiEngine:
         Raises:
             EngineError: There is no CLI.
         """
-        return self._cli.version()
+        return self.cli.version()
 
     def evaluate(self, run: Run) -> Graph:
         """See the port."""
         self._db.assert_no_transaction()
-        return evaluate(self._host, run, self._key)
+        return evaluate(self.host, run, self.key)
 
     def preview(
         self, run: Run, *, on_event: OnEvent | None = None, refresh: bool = False
@@ -159,7 +163,7 @@ class PulumiEngine:
         while True:
             try:
                 with self._operation(run) as operation:
-                    return operation.recover(on_event, self._lookups)
+                    return operation.recover(on_event)
             except StackBusyError:
                 # The server may not have noticed yet that the killed process is gone.
                 if time.monotonic() > deadline:
@@ -169,33 +173,33 @@ class PulumiEngine:
     def outputs(self, run: Run) -> tuple[dict[str, Json], dict[str, Json]]:
         """See the port."""
         self._db.assert_no_transaction()
-        with self._cli.workspace(run.stack.project, run.stack.stack) as folder:
-            operation = _Operation(self._cli, self._host, run, self._key, folder)
-            return operation.outputs()
+        with self.cli.workspace(run.stack.project, run.stack.stack) as folder:
+            return _Operation(self, run, folder).outputs()
 
     @contextlib.contextmanager
     def _operation(self, run: Run) -> "Iterator[_Operation]":
         self._db.assert_no_transaction()
         with (
             self._locks.hold(run.stack.stack),
-            self._cli.workspace(run.stack.project, run.stack.stack) as folder,
+            self.cli.workspace(run.stack.project, run.stack.stack) as folder,
         ):
-            yield _Operation(self._cli, self._host, run, self._key, folder)
+            yield _Operation(self, run, folder)
 
 
 class _Operation:
     """One operation on one stack, while it is held."""
 
-    def __init__(
-        self, command: PulumiCli, host: ProgramHost, run: Run, key: bytes, folder: Path
-    ) -> None:
-        self._cli = command
-        self._host = host
+    def __init__(self, engine: PulumiEngine, run: Run, folder: Path) -> None:
+        # The engine's own parts: this class is a part of it.
+        self._cli = engine.cli
+        self._host = engine.host
+        self._lookups = engine.lookups
+        self._explain = engine.explain
         self._run = run
         self._folder = folder
-        self._masker = masker_for(run, key)
+        self._masker = masker_for(run, engine.key)
         text = b"pulumi passphrase:" + run.stack.deployment.encode()
-        self._passphrase = hmac.new(key, text, hashlib.sha256).hexdigest()
+        self._passphrase = hmac.new(engine.key, text, hashlib.sha256).hexdigest()
         self._declared: Mapping[str, Declaration] = {}
 
     # ------------------------------------------------------------------------------ commands
@@ -285,7 +289,7 @@ class _Operation:
         self._check(ended, "refresh")
         return seen.findings()
 
-    def recover(self, on_event: OnEvent | None, lookups: Mapping[str, recovery.Lookup]) -> None:
+    def recover(self, on_event: OnEvent | None) -> None:
         _phase(on_event, "recover")
         ended = self._command("cancel", "--yes")
         if cli.no_such_stack(ended):
@@ -296,7 +300,7 @@ class _Operation:
         found = {}
         for creation in recovery.creations(state, self._run.stack.deployment):
             lookup = next(
-                (f for kind, f in lookups.items() if creation.type.startswith(kind)), None
+                (f for kind, f in self._lookups.items() if creation.type.startswith(kind)), None
             )
             physical = lookup(creation) if lookup else None
             if physical:
@@ -348,39 +352,64 @@ class _Operation:
             error = "The operation was cancelled."
         elif ended.timed_out:
             error = f"It took longer than {self._run.limits.operation_seconds:g} s."
-        error = error or seen.summary() or self._masker.text(cli.reason(ended))
-        return ApplyResult(state, _ordered(self._left(outcomes)), error=error)
+        else:
+            # A program that is cut off because a resource failed is not to blame.
+            failed = any(o.state is ResourceState.FAILED for o in outcomes.values())
+            said = seen.summary() if failed or not error else ""
+            error = said or error or self._masker.text(cli.reason(ended))
+        left = self._left(outcomes)
+        told = [f"{o.name}: {o.error}" for o in left.values() if o.error and o.error not in error]
+        return ApplyResult(state, _ordered(left), error="\n".join([error, *told]))
 
     def _left(self, outcomes: dict[str, ResourceOutcome]) -> dict[str, ResourceOutcome]:
         """Add what the operation did not come to, and what it did not see the end of."""
         try:
-            state = self._export(clear=False)
+            state = self._export(clear=True)
         except EngineError:
             # The state cannot be read: then nobody knows, and nothing may be claimed.
             return outcomes
         found = {}
         for resource in self._resources(state):
             if counts({"type": resource["type"], "new": resource}):
-                found[resource["urn"]] = _left_over(resource, ResourceState.SAME)
+                urn = resource["urn"]
+                found[urn] = self._left_over(resource, ResourceState.SAME)
+                known = outcomes.get(urn)
+                if known is not None and known.state is ResourceState.FAILED:
+                    outcomes[urn] = self._explained(known, state, resource)
         found |= outcomes
         for operation in (state.get("deployment") or {}).get("pending_operations") or []:
             resource = operation["resource"]
             if counts({"type": resource["type"], "new": resource}):
-                found[resource["urn"]] = _left_over(resource, ResourceState.UNKNOWN)
+                found[resource["urn"]] = self._left_over(resource, ResourceState.UNKNOWN)
         return found
 
+    def _left_over(self, resource: Mapping[str, Any], state: ResourceState) -> ResourceOutcome:
+        return ResourceOutcome(
+            urn=resource["urn"],
+            type=resource["type"],
+            name=name_of(resource["urn"]),
+            state=state,
+            physical_id=str(resource.get("id") or ""),
+            error="the region did not confirm it" if state is ResourceState.UNKNOWN else "",
+            outputs=self._masker.mask(values.read_json(resource.get("outputs") or {})),
+            depends_on=tuple(sorted(resource.get("dependencies") or ())),
+        )
 
-def _left_over(resource: Mapping[str, Any], state: ResourceState) -> ResourceOutcome:
-    return ResourceOutcome(
-        urn=resource["urn"],
-        type=resource["type"],
-        name=name_of(resource["urn"]),
-        state=state,
-        physical_id=str(resource.get("id") or ""),
-        error="the region did not confirm it" if state is ResourceState.UNKNOWN else "",
-        outputs=values.read_json(resource.get("outputs") or {}),
-        depends_on=tuple(sorted(resource.get("dependencies") or ())),
-    )
+    def _explained(
+        self, known: ResourceOutcome, state: Mapping[str, Any], resource: Mapping[str, Any]
+    ) -> ResourceOutcome:
+        """Add what the cloud itself says of an object that failed, and the id that it has."""
+        physical = str(resource.get("id") or "")
+        ask = next((f for k, f in self._explain.items() if known.type.startswith(k)), None)
+        if not physical or ask is None:
+            return known
+        failed = recovery.describe(state, resource, self._run.stack.deployment)
+        try:
+            said = self._masker.text(ask(failed, physical))
+        except Exception as error:  # noqa: BLE001 - an explanation more or less stops nothing
+            said = f"(the region could not be asked why: {type(error).__name__})"
+        text = "; ".join(part for part in (known.error, said) if part)
+        return replace(known, physical_id=physical, error=text)
 
 
 def _ordered(outcomes: Mapping[str, ResourceOutcome]) -> tuple[ResourceOutcome, ...]:

@@ -28,6 +28,23 @@ def find_openstack(pending: Pending) -> str | None:
         return search(cloud, pending)
 
 
+def explain_openstack(failed: Pending, physical_id: str) -> str:
+    """Return what Nova says of a server that failed; Pulumi only says "unexpected state".
+
+    Servers that are booted together can pass the quota check together; the late one then ends in
+    ERROR, and only its fault tells why.
+
+    Raises:
+        openstack.exceptions.SDKException: The cloud does not answer.
+    """
+    if failed.type != "openstack:compute/instance:Instance":
+        return ""
+    with _connect(failed.provider) as cloud:
+        server = cloud.compute.find_server(physical_id)
+        fault = getattr(server, "fault", None) or {}
+        return str(fault.get("message") or "")
+
+
 def _connect(provider: Mapping[str, Any]) -> Connection:
     names = {
         "auth_url": "authUrl",

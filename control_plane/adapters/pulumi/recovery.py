@@ -16,7 +16,7 @@ from control_plane.adapters.program_host import values
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A creation that was begun and never confirmed.
+    """A creation that was begun and never confirmed, or that failed.
 
     Attributes:
         urn: The resource's URN.
@@ -35,6 +35,9 @@ class Pending:
     provider: Mapping[str, Any]
 
 
+Explain = Callable[["Pending", str], str]
+"""Returns what a cloud says of an object that failed, by its id; empty when it says nothing."""
+
 Lookup = Callable[[Pending], str | None]
 """Finds the id of an object that was made for a pending creation; None when there is none.
 
@@ -44,24 +47,31 @@ It raises when the cloud does not answer: then nothing may be forgotten.
 
 def creations(state: Mapping[str, Any], deployment: str) -> list[Pending]:
     """Return the pending creations in an exported state (with its secrets in clear)."""
-    content = state.get("deployment") or {}
-    providers = {
-        f"{r['urn']}::{r.get('id', '')}": _clear(r.get("inputs") or {})
-        for r in content.get("resources") or []
-        if r["type"].startswith("pulumi:providers:")
-    }
     return [
-        Pending(
-            urn=operation["resource"]["urn"],
-            type=operation["resource"]["type"],
-            name=operation["resource"]["urn"].split("::", 3)[3],
-            deployment=deployment,
-            inputs=_clear(operation["resource"].get("inputs") or {}),
-            provider=providers.get(operation["resource"].get("provider") or "", {}),
-        )
-        for operation in content.get("pending_operations") or []
+        describe(state, operation["resource"], deployment)
+        for operation in (state.get("deployment") or {}).get("pending_operations") or []
         if operation["type"] == "creating"
     ]
+
+
+def describe(state: Mapping[str, Any], resource: Mapping[str, Any], deployment: str) -> Pending:
+    """Return a resource of an exported state (with its secrets in clear), and its provider."""
+    provider: Mapping[str, Any] = next(
+        (
+            _clear(r.get("inputs") or {})
+            for r in (state.get("deployment") or {}).get("resources") or []
+            if f"{r['urn']}::{r.get('id', '')}" == resource.get("provider")
+        ),
+        {},
+    )
+    return Pending(
+        urn=resource["urn"],
+        type=resource["type"],
+        name=resource["urn"].split("::", 3)[3],
+        deployment=deployment,
+        inputs=_clear(resource.get("inputs") or {}),
+        provider=provider,
+    )
 
 
 def pending(state: Mapping[str, Any]) -> bool:
