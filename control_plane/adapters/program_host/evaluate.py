@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from control_plane.adapters.program_host.host import Call, Order, ProgramHost
-from control_plane.adapters.program_host.values import UNKNOWN, Masker, stack_key
+from control_plane.adapters.program_host.values import Masker, stack_key
 from control_plane.provisioning.graph import STACK_TYPE, Graph, ResourceNode
 from control_plane.provisioning.ports import ProgramError, Run
 
@@ -119,9 +119,10 @@ class Collector:
             self._outputs = dict(request["outputs"])
         return {}
 
-    def _invoke(self, _request: dict[str, Any]) -> dict[str, Any]:
-        # What a look-up would find, only the cloud knows.
-        return {"echo": True, "outputs": {"id": UNKNOWN}}
+    def _invoke(self, request: dict[str, Any]) -> dict[str, Any]:
+        # What a look-up would find, only the cloud knows. The SDK's typed results take no unknown,
+        # so the id is a text that says what it stands for.
+        return {"echo": True, "outputs": {"id": f"looked-up-by-{request['token']}"}}
 
     def _urn(self, request: dict[str, Any]) -> str:
         stack = self._run.stack
