@@ -8,16 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import sqlalchemy as sa
 from apiflask import APIFlask
 from flask import Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from control_plane.bootstrap import Platform
 from control_plane.entrypoints import api, health, logs, metrics
-from control_plane.kernel.database import Database
 from control_plane.kernel.settings import Settings
-from control_plane.operations.store import operation_table
 from control_plane.surface import auth, registry
 from control_plane.surface.api import headers, limits, openapi, problems
 from control_plane.surface.auth import Authenticator, public
@@ -51,41 +47,6 @@ class Parts:
     ready: dict[str, Callable[[], bool]] = field(default_factory=dict)
     gauges: tuple[metrics.Gauge, ...] = ()
     theme: Any = None
-
-
-def for_platform(platform: Platform, **options: Any) -> APIFlask:  # noqa: ANN401 - of create_app
-    """The application of a platform's services; ``options`` are those of ``create_app``."""
-    parts = Parts(
-        runtime=Runtime(platform.database, platform.clock, platform.secrets),
-        authenticator=platform.authenticator,
-        services=platform.services,
-        ready={
-            "database": lambda: _answers(platform.database),
-            "migrations": platform.is_current,
-        },
-        gauges=(
-            metrics.Gauge(
-                "borough_operations",
-                "Operations by state.",
-                "state",
-                lambda: _operations(platform.database),
-            ),
-        ),
-    )
-    return create_app(parts, platform.settings, **options)
-
-
-def _answers(database: Database) -> bool:
-    with database.transaction():
-        return bool(database.execute(sa.text("SELECT true")).scalar_one())
-
-
-def _operations(database: Database) -> dict[str, float]:
-    state = operation_table.c.state
-    statement = sa.select(state, sa.func.count().label("count")).group_by(state)
-    with database.transaction():
-        rows = database.execute(statement).mappings()
-        return {row["state"]: float(row["count"]) for row in rows}
 
 
 def create_app(
