@@ -231,7 +231,6 @@ class Statement:
 class Charge:
     """A rated quantity of one hour; negative where it takes back an earlier one."""
 
-    id: int
     hour: datetime
     quantity: Decimal
     list_cost: Decimal

@@ -48,10 +48,14 @@ class BillingStore(Protocol):
 
     def price_for(self, terms: Terms, quantity: HourlyQuantity, at: datetime) -> Price | None: ...
 
-    def lock_rating(self) -> None: ...
+    def lock_rating(self) -> None:
+        """Let nothing be rated until the transaction ends."""
+        ...
 
-    def rate(self, window: Interval, run_id: str, at: datetime) -> tuple[int, set[tuple[str, str]]]:
-        """Charge what the records of the window come to, less what was charged.
+    def rate(self, day: Interval, run_id: str, at: datetime) -> tuple[int, set[tuple[str, str]]]:
+        """Charge what the records of a day come to, less what was charged.
+
+        It takes the locks that it needs; a day of which nothing changed is passed over.
 
         Answers the number of new charges and the (account path, currency) pairs they are of.
         """
@@ -74,7 +78,7 @@ class BillingStore(Protocol):
     def issued_lines(self, statement_id: str) -> list[StatementLine]: ...
 
     def issue(
-        self, head: StatementHead, lines: Sequence[StatementLine], until: datetime, at: datetime
+        self, head: StatementHead, lines: Sequence[StatementLine], at: datetime
     ) -> StatementHead: ...
 
     def charges(

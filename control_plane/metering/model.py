@@ -7,6 +7,8 @@ A usage event is a CloudEvent 1.0 (https://github.com/cloudevents/spec) of type
      "quantity": "1.5", "dimensions": {"flavor": "m"}}
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,13 +19,12 @@ from typing import Any
 from control_plane.kernel import canonical
 from control_plane.kernel.errors import Collector, Invalid, Problem
 from control_plane.kernel.text import Text
-from control_plane.kernel.time import Interval, hours_between, parse_instant
+from control_plane.kernel.time import Interval, parse_instant
 
 EVENT_TYPE = "dev.borough.usage.v1"
 SPEC_VERSION = "1.0"
 
-#: Quantities keep this many decimals. Parts of an hour are split by differences of rounded
-#: cumulative sums, so that the parts add up to the whole exactly.
+#: Quantities keep this many decimals.
 QUANTITY_STEP = Decimal("1e-9")
 #: The largest quantity one event may carry; far above any real one, far below the column's limit.
 MAX_QUANTITY = Decimal("1e15")
@@ -68,7 +69,13 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class UsageEvent:
-    """One well-formed usage event; ``payload`` is the event as it was sent."""
+    """One well-formed usage event.
+
+    Attributes:
+        payload: the event as it was sent.
+        payload_hash: the digest of it; equal for the same event sent again, in whatever order its
+            members came.
+    """
 
     source: str
     id: str
@@ -79,6 +86,7 @@ class UsageEvent:
     quantity: Decimal
     dimensions: Mapping[str, str]
     payload: Mapping[str, Any] = field(repr=False)
+    payload_hash: str
 
     @property
     def key(self) -> tuple[str, str]:
@@ -86,26 +94,9 @@ class UsageEvent:
         return self.source, self.id
 
     @property
-    def payload_hash(self) -> str:
-        """Equal for the same event sent again, in whatever order its members came."""
-        return canonical.digest(self.payload)
-
-    def hours(self) -> list[tuple[datetime, Decimal]]:
-        """The quantity by clock hour; for sums, exactly adding up to the whole."""
-        start, end = self.interval.start, self.interval.end
-        if end is None:  # parse_event refuses it
-            return []
-        total = _micros(end - start)
-        parts = []
-        before = Decimal(0)
-        for part in hours_between(start, end):
-            reached = part.end or end
-            after = (self.quantity * _micros(reached - start) / total).quantize(
-                QUANTITY_STEP, ROUND_HALF_EVEN
-            )
-            parts.append((part.start.replace(minute=0, second=0, microsecond=0), after - before))
-            before = after
-        return parts
+    def end(self) -> datetime:
+        """When the use ended; every event has an end."""
+        return self.interval.end or self.interval.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +116,9 @@ class UsageRecord:
     Attributes:
         path: the path of the organisation that pays, at that time.
         hour: the start of the hour, UTC.
+        event_number: the event's number, in the order of arrival.
     """
 
-    id: int
     tenancy_id: str
     path: str
     resource_id: str
@@ -135,6 +126,7 @@ class UsageRecord:
     dimensions: Mapping[str, str]
     hour: datetime
     quantity: Decimal
+    event_number: int
     event_source: str
     event_id: str
 
@@ -245,8 +237,26 @@ def parse_event(value: Any) -> UsageEvent:  # noqa: ANN401 - outside data
         raise Invalid([Problem("data", "is incomplete")])
     return UsageEvent(
         value["source"], value["id"], data["meter"], data["resource"], tenancy,
-        interval, quantity, dimensions, value,
+        interval, quantity, dimensions, value, payload_digest(value),
     )  # fmt: skip
+
+
+def payload_digest(payload: object) -> str:
+    """A digest that is equal for equal JSON: whatever the order of members, and 1.0 is 1.
+
+    Not RFC 8785, which has no numbers above 2**53: what others send must have a digest, too.
+    """
+    text = json.dumps(_whole(payload), sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _whole(value: object) -> object:
+    """The value with whole floats as integers."""
+    if isinstance(value, dict):
+        return {name: _whole(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _interval(data: Mapping[str, Any], found: Collector) -> Interval | None:

@@ -154,7 +154,7 @@ class Metering:
                 if name not in event.dimensions
             )
         reasons.extend(self._resource_doubts(event, context))
-        end = event.interval.end or event.interval.start
+        end = event.end
         if end > context.now + CLOCK_SKEW:
             reasons.append("data.end: is in the future")
         if end < context.now - self._late:
@@ -170,7 +170,7 @@ class Metering:
         reasons = []
         if event.tenancy is not None and event.tenancy != ref.tenancy_id:
             reasons.append("data.tenancy: is not the tenancy of the resource")
-        end = event.interval.end or event.interval.start
+        end = event.end
         if event.interval.start < ref.created_at - CLOCK_SKEW:
             reasons.append("data.start: is before the resource was created")
         if ref.deleted_at is not None and end > ref.deleted_at + CLOCK_SKEW:

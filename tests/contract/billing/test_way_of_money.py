@@ -316,7 +316,16 @@ def test_an_issued_statement_never_changes_and_late_usage_comes_later(city: City
         "DELETE FROM billing_statement_line",
         "UPDATE billing_charge SET quantity = 0",
         "DELETE FROM billing_charge",
-        "UPDATE billing_charge SET statement_line_id = 'x' WHERE statement_line_id IS NOT NULL",
+        "UPDATE billing_charge SET step_id = 0",
+        "UPDATE billing_charge_day SET quantity = 0",
+        "DELETE FROM billing_charge_day",
+        "UPDATE billing_tariff SET unit_price = 0",
+        "UPDATE billing_rating_step SET records = 0",
+        "UPDATE billing_price SET unit_price = 0",
+        "DELETE FROM billing_terms",
+        "UPDATE metering_record SET quantity = 0",
+        "DELETE FROM metering_event",
+        "DELETE FROM metering_series",
     ):
         with (
             pytest.raises(DBAPIError, match=r"never changes|append-only"),

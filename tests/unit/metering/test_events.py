@@ -1,5 +1,7 @@
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from control_plane.metering.model import (
     clip,
     event_of,
     parse_event,
+    payload_digest,
     quantity_of,
 )
 
@@ -37,25 +40,37 @@ def event(**data: Any) -> dict[str, Any]:
     }
 
 
-def test_an_interval_is_split_by_clock_hours() -> None:
-    parts = parse_event(event()).hours()
-    assert [hour.hour for hour, _ in parts] == [9, 10, 11]
-    assert parts[1][1] == Decimal("1.000000000")
-    assert sum(q for _, q in parts) == Decimal("2.583333333")
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)  # fmt: skip
 
 
-@given(
-    minutes=st.integers(0, 200),
-    length=st.integers(1, 60 * 60 * 24 * 10),
-    quantity=st.decimals(0, 10**6, places=9),
-)
-def test_the_hours_add_up_exactly(minutes: int, length: int, quantity: Decimal) -> None:
-    start = START + timedelta(minutes=minutes)
-    end = start + timedelta(seconds=length)
-    parsed = parse_event(
-        event(start=start.isoformat(), end=end.isoformat(), quantity=str(quantity))
-    )
-    assert sum((q for _, q in parsed.hours()), Decimal(0)) == quantity
+@given(json_values)
+def test_equal_json_has_equal_digests(value: object) -> None:
+    assert payload_digest(value) == payload_digest(json.loads(json.dumps(value)))
+    assert payload_digest({"a": value, "b": 1}) == payload_digest({"b": 1.0, "a": value})
+
+
+@given(json_values, json_values)
+def test_other_json_has_another_digest(one: object, other: object) -> None:
+    same = json.dumps(_typed(one), sort_keys=True) == json.dumps(_typed(other), sort_keys=True)
+    assert (payload_digest(one) == payload_digest(other)) is same
+
+
+def _typed(value: object) -> object:
+    """Numbers by their value, for 1 == 1.0 == True in Python."""
+    if isinstance(value, dict):
+        return {k: _typed(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_typed(v) for v in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return ["number", str(Fraction(value))]
+    return value
 
 
 def test_every_wrong_member_is_named_at_once() -> None:

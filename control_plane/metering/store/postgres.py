@@ -1,19 +1,15 @@
-"""Metering in PostgreSQL.
-
-Events and records are only ever added. Records are partitioned by month of their hour; a month's
-partition is made when the first record of it arrives.
-"""
+"""The metering store."""
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel import canonical, ids
-from control_plane.kernel.database import Database, metadata, on_create
+from control_plane.kernel import ids
+from control_plane.kernel.database import Database
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.kernel.text import Text
 from control_plane.kernel.time import Interval
@@ -26,122 +22,57 @@ from control_plane.metering.model import (
     UsageEvent,
     UsageRecord,
     Watermark,
+    payload_digest,
+)
+from control_plane.metering.store.tables import (
+    conflict_table,
+    event_table,
+    hourly_view,
+    meter_table,
+    quarantine_table,
+    record_table,
+    series_table,
+    watermark_table,
 )
 
-_INSTANT = sa.DateTime(timezone=True)
-_QUANTITY = sa.Numeric(30, 9)
-
-meter_table = sa.Table(
-    "metering_meter",
-    metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("title", postgresql.JSONB, nullable=False),
-    sa.Column("unit", sa.Text, nullable=False),
-    sa.Column("aggregation", sa.Text, nullable=False),
-    sa.Column("dimensions", postgresql.ARRAY(sa.Text), nullable=False),
-    sa.Column("billable", sa.Boolean, nullable=False),
-    sa.CheckConstraint("aggregation IN ('sum', 'max')", name="aggregation"),
+_ENSURE_MONTHS = sa.text(
+    "SELECT borough_ensure_month('metering_record', m)"
+    " FROM unnest(CAST(:months AS timestamptz[])) AS m"
 )
 
-event_table = sa.Table(
-    "metering_event",
-    metadata,
-    sa.Column("source", sa.Text, primary_key=True),
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("payload_hash", sa.Text, nullable=False),
-    sa.Column("payload", postgresql.JSONB, nullable=False),
-    sa.Column("received_at", _INSTANT, nullable=False),
-)
+# Series are few and come rarely: those that are there are found before anything is written.
+_ADD_SERIES = sa.text("""
+INSERT INTO metering_series (path, tenancy_id, resource_id, meter, dimensions)
+SELECT DISTINCT path, tenancy_id, resource_id, meter, dimensions
+FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+  AS r(path text, tenancy_id text, resource_id text, meter text, dimensions jsonb)
+WHERE NOT EXISTS (
+  SELECT FROM metering_series s
+  WHERE s.resource_id = r.resource_id AND s.meter = r.meter AND s.dimensions = r.dimensions
+    AND s.tenancy_id = r.tenancy_id AND s.path = r.path)
+ORDER BY resource_id, meter, dimensions, tenancy_id, path
+ON CONFLICT DO NOTHING""")
 
-conflict_table = sa.Table(
-    "metering_conflict",
-    metadata,
-    sa.Column("source", sa.Text, primary_key=True),
-    sa.Column("event_id", sa.Text, primary_key=True),
-    sa.Column("payload_hash", sa.Text, primary_key=True),
-    sa.Column("payload", postgresql.JSONB, nullable=False),
-    sa.Column("pushed_by", sa.Text, nullable=False),
-    sa.Column("received_at", _INSTANT, nullable=False),
-)
-
-quarantine_table = sa.Table(
-    "metering_quarantine",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("event_id", sa.Text, nullable=False),
-    sa.Column("payload", postgresql.JSONB, nullable=False),
-    sa.Column("payload_hash", sa.Text, nullable=False, unique=True),
-    sa.Column("reasons", postgresql.ARRAY(sa.Text), nullable=False),
-    sa.Column("pushed_by", sa.Text, nullable=False),
-    sa.Column("received_at", _INSTANT, nullable=False),
-    sa.Column("released_at", _INSTANT),
-)
-
-record_table = sa.Table(
-    "metering_record",
-    metadata,
-    sa.Column("hour", _INSTANT, primary_key=True),
-    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("path", sa.Text, nullable=False),
-    sa.Column("tenancy_id", sa.Text, nullable=False),
-    sa.Column("resource_id", sa.Text, nullable=False),
-    sa.Column("meter", sa.Text, nullable=False),
-    sa.Column("dimensions", postgresql.JSONB, nullable=False),
-    sa.Column("quantity", _QUANTITY, nullable=False),
-    sa.Column("event_source", sa.Text, nullable=False),
-    sa.Column("event_id", sa.Text, nullable=False),
-    sa.Index("ix_metering_record_resource_id_hour", "resource_id", "hour"),
-    sa.Index("ix_metering_record_path_hour", "path", "hour"),
-    postgresql_partition_by="RANGE (hour)",
-)
-
-watermark_table = sa.Table(
-    "metering_watermark",
-    metadata,
-    sa.Column("region_id", sa.Text, primary_key=True),
-    sa.Column("collected_until", _INSTANT),
-    sa.Column("tried_at", _INSTANT),
-    sa.Column("succeeded_at", _INSTANT),
-    sa.Column("error", sa.Text),
-)
-
-# Two first arrivals of a month may race: the lock lets one make the partition.
-_PARTITIONS = """
-CREATE FUNCTION borough_ensure_month(parent text, month timestamptz) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-  first timestamptz := date_trunc('month', month, 'UTC');
-  name text := parent || '_' || to_char(first AT TIME ZONE 'UTC', 'YYYYMM');
-BEGIN
-  IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
-  PERFORM pg_advisory_xact_lock(hashtextextended('partition ' || parent, 0));
-  IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
-  EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
-                 name, parent, first, first + interval '1 month');
-END $$
-"""
-
-# What is charged: the parts of an hour, put together as their meter says.
-_HOURLY = """
-CREATE VIEW metering_hourly AS
-SELECT r.path, r.tenancy_id, r.resource_id, r.meter, r.dimensions, r.hour,
-       CASE WHEN m.aggregation = 'max' THEN max(r.quantity) ELSE sum(r.quantity) END AS quantity
-FROM metering_record r JOIN metering_meter m ON m.name = r.meter
-GROUP BY r.path, r.tenancy_id, r.resource_id, r.meter, r.dimensions, r.hour, m.aggregation
-"""
-on_create(record_table, _PARTITIONS)
-on_create(record_table, _HOURLY)
-
-#: The view as a table to select from; it is no table of the metadata.
-hourly_view = sa.Table(
-    "metering_hourly",
-    sa.MetaData(),
-    *(sa.Column(name, sa.Text) for name in ("path", "tenancy_id", "resource_id", "meter")),
-    sa.Column("dimensions", postgresql.JSONB),
-    sa.Column("hour", _INSTANT),
-    sa.Column("quantity", _QUANTITY),
-)
+# The events that nobody kept before, and the hours of each.
+_ADD_EVENTS = sa.text("""
+WITH sent AS MATERIALIZED (
+  SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+    AS r(source text, id text, payload_hash text, payload jsonb, path text, tenancy_id text,
+         resource_id text, meter text, dimensions jsonb, since timestamptz, until timestamptz,
+         quantity numeric)
+), made AS (
+  INSERT INTO metering_event (source, id, payload_hash, payload, received_at)
+  SELECT source, id, payload_hash, payload, :received_at FROM sent
+  ON CONFLICT (source, id) DO NOTHING RETURNING source, id, number
+), records AS (
+  INSERT INTO metering_record (hour, event_number, series_id, quantity)
+  SELECT p.hour, made.number, s.id, p.part
+  FROM made JOIN sent USING (source, id)
+  JOIN metering_series s
+    ON s.resource_id = sent.resource_id AND s.meter = sent.meter
+   AND s.dimensions = sent.dimensions AND s.tenancy_id = sent.tenancy_id AND s.path = sent.path
+  CROSS JOIN LATERAL metering_split(sent.since, sent.until, sent.quantity) p
+) SELECT source, id FROM made""")
 
 
 class PostgresMetering:
@@ -191,64 +122,12 @@ class PostgresMetering:
             return {}
         # Sorted, so that two batches with the same keys wait for each other and never deadlock.
         ordered = sorted(events, key=lambda pair: pair[0].key)
-        made = self._db.execute(
-            sa.text("""
-            INSERT INTO metering_event (source, id, payload_hash, payload, received_at)
-            SELECT source, id, payload_hash, payload, :received_at
-            FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-              AS r(source text, id text, payload_hash text, payload jsonb)
-            ON CONFLICT (source, id) DO NOTHING RETURNING source, id"""),
-            {
-                "received_at": received_at,
-                "rows": json.dumps(
-                    [
-                        {
-                            "source": e.source,
-                            "id": e.id,
-                            "payload_hash": e.payload_hash,
-                            "payload": e.payload,
-                        }
-                        for e, _ in ordered
-                    ]
-                ),
-            },
-        )
+        rows = json.dumps([_row(event, ref) for event, ref in ordered], ensure_ascii=False)
+        self._db.execute(_ENSURE_MONTHS, {"months": _months(event for event, _ in ordered)})
+        self._db.execute(_ADD_SERIES, {"rows": rows})
+        made = self._db.execute(_ADD_EVENTS, {"rows": rows, "received_at": received_at})
         fresh = {(row.source, row.id) for row in made}
-        self._add_records([pair for pair in ordered if pair[0].key in fresh])
         return self.known([e.key for e, _ in ordered if e.key not in fresh])
-
-    def _add_records(self, events: Sequence[tuple[UsageEvent, ResourceRef]]) -> None:
-        rows = [
-            {
-                "hour": hour.isoformat(),
-                "path": ref.path,
-                "tenancy_id": ref.tenancy_id,
-                "resource_id": ref.id,
-                "meter": event.meter,
-                "dimensions": dict(event.dimensions),
-                "quantity": str(quantity),
-                "event_source": event.source,
-                "event_id": event.id,
-            }
-            for event, ref in events
-            for hour, quantity in event.hours()
-        ]
-        if not rows:
-            return
-        for month in sorted({row["hour"][:7] for row in rows}):  # type: ignore[index]
-            self._db.execute(
-                sa.text("SELECT borough_ensure_month('metering_record', CAST(:m AS timestamptz))"),
-                {"m": f"{month}-01T00:00:00+00:00"},
-            )
-        self._db.execute(
-            sa.text("""
-            INSERT INTO metering_record (hour, path, tenancy_id, resource_id, meter, dimensions,
-                                         quantity, event_source, event_id)
-            SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-              AS r(hour timestamptz, path text, tenancy_id text, resource_id text, meter text,
-                   dimensions jsonb, quantity numeric, event_source text, event_id text)"""),
-            {"rows": json.dumps(rows)},
-        )
 
     def known(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         if not keys:
@@ -289,7 +168,7 @@ class PostgresMetering:
             source=str(parts.get("source", ""))[:512],
             event_id=str(parts.get("id", ""))[:512],
             payload=payload,
-            payload_hash=canonical.digest([payload, pushed_by]),
+            payload_hash=payload_digest([payload, pushed_by]),
             reasons=list(reasons),
             pushed_by=pushed_by,
             received_at=received_at,
@@ -332,16 +211,36 @@ class PostgresMetering:
         window: Interval,
         request: PageRequest,
     ) -> Page[UsageRecord]:
-        t = record_table.c
-        query = sa.select(record_table).where(*_chosen(t, paths, filters, window))
+        t = sa.join(record_table, series_table, series_table.c.id == record_table.c.series_id)
+        r, s, e = record_table.c, series_table.c, event_table.c
+        chosen = _chosen(s, r.hour, paths, filters, window)
         after = request.key(2)
         if after is not None:
-            query = query.where(
-                sa.tuple_(t.hour, t.id) > sa.tuple_(datetime.fromisoformat(after[0]), int(after[1]))
+            chosen.append(
+                sa.tuple_(r.hour, r.event_number)
+                > sa.tuple_(datetime.fromisoformat(after[0]), int(after[1]))
             )
-        rows = self._db.execute(query.order_by(t.hour, t.id).limit(request.limit + 1))
+        page = (
+            sa.select(r.hour, r.event_number, r.series_id, r.quantity)
+            .select_from(t)
+            .where(*chosen)
+            .order_by(r.hour, r.event_number)
+            .limit(request.limit + 1)
+            .subquery("page")
+        )
+        # Names and events are looked up for the page's rows only.
+        rows = self._db.execute(
+            sa.select(
+                *(s.tenancy_id, s.path, s.resource_id, s.meter, s.dimensions),
+                *(page.c.hour, page.c.quantity, page.c.event_number),
+                *(e.source.label("event_source"), e.id.label("event_id")),
+            )
+            .join(series_table, s.id == page.c.series_id)
+            .join(event_table, e.number == page.c.event_number)
+            .order_by(page.c.hour, page.c.event_number)
+        )
         found = [UsageRecord(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
-        return page_of(found, request, lambda item: (item.hour.isoformat(), str(item.id)))
+        return page_of(found, request, lambda item: (item.hour.isoformat(), str(item.event_number)))
 
     def usage(
         self, paths: Sequence[str], filters: Mapping[str, str], window: Interval
@@ -352,7 +251,7 @@ class PostgresMetering:
                 *(h.tenancy_id, h.resource_id, h.meter, h.dimensions),
                 sa.func.sum(h.quantity).label("quantity"),
             )
-            .where(*_chosen(h, paths, filters, window))
+            .where(*_chosen(h, h.hour, paths, filters, window))
             .group_by(h.tenancy_id, h.resource_id, h.meter, h.dimensions)
             .order_by(h.tenancy_id, h.resource_id, h.meter, h.dimensions)
         )
@@ -396,18 +295,47 @@ class PostgresMetering:
 
 def _chosen(
     t: Any,  # noqa: ANN401 - the columns of a table or view
+    hour: sa.ColumnElement[datetime],
     paths: Sequence[str],
     filters: Mapping[str, str],
     window: Interval,
 ) -> list[sa.ColumnElement[bool]]:
     chosen: list[sa.ColumnElement[bool]] = [
         sa.or_(sa.false(), *(t.path.startswith(path, autoescape=True) for path in paths)),
-        t.hour >= window.start,
+        hour >= window.start,
     ]
     if window.end is not None:
-        chosen.append(t.hour < window.end)
+        chosen.append(hour < window.end)
     chosen.extend(t[name] == value for name, value in filters.items())
     return chosen
+
+
+def _row(event: UsageEvent, ref: ResourceRef) -> dict[str, Any]:
+    return {
+        "source": event.source,
+        "id": event.id,
+        "payload_hash": event.payload_hash,
+        "payload": event.payload,
+        "path": ref.path,
+        "tenancy_id": ref.tenancy_id,
+        "resource_id": ref.id,
+        "meter": event.meter,
+        "dimensions": event.dimensions,
+        "since": event.interval.start.isoformat(),
+        "until": event.end.isoformat(),
+        "quantity": str(event.quantity),
+    }
+
+
+def _months(events: Iterable[UsageEvent]) -> list[datetime]:
+    """The first instants of the months in which the events have hours."""
+    months: set[datetime] = set()
+    for event in events:
+        at = event.interval.start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        while at < event.end:
+            months.add(at)
+            at = (at + timedelta(days=31)).replace(day=1)
+    return sorted(months)
 
 
 def _quarantined(row: sa.Row[Any]) -> QuarantinedEvent:
