@@ -1,9 +1,11 @@
-"""Real worker processes for tests: started, killed at a point, paused, ended."""
+"""Real worker processes for tests: started, killed at a point, paused, ended.
 
+They are forked from a server that has loaded everything already, so that one starts in a moment.
+"""
+
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,22 +13,35 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).parents[2]
+from tests.harness import worker
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["tests.harness.worker"])
 
 
 class WorkerProcess:
     """A worker of ``tests.harness.worker``; its log is in ``log``."""
 
     def __init__(self, url: str, entry: str, name: str, folder: Path, *options: str) -> None:
-        self.log = folder / f"{name}.log"
-        self.trace = folder / f"{name}.trace"
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.harness.worker", url, entry, name,
-                 "--trace", str(self.trace), *options],
-                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, "PYTHONWARNINGS": "default"},
-            )  # fmt: skip
+        number = len(list(folder.glob(f"{name}-*.log")))
+        self.log = folder / f"{name}-{number}.log"
+        self.trace = folder / f"{name}-{number}.trace"
+        self.log.touch()
+        self._process = _context.Process(
+            target=worker.main,
+            args=(url, entry, name, "--trace", str(self.trace), *options),
+            kwargs={"log": str(self.log)},
+        )
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.is_alive()
 
     def passed(self) -> list[str]:
         """The points that it has passed, in order."""
@@ -34,31 +49,32 @@ class WorkerProcess:
 
     def wait_killed(self, timeout: float = 60) -> None:
         """Until it has got the SIGKILL that it was told to give itself."""
-        code = self.process.wait(timeout)
-        assert code == -signal.SIGKILL, (code, self.log.read_text()[-3000:])
+        self._process.join(timeout)
+        assert self._process.exitcode == -signal.SIGKILL, self._story()
 
     def wait_paused(self, timeout: float = 60) -> None:
         """Until it has stopped itself."""
-        process = psutil.Process(self.process.pid)
+        process = psutil.Process(self.pid)
         wait_until(lambda: process.status() == psutil.STATUS_STOPPED, timeout)
 
     def wake(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        self._process.kill()
+        self._process.join()
 
     def end(self) -> int:
-        """Ask it to end and wait for that."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.terminate()
-        try:
-            return self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise
+        """Ask it to end and wait for that; answers its exit status."""
+        if self._process.is_alive():
+            self.wake()
+            self._process.terminate()
+        self._process.join(30)
+        assert self._process.exitcode is not None, self._story()
+        return self._process.exitcode
+
+    def _story(self) -> str:
+        return f"status {self._process.exitcode}\n{self.log.read_text()[-3000:]}"
 
 
 @contextmanager
@@ -75,7 +91,7 @@ def workers(url: str, entry: str, folder: Path) -> Iterator[Callable[..., Worker
         yield start
     finally:
         for process in started:
-            if process.process.poll() is None:
+            if process.running:
                 process.kill()
 
 

@@ -9,6 +9,8 @@ jobs by kind and the schedules. Each point that is passed is written to the trac
 process gets SIGKILL. ``--pause STEP:POINT`` stops it there with SIGSTOP.
 """
 
+# ruff: noqa: SLF001 - the points are put around the step runner from outside, on purpose
+
 import argparse
 import importlib
 import logging
@@ -97,7 +99,12 @@ def install(points: Points) -> None:
     worker.Worker._finish = finish_with_points  # type: ignore[method-assign]
 
 
-def main() -> None:
+def main(*arguments: str, log: str = "") -> None:
+    """Be a worker until asked to end."""
+    if log:
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(handle, 1)
+        os.dup2(handle, 2)
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
     parser.add_argument("entry")
@@ -108,8 +115,8 @@ def main() -> None:
     parser.add_argument("--heartbeat", type=float, default=0.2)
     parser.add_argument("--lease", type=float, default=1.0)
     parser.add_argument("--concurrency", type=int, default=4)
-    chosen = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    chosen = parser.parse_args(arguments or None)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
     install(Points(chosen.kill, chosen.pause, chosen.trace))
     database = Database(chosen.url)
     module, _, function = chosen.entry.partition(":")
@@ -122,7 +129,8 @@ def main() -> None:
         drain_seconds=5,
     )
     made = worker.Worker(database, SystemClock(), jobs, schedules, options)
-    signal.signal(signal.SIGTERM, lambda *_: made.end())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: made.end())
     made.run()
     sys.stderr.flush()
     os._exit(0)

@@ -103,9 +103,9 @@ class Waiting:
             Failure: it did not succeed, or not in time.
         """
         path = f"/operations/{operation_id}"
-        operation: dict[str, Any] = client.get(path)
         if not self.wanted:
-            return operation
+            found: dict[str, Any] = client.get(path)
+            return found
         end = None if self.timeout is None else time.monotonic() + self.timeout
         with self._display() as display:
             operation = _watch(client, path, display, end)

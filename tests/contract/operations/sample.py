@@ -1,12 +1,14 @@
 """A workflow of three steps whose effects are rows outside of operations, for the worker tests."""
 
+import os
 import time
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from control_plane.kernel.database import Database
-from control_plane.kernel.errors import Conflict, Invalid, Problem, Unavailable
+from control_plane.kernel.errors import BoroughError, Conflict, Invalid, Problem, Unavailable
 from control_plane.kernel.time import Clock
 from control_plane.operations.jobs import Context, Job, Schedule
 
@@ -28,8 +30,6 @@ class World:
         self._database = database
 
     def make(self, ctx: Context, step: str) -> dict[str, str]:
-        import os  # noqa: PLC0415
-
         key = f"{ctx.operation_id}/{step}"
         with self._database.transaction():
             self._database.execute(
@@ -43,14 +43,18 @@ class World:
         return {"made": key}
 
 
-def jobs(database: Database, _clock: Clock) -> tuple[dict[str, Job], list[Schedule]]:
-    world = World(database)
+class Handlers:
+    """One of each way that an operation can go."""
 
-    def build(ctx: Context) -> dict[str, Any]:
-        made = [ctx.step(step, lambda step=step: world.make(ctx, step)) for step in STEPS]
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._world = World(database)
+
+    def build(self, ctx: Context) -> dict[str, Any]:
+        made = [ctx.step(step, partial(self._world.make, ctx, step)) for step in STEPS]
         return {"made": [item["made"] for item in made]}
 
-    def slow(ctx: Context) -> str:
+    def slow(self, ctx: Context) -> str:
         def wait() -> str:
             for _ in range(int(ctx.inputs.get("ticks", 200))):
                 if ctx.cancelled():
@@ -60,46 +64,54 @@ def jobs(database: Database, _clock: Clock) -> tuple[dict[str, Job], list[Schedu
 
         ctx.step("wait", wait)
         try:
-            ctx.step("after", lambda: world.make(ctx, "after"))
+            ctx.step("after", partial(self._world.make, ctx, "after"))
         finally:
-            ctx.cleanup("tidy", lambda: world.make(ctx, "tidy"))
+            ctx.cleanup("tidy", partial(self._world.make, ctx, "tidy"))
         return "done"
 
-    def fenced(ctx: Context) -> str:
+    def fenced(self, ctx: Context) -> str:
         def write() -> str:
-            with database.transaction():
+            with self._database.transaction():
                 ctx.fence()
-                world.make(ctx, "write")
+                self._world.make(ctx, "write")
             return "written"
 
         return str(ctx.step("write", write))
 
-    def fail(ctx: Context) -> None:
-        def refuse() -> None:
-            how = ctx.inputs["how"]
-            if how == "conflict":
-                raise Conflict("the thing is taken", by="somebody")
-            if how == "invalid":
-                raise Invalid([Problem("a", "is wrong"), Problem("b", "is missing", "required")])
-            if how == "unavailable":
-                raise Unavailable("nobody is there", retry_after=0.01)
-            raise RuntimeError("secret detail of a defect")
-
+    def fail(self, ctx: Context) -> None:
         try:
-            ctx.step("refuse", refuse, patience=0.05)
+            ctx.step("refuse", lambda: refuse(ctx.inputs["how"]), patience=0.05)
         except Conflict:
-            ctx.cleanup("undo", lambda: world.make(ctx, "undo"))
+            ctx.cleanup("undo", partial(self._world.make, ctx, "undo"))
             raise
 
+    def tick(self) -> None:
+        with self._database.transaction():
+            self._database.execute(sa.text("INSERT INTO sample_call (step) VALUES ('tick')"))
+
+
+def refuse(how: str) -> None:
+    if how == "conflict":
+        raise Conflict("the thing is taken", by="somebody")
+    if how == "invalid":
+        raise Invalid([Problem("a", "is wrong"), Problem("b", "is missing", "required")])
+    if how == "unavailable":
+        raise Unavailable("nobody is there", retry_after=0.01)
+    if how == "own":
+        raise OwnError("our own way", reason="own")
+    raise RuntimeError("secret detail of a defect")
+
+
+class OwnError(BoroughError):
+    code = "own_way"
+
+
+def jobs(database: Database, _clock: Clock) -> tuple[dict[str, Job], list[Schedule]]:
+    made = Handlers(database)
     handlers = {
-        "sample.build": Job(build, STEPS),
-        "sample.slow": Job(slow, ("wait", "after", "tidy")),
-        "sample.fenced": Job(fenced, ("write",)),
-        "sample.fail": Job(fail, ("refuse",)),
+        "sample.build": Job(made.build, STEPS),
+        "sample.slow": Job(made.slow, ("wait", "after", "tidy")),
+        "sample.fenced": Job(made.fenced, ("write",)),
+        "sample.fail": Job(made.fail, ("refuse",)),
     }
-
-    def tick() -> None:
-        with database.transaction():
-            database.execute(sa.text("INSERT INTO sample_call (step) VALUES ('tick')"))
-
-    return handlers, [Schedule("sample.tick", 0.5, tick)]
+    return handlers, [Schedule("sample.tick", 0.5, made.tick)]

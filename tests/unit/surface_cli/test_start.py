@@ -1,0 +1,67 @@
+"""``borough`` starts fast: what it does not need is not loaded."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from control_plane.entrypoints.cli.main import _MEMBERS, _SECTIONS
+
+_HEAVY = {
+    "flask", "apiflask", "sqlalchemy", "psycopg", "pydantic", "pulumi", "dbos", "alembic",
+    "cryptography", "rich", "yaml", "openstack", "kubernetes",
+}  # fmt: skip
+_PROBE = """
+import json, resource, sys
+from control_plane.entrypoints.cli.main import borough
+try:
+    borough(sys.argv[1:], prog_name="borough")
+except SystemExit:
+    pass
+used = resource.getrusage(resource.RUSAGE_SELF)
+loaded = sorted({name.partition(".")[0] for name in sys.modules})
+print(json.dumps([loaded, used.ru_utime + used.ru_stime]), file=sys.stderr)
+"""
+
+
+def _start(*arguments: str) -> tuple[set[str], float, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROBE, *arguments],
+        capture_output=True, text=True, check=True, env={**os.environ, "BOROUGH_TOKEN": "t"},
+    )  # fmt: skip
+    loaded, seconds = json.loads(done.stderr.splitlines()[-1])
+    return set(loaded), seconds, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("operation", "list", "--url", "http://127.0.0.1:1"), ("context", "list")],
+)
+def test_what_a_client_does_not_need_is_not_loaded(arguments: tuple[str, ...]) -> None:
+    loaded, _, _ = _start(*arguments)
+    assert not loaded & _HEAVY
+    if arguments == ("--help",):
+        assert "urllib3" not in loaded
+
+
+def test_every_command_is_in_one_section_of_the_help() -> None:
+    shown = [name for names in _SECTIONS.values() for name in names]
+    assert sorted(shown) == sorted(_MEMBERS)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell: str) -> None:
+    assert "_BOROUGH_COMPLETE" in _start("completion", shell)[2]
+
+
+def test_completing_a_name_loads_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROBE],
+        capture_output=True, text=True, check=True,
+        env={**os.environ, "_BOROUGH_COMPLETE": "bash_complete", "COMP_WORDS": "borough oper",
+             "COMP_CWORD": "1"},
+    )  # fmt: skip
+    assert done.stdout.split() == ["plain,operation"]
+    assert not set(json.loads(done.stderr.splitlines()[-1])[0]) & _HEAVY
