@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from control_plane.access.authenticator import AccessAuthenticator
@@ -20,14 +20,14 @@ from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
 from control_plane.adapters.pulumi.engine import PulumiEngine
-from control_plane.adapters.pulumi.openstack_lookup import find_openstack
+from control_plane.adapters.pulumi.recovery import Pending
 from control_plane.adapters.stack_locks import StackLocks
 from control_plane.billing import jobs as billing_jobs
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
 from control_plane.bootstrap.links import LateProvenance, MeteredRegions, Resources
 from control_plane.kernel.database import Database
-from control_plane.kernel.errors import Invalid, Problem
+from control_plane.kernel.errors import Conflict, Invalid, Problem
 from control_plane.kernel.outbox import Outbox
 from control_plane.kernel.secretbox import SecretBox, load_ring, parse_ring
 from control_plane.kernel.settings import Settings
@@ -83,6 +83,27 @@ class Platform:
     def is_current(self) -> bool:
         """Whether the database has the newest schema; for readiness."""
         return schema.is_current(self.database)
+
+    def shift_clock(self, at: datetime) -> None:
+        """Let it be ``at`` now, in all processes of the platform; for demonstrations.
+
+        Raises:
+            Conflict: the settings do not allow simulated time.
+        """
+        self._shiftable().shift_to(at)
+
+    def reset_clock(self) -> None:
+        """Let it be the true time again.
+
+        Raises:
+            Conflict: the settings do not allow simulated time.
+        """
+        self._shiftable().reset()
+
+    def _shiftable(self) -> ShiftableClock:
+        if not isinstance(self.clock, ShiftableClock):
+            raise Conflict("the platform's time is real: BOROUGH_SIMULATED_TIME is off")
+        return self.clock
 
     def jobs(self) -> dict[str, Job]:
         """What a worker can do, by kind of operation."""
@@ -279,12 +300,20 @@ def _engines(
         database=database,
         key=secrets.derive("engine mask"),
         locks=locks,
-        lookups={"openstack:": find_openstack},
+        lookups={"openstack:": _find_openstack},
     )
     return {
         EngineKind.EMBEDDED: EmbeddedEngine(programs, database, clock, secrets, locks),
         EngineKind.PULUMI: pulumi,
     }
+
+
+def _find_openstack(pending: Pending) -> str | None:
+    from control_plane.adapters.pulumi.openstack_lookup import (  # noqa: PLC0415 - 0.7 s of imports
+        find_openstack,
+    )
+
+    return find_openstack(pending)
 
 
 def _collectors(
