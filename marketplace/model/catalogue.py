@@ -94,8 +94,18 @@ class Plan:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
-    def check_limits(self, inputs: Mapping[str, Any], found: Collector) -> None:
-        """Note every input that is outside this plan's limits."""
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The inputs that make this plan what it is: preset, and not left open by limits."""
+        return frozenset(self.inputs) - frozenset(self.limits)
+
+    def check_inputs(self, inputs: Mapping[str, Any], found: Collector) -> None:
+        """Note every input that is outside this plan's limits, or that makes it another plan."""
+        for name in sorted(self.fixed):
+            same = inputs.get(name, self.inputs[name]) == self.inputs[name]
+            found.check(
+                same, f"inputs.{name}", f"is {self.inputs[name]} in plan {self.name.en}", "fixed"
+            )
         for name, (low, high) in self.limits.items():
             value = inputs.get(name)
             if isinstance(value, bool) or not isinstance(value, int | float):

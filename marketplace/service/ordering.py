@@ -365,7 +365,7 @@ class Ordering(Catalogue, Procurement):
         self._check_term(wish, contract, found)
         inputs = _merged(plan, instance, wish)
         if plan is not None and wish.kind is not OrderKind.DELETE:
-            plan.check_limits(inputs, found)
+            plan.check_inputs(inputs, found)
         if wish.kind is OrderKind.APPLY:
             self._check_name(wish, tenancy, region, found)
         if instance is not None:

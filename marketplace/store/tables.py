@@ -242,9 +242,10 @@ _KEEP = sa.DDL(  # type: ignore[no-untyped-call]
     """
 CREATE FUNCTION marketplace_keep() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF TG_TABLE_NAME = 'marketplace_approval' AND TG_OP = 'UPDATE' AND OLD.lapsed_at IS NULL
-     AND to_jsonb(OLD) - 'lapsed_at' = to_jsonb(NEW) - 'lapsed_at' THEN
-    RETURN NEW;
+  IF TG_TABLE_NAME = 'marketplace_approval' AND TG_OP = 'UPDATE' THEN
+    IF OLD.lapsed_at IS NULL AND to_jsonb(OLD) - 'lapsed_at' = to_jsonb(NEW) - 'lapsed_at' THEN
+      RETURN NEW;
+    END IF;
   END IF;
   RAISE EXCEPTION '%% is append-only', TG_TABLE_NAME;
 END $$"""
