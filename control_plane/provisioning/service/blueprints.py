@@ -40,7 +40,7 @@ from control_plane.provisioning.ports import (
 )
 from control_plane.provisioning.service.core import Core, Place, pending_place
 
-_FILES = ("blueprint.yaml", "Pulumi.yaml", "__main__.py")
+_FILES = ("blueprint.yaml", "Pulumi.yaml", "__main__.py", "README.md")
 _SAMPLE_ID = "dep_sample00000000000000000000000"
 _SIZES = {"s": (1, 2), "m": (2, 4), "l": (4, 8), "xl": (8, 16)}
 

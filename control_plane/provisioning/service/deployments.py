@@ -13,6 +13,7 @@ from control_plane.kernel.actor import Actor
 from control_plane.kernel.errors import (
     BoroughError,
     Conflict,
+    Forbidden,
     Invalid,
     NeedsApproval,
     NotFound,
@@ -280,9 +281,9 @@ class Deployments(Core):
         """
         with self._db.transaction():
             there = self._seen(actor, deployment_id, "deployment.reveal")
-            if there.is_landing:
-                # Who holds a project's own credentials goes around orders and quotas.
-                policy.require(actor, "region.add", policy.ROOT)
+            # Who holds a project's own credentials goes around orders and quotas.
+            if there.is_landing and not policy.allows(actor, "region.add", policy.ROOT):
+                raise Forbidden("only the platform sees a tenancy's own credentials")
             names = list(there.secret_outputs)
             self._note(actor, "deployment.reveal", there.id, there.path, {"outputs": names})
         return {**there.outputs, **self._secret_outputs(there.id)}

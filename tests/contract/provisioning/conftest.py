@@ -1,13 +1,16 @@
 """Provisioning over a real database, the embedded engine and the bundled blueprints."""
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from control_plane.adapters.embedded.engine import EmbeddedEngine
+from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.stack_locks import StackLocks
 from control_plane.kernel import ids
@@ -26,6 +29,7 @@ from control_plane.provisioning.store import PostgresProvisioning
 from control_plane.tenancy.model import Tenancy
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
+from tests.conftest import SettableClock
 from tests.fakes.audit import FakeAudit
 
 BLUEPRINTS = Path(__file__).parents[3] / "blueprints"
@@ -84,6 +88,7 @@ class World:
     health: Tenancy
     water: Tenancy
     probes: dict[str, RegionProbe]
+    store: PostgresProvisioning
     events: list[EngineEvent] = field(default_factory=list)
 
     def plan(self, **changed: Any) -> Plan:
@@ -116,23 +121,19 @@ class World:
         )
 
 
-
-@pytest.fixture
-def empty(
-    database: Database, clock: Clock, host: ProgramHost, tmp_path: Path
-) -> dict[str, Any]:
-    """What a world is made of, nothing published and no region."""
+def parts(database: Database, clock: Clock, host: ProgramHost, cache: Path) -> dict[str, Any]:
+    """What a world is made of."""
     audit = FakeAudit()
     box = SecretBox([b"k" * 32])
-    engine = EmbeddedEngine(host, database, clock, box, StackLocks(database.url))
+    locks = StackLocks(database.url)
+    engine = EmbeddedEngine(host, database, clock, box, locks)
     tenancies = TenancyService(PostgresTenancy(database), database, clock, audit)
     operations = Operations(PostgresOperations(database), database, clock, audit)
     probes: dict[str, RegionProbe] = {}
-    cache = tmp_path / "blueprints"
-    tmp_path.chmod(0o755)
+    store = PostgresProvisioning(database)
     service = Provisioning(
         Collaborators(
-            store=PostgresProvisioning(database),
+            store=store,
             db=database,
             clock=clock,
             audit=audit,
@@ -153,28 +154,55 @@ def empty(
         "operations": operations,
         "service": service,
         "probes": probes,
+        "store": store,
     }
 
 
+@pytest.fixture(scope="session")
+def cache() -> Iterator[Path]:
+    """A folder for unpacked blueprints that every user of the machine may read."""
+    with tempfile.TemporaryDirectory(prefix="borough-blueprints-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.fixture
-def world(empty: dict[str, Any]) -> World:
+def empty(database: Database, clock: Clock, host: ProgramHost, cache: Path) -> dict[str, Any]:
+    """Nothing is published and there is no region."""
+    return parts(database, clock, host, cache)
+
+
+@pytest.fixture(scope="session")
+def furnished(postgres: EmbeddedPostgres, host: ProgramHost, cache: Path) -> str:
+    """The name of a database with a city, a region and the bundled blueprints, made once."""
+    name = "furnished"
+    with _admin(postgres) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE borough STRATEGY FILE_COPY")
+    database = Database(postgres.url(name), pool_size=2)
+    furnish(parts(database, SettableClock(), host, cache))
+    database.close()
+    return name
+
+
+def _admin(postgres: EmbeddedPostgres) -> psycopg.Connection[Any]:
+    url = postgres.url("postgres").replace("postgresql+psycopg", "postgresql")
+    return psycopg.connect(url, autocommit=True)
+
+
+def furnish(empty: dict[str, Any]) -> None:
+    """A city with two bureaus, a tenancy each, and a simulated region."""
     tenancies: TenancyService = empty["tenancies"]
     service: Provisioning = empty["service"]
     tenancies.create_organisation(
         PLATFORM, parent=None, slug="city", name=text("City"), kind="city"
     )
     for slug in ("health", "water"):
-        tenancies.create_organisation(
+        path = tenancies.create_organisation(
             PLATFORM, parent="/city/", slug=slug, name=text(slug), kind="bureau"
-        )
-    made = [
-        tenancies.create_tenancy(
-            PLATFORM, organisation=f"/city/{slug}/", slug=f"{slug}-test", name=text(slug)
-        )
-        for slug in ("health", "water")
-    ]
+        ).path
+        tenancies.create_tenancy(PLATFORM, organisation=path, slug=f"{slug}-test", name=text(slug))
     service.publish_bundled(BUNDLED)
-    region = service.add_region(
+    service.add_region(
         PLATFORM,
         slug="east",
         title=text("East, simulated"),
@@ -184,4 +212,24 @@ def world(empty: dict[str, Any]) -> World:
         capacity=CAPACITY,
         data_classes=["public", "internal"],
     )
-    return World(**empty, region=region, health=made[0], water=made[1])
+
+
+@pytest.fixture
+def world(
+    postgres: EmbeddedPostgres, furnished: str, clock: Clock, host: ProgramHost, cache: Path
+) -> Iterator[World]:
+    name = ids.new("test")
+    with _admin(postgres) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {furnished} STRATEGY FILE_COPY")
+    database = Database(postgres.url(name), pool_size=8)
+    made = parts(database, clock, host, cache)
+    tenancies: TenancyService = made["tenancies"]
+    yield World(
+        **made,
+        region=made["service"].region(PLATFORM, "east"),
+        health=tenancies.tenancy(PLATFORM, "health-test"),
+        water=tenancies.tenancy(PLATFORM, "water-test"),
+    )
+    database.close()
+    with _admin(postgres) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

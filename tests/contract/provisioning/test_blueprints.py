@@ -94,7 +94,7 @@ def test_a_version_stands_for_one_content(service: Provisioning) -> None:
 def test_ten_at_once_publish_one_revision(service: Provisioning) -> None:
     with ThreadPoolExecutor(10) as pool:
         made = list(pool.map(lambda _: service.publish(PLATFORM, folder()), range(10)))
-    assert len(set(r.digest for r in made)) == 1
+    assert len({r.digest for r in made}) == 1
     assert len({r.published_at for r in made}) == 1
     assert len(service.revisions(PLATFORM, "note", PageRequest()).items) == 1
 
