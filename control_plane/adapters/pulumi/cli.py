@@ -170,6 +170,8 @@ class PulumiCli:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_AUTOMATION_API": "true",
             "PULUMI_DEBUG_COMMANDS": "true",
+            # The database has its own backups; copies would outlive their stack.
+            "PULUMI_DISABLE_CHECKPOINT_BACKUPS": "true",
             **settings.environment,
         }
 

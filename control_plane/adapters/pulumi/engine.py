@@ -274,7 +274,7 @@ class _Operation:
         if not seen.outcomes and cli.locked(ended):
             self._check(ended, "destroy")
         if not ended.status:
-            self._check(self._command("stack", "rm", "--yes"), "removing the stack's state")
+            self._check(self._command("stack", "rm", "--yes", "--remove-backups"), "removing the stack's state")
         return self._result(ended, seen, {}, "")
 
     def refresh(self, on_event: OnEvent | None, *, accept: bool) -> tuple[DriftFinding, ...]:

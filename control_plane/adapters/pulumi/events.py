@@ -321,8 +321,16 @@ def _drift(metadata: Mapping[str, Any]) -> DriftFinding | None:
         properties = tuple(
             PropertyChange(path, before.get(path), after.get(path))
             for path in sorted(before.keys() | after.keys())
-            if before.get(path) != after.get(path)
+            if not _same(before.get(path), after.get(path))
         )
         if properties:
             return DriftFinding(urn, metadata["type"], name_of(urn), DriftKind.CHANGED, properties)
     return None
+
+
+def _same(before: Json, after: Json) -> bool:
+    """Tell whether two values are the same thing; providers write nothing in several ways."""
+    return before == after or (before in _NOTHING and after in _NOTHING)
+
+
+_NOTHING: tuple[Json, ...] = (None, "", {}, [])

@@ -332,3 +332,11 @@ def test_recover_is_harmless(world: World) -> None:
     world.engine.apply(world.run(), confirm=yes)
     world.engine.recover(world.run())
     assert ops(world.engine.preview(world.run())) == {"thing-0": "same", "thing-1": "same"}
+
+
+def test_a_program_that_says_another_thing_each_time_is_not_applied(world: World) -> None:
+    run = world.run(things=2, dice=True)
+    result = world.engine.apply(run, confirm=yes)
+    assert result.state is ApplyState.FAILED
+    assert "thing-0" in result.error
+    assert world.labels() == []

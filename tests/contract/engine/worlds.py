@@ -35,7 +35,7 @@ from control_plane.provisioning.ports import (
 
 PROGRAM = '''
 import json
-from typing import Any
+import random
 import pulumi
 
 class Provider(pulumi.ProviderResource):
@@ -67,7 +67,8 @@ before = None
 for number in range(inputs.get("things", 2)):
     colour = inputs.get("colour", "blue")
     before = Thing(f"thing-{number}", provider, label=f"{deployment['name']}-{number}",
-                   size=inputs.get("size", 1), colour=colour, password=password,
+                   size=random.random() if inputs.get("dice") else inputs.get("size", 1),
+                   colour=colour, password=password,
                    uses=before.id if before else "", tags={"borough.dev/of": deployment["id"]})
 if inputs.get("raises"):
     raise ValueError("the inputs make no sense")

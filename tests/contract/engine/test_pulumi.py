@@ -1,0 +1,132 @@
+"""What only concerns the real CLI."""
+
+import base64
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from control_plane.adapters.program_host.host import ProgramHost
+from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
+from control_plane.adapters.pulumi.engine import PulumiEngine
+from control_plane.adapters.stack_locks import StackLocks
+from control_plane.kernel.database import Database
+from control_plane.provisioning.graph import ApplyResult, ApplyState, ResourceState
+from control_plane.provisioning.ports import EngineError
+from tests.contract.engine.worlds import PASSWORD, PulumiWorld, has_pulumi
+
+pytestmark = pytest.mark.skipif(
+    not has_pulumi(), reason="the Pulumi CLI is neither on PATH nor built"
+)
+
+
+@pytest.fixture
+def pulumi_world(host: ProgramHost, database: Database, tmp_path: Path) -> Iterator[PulumiWorld]:
+    world = PulumiWorld(host, database, tmp_path)
+    yield world
+    world.close()
+
+
+def test_the_cli_is_killed_alone(pulumi_world: PulumiWorld, host: ProgramHost) -> None:
+    """Out of memory, say: the operation fails, what it began is unknown, then it is found."""
+    world = pulumi_world
+    world.hang("thing-1")
+    results: list[ApplyResult] = []
+    worker = threading.Thread(
+        target=lambda: results.append(world.engine.apply(world.run(), confirm=lambda _p: None))
+    )
+    worker.start()
+    deadline = time.monotonic() + 60
+    while world.labels() != ["shop-0", "shop-1"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    server = psutil.Process(host._server.pid)  # type: ignore[union-attr]  # noqa: SLF001
+    for process in server.children(recursive=True):
+        if process.name() == "pulumi":
+            process.kill()
+    worker.join(60)
+    (result,) = results
+    assert result.state is ApplyState.FAILED
+    states = {o.name: o.state for o in result.outcomes}
+    assert states == {"thing-0": ResourceState.CREATED, "thing-1": ResourceState.UNKNOWN}
+    assert not [p for p in server.children(recursive=True) if "pulumi" in p.name()]
+
+    world.heal()
+    world.engine.recover(world.run())
+    again = world.engine.apply(world.run(), confirm=lambda _p: None)
+    assert again.state is ApplyState.SUCCEEDED, again.error
+    assert {o.state for o in again.outcomes} == {ResourceState.SAME}
+    assert world.labels() == ["shop-0", "shop-1"]
+
+
+def stored(database: Database) -> dict[str, str]:
+    """Everything that the CLI keeps in the platform's database, by key."""
+    url = database.url.replace("postgresql+psycopg", "postgresql")
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT key, data ->> 'data' FROM pulumi_state").fetchall()
+    return {key: base64.b64decode(data).decode() for key, data in rows}
+
+
+def test_no_secret_is_in_the_state(pulumi_world: PulumiWorld, database: Database) -> None:
+    pulumi_world.engine.apply(pulumi_world.run(), confirm=lambda _p: None)
+    text = "".join(stored(database).values())
+    assert "sample:index:Thing" in text
+    assert PASSWORD not in text
+    assert "s" * 40 not in text
+
+
+def test_nothing_is_left_of_a_destroyed_stack(
+    pulumi_world: PulumiWorld, database: Database
+) -> None:
+    pulumi_world.engine.apply(pulumi_world.run(), confirm=lambda _p: None)
+    assert [key for key in stored(database) if "dep_contract" in key]
+    pulumi_world.engine.destroy(pulumi_world.run())
+    assert [key for key in stored(database) if "dep_contract" in key] == []
+
+
+def test_without_a_cli_it_says_so(host: ProgramHost, database: Database, tmp_path: Path) -> None:
+    locks = StackLocks(database.url)
+    settings = PulumiSettings(tmp_path, backend_url(database.url), install=False)
+    engine = PulumiEngine(host, settings, database=database, key=b"k" * 32, locks=locks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "/nowhere")
+        with pytest.raises(EngineError, match="not on PATH"):
+            engine.version()
+    locks.close()
+
+
+def test_a_region_that_cannot_be_reached_is_an_engine_error(
+    pulumi_world: PulumiWorld, tmp_path: Path
+) -> None:
+    (tmp_path / "plugins" / "pulumi-resource-sample").write_text("#!/bin/sh\nexit 3\n")
+    with pytest.raises(EngineError, match="preview failed"):
+        pulumi_world.engine.preview(pulumi_world.run())
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "postgresql+psycopg://postgres@/borough?host=/run/x",
+            "postgres://postgres@/borough?host=/run/x&sslmode=disable",
+        ),
+        (
+            "postgresql+psycopg://u:p@127.0.0.1:5432/borough",
+            "postgres://u:p@127.0.0.1:5432/borough?sslmode=disable",
+        ),
+        (
+            "postgresql+psycopg://u:p@db.city.example/borough",
+            "postgres://u:p@db.city.example/borough",
+        ),
+        (
+            "postgresql://u@db/borough?sslmode=verify-full",
+            "postgres://u@db/borough?sslmode=verify-full",
+        ),
+    ],
+)
+def test_the_backend_is_the_platforms_own_database(url: str, expected: str) -> None:
+    assert backend_url(url) == expected
