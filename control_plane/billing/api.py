@@ -3,10 +3,13 @@
 from typing import Annotated
 
 import pydantic
+from flask.typing import ResponseReturnValue
 
 from control_plane.billing.model import Price, PriceBook, Statement
 from control_plane.billing.service import Billing
 from control_plane.kernel import ids
+from control_plane.kernel.errors import Collector, Invalid
+from control_plane.operations.api import OperationOut
 from control_plane.surface.api import (
     Answer,
     ApiBlueprint,
@@ -16,6 +19,7 @@ from control_plane.surface.api import (
     Schema,
     Slug,
     TextBody,
+    accepted,
     current_actor,
     idempotent,
     idempotent_outside,
@@ -95,6 +99,12 @@ class PriceQuery(Input):
     """Which prices."""
 
     at: Instant | None = pydantic.Field(default=None, description="As they hold at this instant")
+
+
+class RatingIn(Input):
+    """Which month to rate."""
+
+    period: Period
 
 
 class StatementQuery(Input):
@@ -251,13 +261,18 @@ def list_prices(slug: str, query_data: PriceQuery) -> Answer:
 @api.output(PriceListOut, 201)
 def add_prices(slug: str, json_data: PricesIn) -> Answer:
     """Add prices; each takes over from the one before it at its start."""
-    prices = [
-        Price(
-            ids.new("pri"), slug, each.meter, each.dimensions, each.unit_price,
-            each.starts, each.ends, each.reason,
-        )
-        for each in json_data.prices
-    ]  # fmt: skip
+    prices, found = [], Collector()
+    for index, each in enumerate(json_data.prices):
+        try:
+            prices.append(
+                Price(
+                    ids.new("pri"), slug, each.meter, each.dimensions, each.unit_price,
+                    each.starts, each.ends, each.reason,
+                )
+            )  # fmt: skip
+        except Invalid as error:
+            found.include(error, f"prices.{index}")
+    found.finish()
     use(Billing).add_prices(current_actor(), prices)
     return {"items": prices}, 201
 
@@ -286,6 +301,17 @@ def show_statement(id: str) -> Answer:  # noqa: A002 - the name in the address
 def issue_statement(id: str) -> Answer:  # noqa: A002
     """Issue a month: it is rated once more, numbered, and never changes again."""
     return _statement(use(Billing).issue(current_actor(), id))
+
+
+@api.post("/rating-runs")
+@requires("statement.issue")
+@idempotent
+@api.input(RatingIn)
+@api.output(OperationOut, 202)
+def rate_usage(json_data: RatingIn) -> ResponseReturnValue:
+    """Rate a month now: charge what was used, and correct what was charged otherwise before."""
+    started = use(Billing).request_rating(current_actor(), json_data.period)
+    return accepted(started, started.id)
 
 
 @api.get("/statement-lines/<id>/explanation")

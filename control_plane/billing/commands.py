@@ -28,6 +28,11 @@ _LINES = (
     cli.Column("UNROUNDED", "cost", wide=True, right=True),
     cli.Column("CONTRACT", "key.contract_id", wide=True),
 )
+_OPERATION = (
+    cli.Column("ID", "id"),
+    cli.Column("STATE", "state"),
+    cli.Column("RESULT", "result"),
+)
 
 
 @click.group()
@@ -69,6 +74,15 @@ def _show(console: cli.Console, found: Mapping[str, Any]) -> None:
     console.say(f"Total: {found['total']} {found['currency']}")
     for item in found["unpriced"]:
         console.say(f"Not priced: {item['quantity']} of {item['meter']} ({item['path']})")
+
+
+@statement.command()
+@click.argument("period", metavar="YYYY-MM")
+@cli.console(api="POST /api/v1/rating-runs", web="/statements", waits=True)
+def rate(console: cli.Console, period: str) -> None:
+    """Rate a month now: charge what was used, correct what was charged otherwise before."""
+    started = console.client.post("/rating-runs", {"period": period})
+    console.one(console.follow(started), _OPERATION)
 
 
 @statement.command()

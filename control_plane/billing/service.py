@@ -128,9 +128,11 @@ class Billing:
         found.finish()
 
     def prices(self, actor: Actor, book: str, at: datetime | None = None) -> list[Price]:
-        """The prices of a book, of all time or as they hold at an instant."""
+        """The prices of a book, of all time or as they hold at an instant. Raises NotFound."""
         del actor
         with self._db.transaction():
+            if book not in {each.slug for each in self._store.books()}:
+                raise NotFound(f"there is no price book {book}")
             return self._store.prices(book, at)
 
     def set_terms(self, terms: Terms) -> None:

@@ -5,21 +5,26 @@ from typing import Annotated, Any
 
 import pydantic
 from flask import request
+from flask.typing import ResponseReturnValue
 
 from control_plane.kernel.errors import Conflict, Invalid, Problem
 from control_plane.kernel.time import Interval, month
 from control_plane.metering.model import IntakeResult, Outcome
 from control_plane.metering.service import Metering
+from control_plane.operations.api import OperationOut
 from control_plane.surface.api import (
     Answer,
     ApiBlueprint,
     DecimalText,
+    Input,
     Instant,
     PageOut,
     PageQuery,
     Schema,
     TextBody,
+    accepted,
     current_actor,
+    idempotent,
     requires,
     use,
 )
@@ -131,6 +136,12 @@ class WatermarkOut(Schema):
     tried_at: Instant | None
     succeeded_at: Instant | None
     error: str | None
+
+
+class CollectionIn(Input):
+    """Which region to collect."""
+
+    region: Annotated[str, pydantic.Field(min_length=1, max_length=200, description="Its id")]
 
 
 class WatermarkListOut(Schema):
@@ -262,6 +273,17 @@ def list_quarantined_usage(query_data: PageQuery) -> Answer:
 def release_quarantined_usage(id: str) -> Answer:  # noqa: A002 - the name in the address
     """Try an event again, now that its meter or resource may be known."""
     return _result(use(Metering).release(current_actor(), id))
+
+
+@api.post("/usage-collections")
+@requires("usage.collect")
+@idempotent
+@api.input(CollectionIn)
+@api.output(OperationOut, 202)
+def collect_usage(json_data: CollectionIn) -> ResponseReturnValue:
+    """Collect a region's use now, from its watermark on."""
+    started = use(Metering).request_collection(current_actor(), json_data.region)
+    return accepted(started, started.id)
 
 
 @api.get("/usage-watermarks")

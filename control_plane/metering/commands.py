@@ -29,6 +29,11 @@ _RESULTS = (
     cli.Column("OUTCOME", "outcome"),
     cli.Column("REASONS", "reasons"),
 )
+_OPERATION = (
+    cli.Column("ID", "id"),
+    cli.Column("STATE", "state"),
+    cli.Column("RESULT", "result"),
+)
 _BATCH = 1000
 _CONFLICT = 409
 
@@ -98,3 +103,12 @@ def list_(
 
 def _records(console: cli.Console, filters: dict[str, str | None]) -> Iterator[Any]:
     return console.client.items("/usage-records", limit=None, **filters)
+
+
+@usage.command()
+@click.argument("region", shell_complete=cli.complete("/regions"))
+@cli.console(api="POST /api/v1/usage-collections", web="/regions", waits=True)
+def collect(console: cli.Console, region: str) -> None:
+    """Collect a region's use now, from where its last collection ended."""
+    started = console.client.post("/usage-collections", {"region": region})
+    console.one(console.follow(started), _OPERATION)

@@ -41,9 +41,10 @@ COLLECT = "metering.collect"
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """What one batch is checked against, read once."""
+    """What one batch is checked against, read once; ``actor`` must hold, ``sender`` is noted."""
 
     actor: Actor
+    sender: str
     now: datetime
     meters: Mapping[str, Meter]
     resources: Mapping[str, ResourceRef]
@@ -92,12 +93,15 @@ class Metering:
         with self._db.transaction():
             return self._take_in(actor, events)
 
-    def _take_in(self, actor: Actor, events: Sequence[Any]) -> list[IntakeResult]:
+    def _take_in(
+        self, actor: Actor, events: Sequence[Any], *, sender: str = ""
+    ) -> list[IntakeResult]:
         now = self._clock.now()
-        parsed = [self._parse(actor, value, now) for value in events]
+        sender = sender or actor.id
+        parsed = [self._parse(sender, value, now) for value in events]
         good = [item for item in parsed if isinstance(item, UsageEvent)]
         resources = self._directory.resolve({event.resource for event in good})
-        context = _Context(actor, now, self._store.meters(), resources)
+        context = _Context(actor, sender, now, self._store.meters(), resources)
         # A replay is a replay, however late it comes and whatever became of its resource since.
         known = dict(self._store.known([event.key for event in good]))
         results = {}
@@ -109,7 +113,7 @@ class Metering:
             elif event.key in first:
                 results[index] = self._again(event, first[event.key], context)
             elif reasons := self._doubts(event, context):
-                self._store.quarantine(event.payload, reasons, actor.id, now)
+                self._store.quarantine(event.payload, reasons, sender, now)
                 results[index] = IntakeResult(*event.key, Outcome.QUARANTINED, reasons)
             else:
                 first[event.key] = event.payload_hash
@@ -123,18 +127,18 @@ class Metering:
                 results[index] = IntakeResult(*event.key, Outcome.ACCEPTED)
         return [results[index] for index in range(len(parsed))]
 
-    def _parse(self, actor: Actor, value: Any, now: datetime) -> UsageEvent | IntakeResult:  # noqa: ANN401
+    def _parse(self, sender: str, value: Any, now: datetime) -> UsageEvent | IntakeResult:  # noqa: ANN401
         try:
             return parse_event(value)
         except Invalid as error:
             reasons = tuple(f"{p.field}: {p.message}" for p in error.problems)
-            self._store.quarantine(value, reasons, actor.id, now)
+            self._store.quarantine(value, reasons, sender, now)
             return IntakeResult(*_key_of(value), Outcome.QUARANTINED, reasons)
 
     def _again(self, event: UsageEvent, kept_hash: str, context: _Context) -> IntakeResult:
         if kept_hash == event.payload_hash:
             return IntakeResult(*event.key, Outcome.DUPLICATE)
-        self._store.add_conflict(event, context.actor.id, context.now)
+        self._store.add_conflict(event, context.sender, context.now)
         reason = "an event with this source and id was accepted with another payload"
         return IntakeResult(*event.key, Outcome.CONFLICT, (reason,))
 
@@ -200,7 +204,8 @@ class Metering:
                 raise NotFound(f"no event {quarantine_id} is in quarantine")
             if kept.released_at is not None:
                 raise Conflict(f"{quarantine_id} was released already")
-            (result,) = self._take_in(actor, [kept.payload])
+            # Still as its sender's: one that stays waits as the same entry.
+            (result,) = self._take_in(actor, [kept.payload], sender=kept.pushed_by)
             if result.outcome is not Outcome.QUARANTINED:
                 self._store.mark_released(quarantine_id, self._clock.now())
             return result

@@ -1,0 +1,72 @@
+"""The API of metering and billing over the city of ``tests.fakes.money``: tokens are names."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from apiflask import APIFlask
+from werkzeug.serving import make_server
+
+from control_plane.access import policy
+from control_plane.entrypoints.app import Parts, create_app
+from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from control_plane.kernel.errors import Unauthenticated
+from control_plane.kernel.secretbox import SecretBox
+from control_plane.kernel.settings import Settings
+from control_plane.surface.auth import Identity
+from control_plane.surface.runtime import Runtime
+from tests.fakes.money import HEALTH, City
+
+FEATURES = (
+    "control_plane.operations.api",
+    "control_plane.metering.api",
+    "control_plane.billing.api",
+)
+PEOPLE = {
+    "admin": Grant("platform_administrator", "/"),
+    "finance": Grant("finance", "/"),
+    "health": Grant("department_administrator", HEALTH),
+    "water": Grant("department_administrator", "/city/water/"),
+    "meter": Grant("operator", HEALTH),
+}
+
+
+class Tokens:
+    """Each person's token is the name."""
+
+    def by_token(self, secret: str) -> Identity:
+        if secret not in PEOPLE:
+            raise Unauthenticated("the token is not valid")
+        actor = Actor(PrincipalId(f"per_{secret}"), secret, ActorKind.PERSON, (PEOPLE[secret],))
+        return Identity(actor, token_id=secret)
+
+    def by_session(self, secret: str) -> Identity | None:
+        del secret
+        return None
+
+    def may_somewhere(self, actor: Actor, action: str) -> bool:
+        return bool(policy.visible_paths(actor, action))
+
+
+def application(city: City) -> APIFlask:
+    """The application with the features below the marketplace that speak of money."""
+    parts = Parts(
+        runtime=Runtime(city.database, city.clock, SecretBox([b"k" * 32])),
+        authenticator=Tokens(),
+        services=(city.operations, city.metering, city.billing),
+    )
+    return create_app(parts, Settings(), features=FEATURES, with_pages=False)
+
+
+@contextlib.contextmanager
+def served(app: APIFlask) -> Iterator[str]:
+    """The application on a loopback address."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
