@@ -2,6 +2,7 @@
 
 from control_plane.bootstrap.platform import (
     Platform,
+    add_administrator,
     database_is_current,
     empty_embedded,
     open_platform,
@@ -10,6 +11,7 @@ from control_plane.bootstrap.platform import (
 
 __all__ = [
     "Platform",
+    "add_administrator",
     "database_is_current",
     "empty_embedded",
     "open_platform",

@@ -26,6 +26,7 @@ from control_plane.billing import jobs as billing_jobs
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
 from control_plane.bootstrap.links import LateProvenance, MeteredRegions, Resources
+from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import Database
 from control_plane.kernel.errors import Conflict, Invalid, Problem
 from control_plane.kernel.outbox import Outbox
@@ -177,6 +178,24 @@ def database_is_current(settings: Settings) -> bool:
     """
     with _database(settings) as database:
         return schema.is_current(database)
+
+
+def add_administrator(settings: Settings, login: str, name: str, password: str) -> None:
+    """Add a person with all rights on the whole platform.
+
+    Raises:
+        Invalid: names every wrong field.
+        Conflict: the login is taken.
+        Unavailable: the embedded database cannot be started.
+    """
+    actor = Actor.system("administrator")
+    with open_platform(settings) as platform, platform.database.transaction():
+        person = platform.people.create_person(
+            actor, login=login, name=name, path="/", password=password
+        )
+        platform.people.grant(
+            actor, principal_id=person.id, role="platform_administrator", path="/"
+        )
 
 
 @contextlib.contextmanager

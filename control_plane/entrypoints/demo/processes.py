@@ -18,7 +18,9 @@ _END_SECONDS = 25.0
 
 
 @contextlib.contextmanager
-def running(name: str, environment: Mapping[str, str], logs: Path) -> Iterator[None]:
+def running(
+    name: str, environment: Mapping[str, str], logs: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
     """``borough NAME`` as a child process for the length of the block; its output goes to a log.
 
     Args:
@@ -37,7 +39,7 @@ def running(name: str, environment: Mapping[str, str], logs: Path) -> Iterator[N
             env={**kept, **environment},
         )
         try:
-            yield
+            yield child
         finally:
             _end(child)
 
@@ -51,15 +53,15 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def wait_until_ready(url: str, log: Path) -> None:
+def wait_until_ready(url: str, child: "subprocess.Popen[bytes]", log: Path) -> None:
     """Wait until the web process answers that it is ready.
 
     Raises:
-        Unavailable: it did not within a minute; the message has the end of its log.
+        Unavailable: it ended, or did not answer within a minute; with the end of its log.
     """
     pool = urllib3.PoolManager(retries=False, timeout=2.0)
     deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and child.poll() is None:
         with contextlib.suppress(urllib3.exceptions.HTTPError):
             if pool.request("GET", f"{url}/readyz").status == 200:  # noqa: PLR2004 - HTTP
                 return
