@@ -7,6 +7,10 @@ import click
 from control_plane.surface.cli.lazy import LazyGroup
 
 _MEMBERS = {
+    "administrator": (
+        "control_plane.entrypoints.cli.processes:administrator",
+        "Add the first administrator.",
+    ),
     "approval": ("marketplace.commands:approval", "Approvals: decide orders by plan and price."),
     "audit": ("control_plane.access.commands:audit", "The audit log."),
     "blueprint": ("control_plane.provisioning.commands:blueprint", "Blueprints and revisions."),
@@ -60,7 +64,7 @@ _SECTIONS = {
         "audit",
     ),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
-    "The platform itself": ("demo", "serve", "worker", "db", "config"),
+    "The platform itself": ("demo", "serve", "worker", "db", "administrator", "config"),
 }
 
 

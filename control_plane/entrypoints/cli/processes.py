@@ -25,6 +25,9 @@ def _run(process: Callable[[Settings], R]) -> R:
     settings = _settings()
     try:
         return process(settings)
+    except Invalid as error:
+        wrong = "\n".join(f"  {problem.field}: {problem.message}" for problem in error.problems)
+        raise Failure(f"wrong:\n{wrong}", USAGE) from None
     except BoroughError as error:
         raise Failure(error.message) from None
 
@@ -51,6 +54,25 @@ def worker() -> None:
     from control_plane.entrypoints import worker as process  # noqa: PLC0415
 
     _run(process.work)
+
+
+@click.command()
+@click.argument("login")
+@click.option("--name", default="", help="As people read it; else the login.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def administrator(login: str, name: str, *, password_stdin: bool) -> None:
+    """Add a platform administrator: the first one, or one when nobody gets in any more.
+
+    It needs the platform's settings, not an account: whoever has those has the database too.
+    """
+    from control_plane.bootstrap import add_administrator  # noqa: PLC0415 - loads the platform
+
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    _run(lambda settings: add_administrator(settings, login, name or login, password))
+    click.echo(f"{login} may sign in.", err=True)
 
 
 @click.group()

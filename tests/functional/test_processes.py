@@ -1,0 +1,134 @@
+"""The processes of the platform: how they start, end, die, and what a client sees of that."""
+
+import json
+import threading
+import time
+import urllib.request
+
+import psutil
+
+from control_plane.kernel.actor import Actor
+from control_plane.kernel.paging import PageRequest
+from control_plane.metering.service import COLLECT
+from control_plane.operations.model import Operation
+from control_plane.surface.cli.client import Client
+from tests.functional.conftest import Product
+
+SYSTEM = Actor.system("test")
+
+
+def _collect(product: Product) -> Operation:
+    """Some real work: reading the usage of the demonstration's region."""
+    region = product.platform.provisioning.regions(SYSTEM, PageRequest()).items[0]
+    return product.platform.operations.start(
+        COLLECT, subject=region.id, path="/city/", inputs={}, actor=SYSTEM
+    )
+
+
+def _stream(product: Product, path: str, token: str) -> list[dict[str, str]]:
+    """The messages of a stream of server-sent events, until it ends."""
+    request = urllib.request.Request(  # noqa: S310 - loopback
+        f"{product.url}/api/v1{path}",
+        headers={"Accept": "text/event-stream", "Authorization": f"Bearer {token}"},
+    )
+    messages: list[dict[str, str]] = []
+    with urllib.request.urlopen(request, timeout=40) as answer:  # noqa: S310
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        for block in answer.read().decode().split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
+            if "event" in fields:
+                messages.append(fields)
+    return messages
+
+
+def test_it_is_ready(product: Product) -> None:
+    assert product.api("").get("/readyz")["checks"] == {"database": "ok", "schema": "ok"}
+    with urllib.request.urlopen(f"{product.url}/metrics") as answer:  # noqa: S310
+        figures = answer.read().decode()
+    assert 'borough_workers{state="alive"} 1.0' in figures
+
+
+def test_signing_in_by_command_line(product: Product) -> None:
+    password = product.passwords["operator"]
+    signed_in = product.cli(
+        "", "login", product.url, "--login", "operator", "--password-stdin", "--name", "here",
+        stdin=password,
+    )  # fmt: skip
+    assert signed_in.status == 0, signed_in.err
+    listed = product.cli("", "context", "list", "-o", "json").json
+    assert [(item["name"], item["url"]) for item in listed] == [("here", product.url)]
+    wrong = product.cli("", "login", product.url, "-l", "operator", "--password-stdin", stdin="no")
+    assert wrong.status == 4
+    product.cli("", "context", "remove", "here")
+
+
+def test_work_is_done_and_seen_on_every_surface(product: Product) -> None:
+    made = _collect(product)
+    watched = product.cli("operator", "operation", "watch", made.id, "--timeout", "60")
+    assert watched.status == 0, watched.err
+    assert "step.succeeded step=collect" in watched.err
+    shown = product.cli("operator", "operation", "show", made.id, "-o", "json").json
+    assert (shown["state"], shown["progress"]) == ("succeeded", 1.0)
+    api = product.api("operator")
+    assert api.get(f"/operations/{made.id}") == shown
+    events = api.get(f"/operations/{made.id}/events")
+    assert (events["state"], events["more"]) == ("succeeded", False)
+    messages = _stream(product, f"/operations/{made.id}/events?after=1", product.token("operator"))
+    assert [m["event"] for m in messages] == [e["type"] for e in events["items"][1:]] + ["end"]
+    assert [json.loads(m["data"])["seq"] for m in messages[:-1]] == [
+        e["seq"] for e in events["items"][1:]
+    ]
+    assert product.cli("operator", "operation", "workers").status == 0
+
+
+def test_a_neighbour_sees_nothing_of_it(product: Product) -> None:
+    made = _collect(product)
+    product.platform.operations.wait(made.id, 60)
+    assert product.cli("water.requester", "operation", "show", made.id).status == 3
+    assert made.id not in product.cli("water.requester", "operation", "list", "-o", "name").out
+    assert product.cli("auditor", "operation", "cancel", made.id).status == 4
+    assert product.cli("operator", "operation", "cancel", made.id).status == 5
+    assert product.cli("operator", "operation", "retry", made.id).status == 5
+
+
+def test_a_web_process_that_is_asked_to_end_answers_first(fresh_product: Product) -> None:
+    body = {"login": "operator", "password": fresh_product.passwords["operator"], "name": "end"}
+    answers: list[str] = []
+
+    def sign_in() -> None:  # long enough to be under way: a password is hashed
+        answers.append(Client(fresh_product.url).post("/login", body)["secret"])
+
+    asking = [threading.Thread(target=sign_in) for _ in range(8)]
+    for thread in asking:
+        thread.start()
+    while not answers:
+        time.sleep(0.001)
+    assert fresh_product.end("serve") == 0
+    for thread in asking:
+        thread.join(60)
+    assert len(set(answers)) == len(asking)
+    assert not (fresh_product.home / "run" / "serve.json").exists()
+
+
+def test_processes_of_workers_die_with_them(fresh_product: Product) -> None:
+    worker = psutil.Process(fresh_product.pid("worker"))
+    fresh_product.platform.operations.wait(_collect(fresh_product).id, 60)
+    children = worker.children(recursive=True)
+    fresh_product.kill("worker")
+    gone, alive = psutil.wait_procs(children, timeout=5)
+    assert not alive
+    assert len(gone) == len(children)
+    made = _collect(fresh_product)
+    fresh_product.start("worker-2")
+    assert fresh_product.platform.operations.wait(made.id, 60).crashes == 0
+
+
+def test_a_companion_worker_dies_with_the_web_process(fresh_product: Product) -> None:
+    fresh_product.end("worker")
+    fresh_product.end("serve")
+    fresh_product.start("serve --with-worker")
+    fresh_product.platform.operations.wait(_collect(fresh_product).id, 60)
+    children = psutil.Process(fresh_product.pid("serve --with-worker")).children()
+    assert len(children) == 1
+    fresh_product.kill("serve --with-worker")
+    assert not psutil.wait_procs(children, timeout=5)[1]
