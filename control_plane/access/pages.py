@@ -88,7 +88,8 @@ def begin_session() -> ResponseReturnValue:
     answer.set_cookie(
         SESSION_COOKIE,
         secret,
-        expires=session.expires_at,
+        # Relative: the platform's clock may be shifted, the browser's is not.
+        max_age=int((session.expires_at - session.created_at).total_seconds()),
         httponly=True,
         samesite="Lax",
         secure=_secure(),

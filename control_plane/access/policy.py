@@ -96,11 +96,12 @@ def require(actor: Actor, action: str, path: str) -> None:
 
     Raises:
         NotFound: the path is none of the actor's business: it does not learn what is there.
-        Forbidden: the actor belongs there and its roles do not allow this.
+        Forbidden: the actor belongs there and its roles do not allow this, or it is about the
+            platform as a whole, which is no secret.
     """
     if allows(actor, action, path):
         return
-    if any(grant.covers(path) for grant in actor.grants):
+    if path == ROOT or any(grant.covers(path) for grant in actor.grants):
         raise Forbidden(f"this needs the permission {action} on {path}", action=action, path=path)
     raise NotFound("there is no such thing")
 

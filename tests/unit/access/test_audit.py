@@ -16,7 +16,7 @@ from control_plane.access.store import AuditRows
 from control_plane.access.store.tables import audit_head_table, audit_table
 from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from control_plane.kernel.database import Database
-from control_plane.kernel.errors import Forbidden, NotFound
+from control_plane.kernel.errors import Forbidden
 from control_plane.kernel.paging import PageRequest
 from tests.conftest import SettableClock
 from tests.unit.access.conftest import KEY
@@ -228,7 +228,7 @@ def test_who_reads_what(log: AuditLog, database: Database) -> None:
     assert count("department_administrator", "/c/b/") == 3
     assert count("auditor", "/c/a/") == 2
     assert count("member", "/") == 0
-    with pytest.raises(NotFound):
+    with pytest.raises(Forbidden):
         log.verify(Actor(PrincipalId("x"), "X", ActorKind.PERSON, (Grant("auditor", "/c/"),)))
     with pytest.raises(Forbidden):
         log.verify(Actor(PrincipalId("x"), "X", ActorKind.PERSON, (Grant("member", "/"),)))

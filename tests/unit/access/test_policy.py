@@ -33,6 +33,8 @@ def test_what_is_elsewhere_is_not_found_and_what_is_ours_is_forbidden() -> None:
     with pytest.raises(Forbidden) as refused:
         policy.require(MEMBER, "quota.set", "/city/health/")
     assert refused.value.details == {"action": "quota.set", "path": "/city/health/"}
+    with pytest.raises(Forbidden):  # the platform itself is no secret
+        policy.require(MEMBER, "quota.set", "/")
 
 
 def test_actions_of_everywhere_do_not_depend_on_a_path() -> None:
