@@ -83,7 +83,11 @@ def quote_order() -> ResponseReturnValue:
         trouble = say(error.message)
     form = Form.of(fields_of(draft, wish, raw), _without_empty(problems))
     return show(
-        "marketplace/quote.html", quote=quote, form=form, trouble=trouble, open_problems=problems
+        "marketplace/quote.html",
+        quote=quote,
+        form=form,
+        trouble=trouble,
+        open_fields={p.field for p in problems},
     )
 
 

@@ -11,7 +11,7 @@ from control_plane.kernel.paging import PageRequest
 from control_plane.metering.service import Metering
 from control_plane.surface.auth import current_actor, requires
 from control_plane.surface.registry import use
-from control_plane.surface.web.forms import Field, Form
+from control_plane.surface.web.forms import Field, Form, said
 from control_plane.surface.web.i18n import N_, local
 from control_plane.surface.web.pages import Crumb, go, show
 from marketplace.model import Instance, InstanceState, OrderKind, Wish
@@ -104,10 +104,7 @@ def _output_titles(found: Instance) -> dict[str, str]:
     except NotFound:
         revision = None
     schema = revision.outputs.get("properties", {}) if revision else {}
-    return {
-        name: local({"en": rule.get("title", name), **(rule.get("x-borough-title") or {})})
-        for name, rule in schema.items()
-    }
+    return {name: said(rule, "title") or name for name, rule in schema.items()}
 
 
 # --- change and return

@@ -1,6 +1,6 @@
 """Forms drawn from JSON Schema 2020-12, and fields that pages declare themselves.
 
-What the schema has no word for stands under ``x-borough-`` keys:
+What the schema has no word for stands under ``x-borough-`` keys (or ``x-`` alone):
 
 ====================  ==========================================================================
 ``x-borough-title``   ``{zh: …}``, the Chinese of ``title``
@@ -9,9 +9,12 @@ What the schema has no word for stands under ``x-borough-`` keys:
 ``x-borough-unit``    text or ``{en: …, zh: …}``, shown behind the input
 ``x-borough-note``    ``{en: …, zh: …}``: a sentence that warns before one chooses
 ``x-borough-widget``  ``radio``, ``select``, ``textarea`` or ``password`` instead of the usual
-``x-borough-order``   position in the form; without it, the order of the properties
+``x-borough-order``   position in the form; those without one follow, required ones first
 ``x-borough-hidden``  true: the platform fills it, no form asks for it
+``x-zh``              ``{title: …, description: …}``: both in Chinese, in one key
 ====================  ==========================================================================
+
+The order of properties means nothing: schemas come out of a database that does not keep it.
 
 Reading a form only converts types ("2" becomes 2); what cannot be converted stays as it was typed,
 so that the feature's own validation names every wrong field at once, in the same words as the API.
@@ -138,9 +141,7 @@ def draw(
     """The fields of an object's schema with the given values, in the order people see them."""
     required = set(schema.get("required", ()))
     fields: list[Field] = []
-    properties = list(schema.get("properties", {}).items())
-    properties.sort(key=lambda item: _hint(item[1], "order") or 1_000)
-    for name, rule in properties:
+    for name, rule in _in_order(schema):
         if _hint(rule, "hidden") or "const" in rule:
             continue
         path = f"{prefix}.{name}" if prefix else name
@@ -155,18 +156,38 @@ def draw(
     return fields
 
 
+def _in_order(schema: Schema) -> list[tuple[str, Schema]]:
+    required = list(schema.get("required", ()))
+
+    def place(item: tuple[str, Schema]) -> tuple[float, int]:
+        name, rule = item
+        order = _hint(rule, "order")
+        return (
+            order if isinstance(order, int | float) else float("inf"),
+            required.index(name) if name in required else len(required),
+        )
+
+    return sorted(schema.get("properties", {}).items(), key=place)
+
+
 def _hint(rule: Schema, name: str) -> Any:  # noqa: ANN401 - any JSON value
-    return rule.get(f"x-borough-{name}")
+    return rule.get(f"x-borough-{name}", rule.get(f"x-{name}"))
 
 
-def _said(rule: Schema, key: str, hint: str) -> str:
-    """A text of the schema in the request's language."""
-    other = _hint(rule, hint) or {}
+def said(rule: Schema, key: str) -> str:
+    """The ``title`` or ``description`` of a schema in the request's language."""
+    hint = "help" if key == "description" else key
+    other = _hint(rule, hint) or {language(): rule.get(f"x-{language()}", {}).get(key)}
     return str(other.get(language()) or rule.get(key, ""))
 
 
+def unit_of(rule: Schema) -> str:
+    """The unit of a schema's values in the request's language; may be empty."""
+    return local(_hint(rule, "unit"))
+
+
 def _title(name: str, rule: Schema) -> str:
-    return _said(rule, "title", "title") or name.replace("_", " ")
+    return said(rule, "title") or name.replace("_", " ")
 
 
 def _field(
@@ -183,9 +204,9 @@ def _field(
         label=_title(name, rule),
         kind=_kind(rule),
         value="\n".join(map(str, value)) if _kind(rule) == "lines" and value else value,
-        help=_said(rule, "description", "help"),
+        help=said(rule, "description"),
         note=local(_hint(rule, "note")),
-        unit=local(_hint(rule, "unit")),
+        unit=unit_of(rule),
         required=required,
         options=_options(rule, required=required),
         minimum=rule.get("minimum", rule.get("exclusiveMinimum")),

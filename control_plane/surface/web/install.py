@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Response, request, url_for
 from control_plane.kernel.text import Text
 from control_plane.surface.api import problems
 from control_plane.surface.auth import public
-from control_plane.surface.web import errors, i18n, pages, show
+from control_plane.surface.web import errors, forms, i18n, pages, show
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -45,7 +45,7 @@ def install(app: Flask, theme: Theme | None = None) -> None:
     pages.install(app)
     problems.on_page_error(app, errors.show)
     app.register_blueprint(_kit(chosen))
-    app.jinja_env.globals.update(theme=chosen, asset=asset)
+    app.jinja_env.globals.update(theme=chosen, asset=asset, said=forms.said, unit_of=forms.unit_of)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.after_request(_protect)

@@ -12,9 +12,10 @@ a clause is taken, with ``%(p0)s`` in place of each value.
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import cast
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
@@ -45,10 +46,12 @@ ELSEWHERE = (
     "surface/web",
     "surface/auth",
     "content",
+    "bootstrap",
+    "serve",
 )
 _KEYWORDS = {"_": None, "gettext": None, "N_": None, "lazy_gettext": None, "ngettext": (1, 2)}
 _CLAUSE = re.compile(r"(?=.*[a-z]{2})(?:%\(p\d\)s|[a-z(])[^\n]* [^\n]*", re.DOTALL)
-_NOT_PROSE = re.compile(r"[<>{}|]|::|^--|=\S|^[\w.]+ [\w.]+=|^application/|^(?:asc|desc) ")
+_NOT_PROSE = re.compile(r"[][<>{}|]|::|^--|=\S|^[\w.]+ [\w.]+=|^application/|^(?:asc|desc) ")
 
 
 def source_files(suffix: str) -> Iterator[Path]:
@@ -138,7 +141,7 @@ def extracted() -> Catalog:
     """Everything that a page can say, in English."""
     catalog = Catalog(project="borough", charset="utf-8")
     for message, place in (*_said_by_pages(), *_said_by_features()):
-        catalog.add(message, locations=[(place, None)])  # type: ignore[list-item]
+        catalog.add(message, locations=cast("list[tuple[str, int]]", [(place, None)]))
     return catalog
 
 
@@ -156,6 +159,12 @@ def untranslated(language: str) -> list[str]:
         if not (all(said) and said if isinstance(said, tuple) else said):
             missing.append(message.id if isinstance(message.id, str) else message.id[0])
     return missing
+
+
+def _fitting(said: str | Sequence[str] | None, *, plural: bool) -> str | tuple[str, ...]:
+    """A translation in the form of its message, which may have become a plural since."""
+    forms = (said,) if isinstance(said, str) else tuple(said or ("",))
+    return forms if plural else forms[0]
 
 
 def update(language: str) -> None:
@@ -176,8 +185,9 @@ def update(language: str) -> None:
         if message.id:
             there = known.get(message.id if isinstance(message.id, str) else message.id[0])
             places = sorted({place for place, _ in message.locations})
-            string = there.string if there else ""
-            fresh.add(message.id, string, locations=[(place, None) for place in places])  # type: ignore[list-item]
+            there_in = cast("list[tuple[str, int]]", [(place, None) for place in places])
+            string = _fitting(there.string if there else "", plural=not isinstance(message.id, str))
+            fresh.add(message.id, string, locations=there_in)
     out = BytesIO()
     write_po(out, fresh, omit_header=False, width=100, sort_output=True, include_lineno=False)
     path.write_bytes(out.getvalue())

@@ -44,10 +44,13 @@ def test_hidden_and_constant_properties_are_not_asked_for(app: Flask) -> None:
         assert [f.name for f in forms.draw(schema, {})] == ["c"]
 
 
-def test_order_is_the_hint_then_the_schema(app: Flask) -> None:
-    schema = {"properties": {"a": {}, "b": {"x-borough-order": 1}, "c": {}}}
+def test_order_is_the_hint_then_what_is_required(app: Flask) -> None:
+    schema = {
+        "required": ["d", "c"],
+        "properties": {"a": {}, "b": {"x-borough-order": 1}, "c": {}, "d": {}},
+    }
     with app.test_request_context("/"):
-        assert [f.name for f in forms.draw(schema, {})] == ["b", "a", "c"]
+        assert [f.name for f in forms.draw(schema, {})] == ["b", "d", "c", "a"]
 
 
 def test_objects_become_groups_with_dotted_names(app: Flask) -> None:

@@ -65,7 +65,10 @@ SCHEMA = {
                 "city": {"en": "city network", "zh": "政务网"},
                 "internet": {"en": "internet", "zh": "互联网"},
             },
-            "x-borough-note": {"en": "Internet needs a security review.", "zh": "互联网开放需安全审查。"},
+            "x-borough-note": {
+                "en": "Internet needs a security review.",
+                "zh": "互联网开放需安全审查。",
+            },
         },
         "backup": {
             "type": "boolean",
