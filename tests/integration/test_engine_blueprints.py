@@ -223,7 +223,6 @@ def test_a_tenancy_is_what_it_says(
     osdev.identity.update_project(project, description="tampered")
     core.patch_namespaced_resource_quota("tenancy", name, {"spec": {"hard": {"pods": "999"}}})
     found = {f.name: f for f in engine.refresh(run)}
-    print("drift:", found)
     assert set(found) == {"project", "quota"}
     assert all(f.kind is DriftKind.CHANGED for f in found.values())
     assert ops(engine.preview(run, refresh=True)) == {"project": "update", "quota": "update"}

@@ -274,7 +274,10 @@ class _Operation:
         if not seen.outcomes and cli.locked(ended):
             self._check(ended, "destroy")
         if not ended.status:
-            self._check(self._command("stack", "rm", "--yes", "--remove-backups"), "removing the stack's state")
+            self._check(
+                self._command("stack", "rm", "--yes", "--remove-backups"),
+                "removing the stack's state",
+            )
         return self._result(ended, seen, {}, "")
 
     def refresh(self, on_event: OnEvent | None, *, accept: bool) -> tuple[DriftFinding, ...]:
@@ -348,18 +351,26 @@ class _Operation:
             plain, secret = _apart(exports)
             return ApplyResult(ApplyState.SUCCEEDED, _ordered(outcomes), plain, secret)
         state = ApplyState.CANCELLED if ended.cancelled else ApplyState.FAILED
-        if ended.cancelled:
-            error = "The operation was cancelled."
-        elif ended.timed_out:
-            error = f"It took longer than {self._run.limits.operation_seconds:g} s."
-        else:
-            # A program that is cut off because a resource failed is not to blame.
-            failed = any(o.state is ResourceState.FAILED for o in outcomes.values())
-            said = seen.summary() if failed or not error else ""
-            error = said or error or self._masker.text(cli.reason(ended))
         left = self._left(outcomes)
-        told = [f"{o.name}: {o.error}" for o in left.values() if o.error and o.error not in error]
-        return ApplyResult(state, _ordered(left), error="\n".join([error, *told]))
+        return ApplyResult(state, _ordered(left), error=self._why(ended, seen, left, error))
+
+    def _why(
+        self,
+        ended: Ended,
+        seen: OperationEvents,
+        left: Mapping[str, ResourceOutcome],
+        error: str,
+    ) -> str:
+        """Say why an operation did not succeed, the cloud's own words first."""
+        told = [f"{o.name}: {o.error}" for o in _ordered(left) if o.error]
+        if ended.cancelled:
+            told.insert(0, "The operation was cancelled.")
+        elif ended.timed_out:
+            told.insert(0, f"It took longer than {self._run.limits.operation_seconds:g} s.")
+        elif not any(o.state is ResourceState.FAILED for o in left.values()):
+            # A program that is cut off because a resource failed is not to blame; else it is.
+            told = [error] if error else [*seen.others(), *told]
+        return "\n".join(told)[:8000] or self._masker.text(cli.reason(ended))
 
     def _left(self, outcomes: dict[str, ResourceOutcome]) -> dict[str, ResourceOutcome]:
         """Add what the operation did not come to, and what it did not see the end of."""
@@ -408,7 +419,7 @@ class _Operation:
             said = self._masker.text(ask(failed, physical))
         except Exception as error:  # noqa: BLE001 - an explanation more or less stops nothing
             said = f"(the region could not be asked why: {type(error).__name__})"
-        text = "; ".join(part for part in (known.error, said) if part)
+        text = "; ".join(part for part in (said, known.error) if part)
         return replace(known, physical_id=physical, error=text)
 
 

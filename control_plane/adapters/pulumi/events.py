@@ -4,6 +4,7 @@ Format: https://www.pulumi.com/docs/iac/packages-and-automation/automation-api/ 
 ``EngineEvent``). ``detailedDiff`` is empty more often than not; differences are taken from inputs.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -227,7 +228,9 @@ class OperationEvents:
         urn = event.get("urn", "")
         severity = event.get("severity", "info")
         if severity == "error":
-            self.errors.setdefault(urn, []).append(text)
+            told = self.errors.setdefault(urn, [])
+            if (short := _short(text)) not in told:
+                told.append(short)
         if self.on_event is not None and severity != "debug" and not event.get("ephemeral"):
             prefix = "" if severity.startswith("info") else f"{severity}: "
             self.on_event(EngineEvent(EventKind.LOG, prefix + text, urn))
@@ -245,21 +248,31 @@ class OperationEvents:
     def explained(self) -> dict[str, ResourceOutcome]:
         """Return the outcomes, the failed ones with what was said of them."""
         return {
-            urn: replace(found, error="; ".join(dict.fromkeys(self.errors.get(urn, ()))))
+            urn: replace(found, error="; ".join(self.errors.get(urn, ())))
             if found.state is ResourceState.FAILED
             else found
             for urn, found in self.outcomes.items()
         }
 
-    def summary(self) -> str:
-        """Return why the operation failed."""
-        said = [
-            f"{name_of(urn)}: {text}" if urn and urn.count("::") > 2 else text  # noqa: PLR2004
+    def others(self) -> list[str]:
+        """Return errors that are about no resource in a cloud: providers, the stack, the engine."""
+        return [
+            text
             for urn, texts in self.errors.items()
-            for text in dict.fromkeys(texts)
+            if urn not in self.outcomes
+            for text in texts
             if "update failed" not in text
         ]
-        return "\n".join(said)[:4000]
+
+
+_WRAPPINGS = re.compile(r"^sdk-v2/\S+ sdk\.helper_schema: |: provider=\S+$")
+_WRAPPED = re.compile(r"\n\s*\* (?!creating urn|updating urn|deleting urn)")
+
+
+def _short(text: str) -> str:
+    """Return an error without the layers that only say that there was one."""
+    *_, last = _WRAPPED.split(text)
+    return _WRAPPINGS.sub("", last.strip())
 
 
 def _is_step(metadata: Mapping[str, Any]) -> bool:

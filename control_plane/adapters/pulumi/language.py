@@ -45,6 +45,7 @@ _METHODS = frozenset(
         *("RegisterPackage", "ExistsResource", "SupportsFeature", "SignalAndWaitForShutdown"),
     }
 )
+_GONE = frozenset({"UNAVAILABLE", "CANCELLED", "ABORTED"})
 _START_SECONDS = 30.0
 
 
@@ -77,7 +78,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     Attributes:
         declared: What the program declared, by URN, masked.
         exports: What the program exported, with secrets in clear (``$clear``).
-        error: Why the program failed; None when it did not.
+        error: Why the program failed; None when it did not, or when the engine ended first.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self._approved = approved
         self._lock = threading.Lock()
         self._session: Session | None = None
+        self._cut_off = False
         self.declared: dict[str, Declaration] = {}
         self.exports: dict[str, Any] = {}
         self.error: ProgramError | None = None
@@ -148,8 +150,10 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
                 session.serve(self._forward(monitor), on_log=self._log(engine))
                 self._check_complete()
             except ProgramError as error:
-                self.error = masked(error, self._masker)
-                return language_pb2.RunResponse(error=self.error.message)
+                told = masked(error, self._masker)
+                # A program that the engine leaves alone is not to blame.
+                self.error = None if self._cut_off else told
+                return language_pb2.RunResponse(error=told.message)
             finally:
                 with self._lock:
                     self._session = None
@@ -208,6 +212,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         error = done.exception()
         if error is not None:
             code = error.code().name if isinstance(error, grpc.RpcError) else "UNKNOWN"
+            self._cut_off = self._cut_off or code in _GONE
             details = error.details() if isinstance(error, grpc.RpcError) else str(error)
             call.refuse(self._masker.text(details or code), code)
             return

@@ -58,7 +58,7 @@ def _connect(provider: Mapping[str, Any]) -> Connection:
     given = {ours: provider[theirs] for ours, theirs in names.items() if provider.get(theirs)}
     if "project_name" in given:
         given.setdefault("project_domain_name", "Default")
-    return openstack.connection.Connection(
+    return openstack.connect(
         region_name=provider.get("region"), auth=given, load_yaml_config=False, load_envvars=False
     )
 

@@ -269,11 +269,13 @@ def test_one_operation_per_stack_at_a_time(world: World) -> None:
 def test_an_operation_that_hangs_is_cancelled_and_recovered(world: World) -> None:
     cancel = threading.Event()
     world.hang("thing-1")
-    timer = threading.Timer(4.0, cancel.set)
-    timer.start()
+
+    def stop(event: EngineEvent) -> None:
+        if (event.name, event.progress) == ("thing-1", Progress.STARTED):
+            threading.Timer(1.0, cancel.set).start()
+
     begin = time.monotonic()
-    result = world.engine.apply(world.run(), confirm=yes, cancel=cancel)
-    timer.cancel()
+    result = world.engine.apply(world.run(), confirm=yes, cancel=cancel, on_event=stop)
     assert time.monotonic() - begin < 60
     assert result.state is ApplyState.CANCELLED
     assert states(result)["thing-1"] in {"unknown", "failed"}
