@@ -17,11 +17,15 @@ from control_plane.surface.api import (
     Schema,
     Slug,
     TextBody,
+    check_match,
     created,
     current_actor,
+    etag,
     idempotent,
     requires,
+    requires_match,
     use,
+    with_etag,
 )
 from control_plane.tenancy.model import (
     DataClass,
@@ -45,6 +49,12 @@ class OrganisationCreate(Input):
     slug: Slug
     name: TextBody
     kind: Annotated[OrganisationKind, Field(strict=False)]
+
+
+class OrganisationChange(Input):
+    """What may change of an organisation."""
+
+    name: TextBody
 
 
 class OrganisationOut(Schema):
@@ -176,9 +186,24 @@ def create_organisation(json_data: OrganisationCreate) -> ResponseReturnValue:
 @api.get("/organisations/<organisation_id>")
 @requires("organisation.view")
 @api.output(OrganisationOut)
-def get_organisation(organisation_id: str) -> Organisation:
+def get_organisation(organisation_id: str) -> Answer:
     """One organisation."""
-    return use(TenancyService).organisation(current_actor(), organisation_id)
+    found = use(TenancyService).organisation(current_actor(), organisation_id)
+    return with_etag(found, etag(found.id, found.name))
+
+
+@api.patch("/organisations/<organisation_id>")
+@requires("organisation.update")
+@requires_match
+@api.input(OrganisationChange)
+@api.output(OrganisationOut)
+def rename_organisation(organisation_id: str, json_data: OrganisationChange) -> Answer:
+    """Give an organisation another name; its path stays."""
+    tenancies, actor = use(TenancyService), current_actor()
+    seen = tenancies.organisation(actor, organisation_id)
+    check_match(etag(seen.id, seen.name))
+    changed = tenancies.rename_organisation(actor, seen.id, json_data.name.value())
+    return with_etag(changed, etag(changed.id, changed.name))
 
 
 @api.get("/organisations/<organisation_id>/quota")

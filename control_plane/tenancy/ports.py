@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.paging import Page, PageRequest
+from control_plane.kernel.text import Text
 from control_plane.tenancy.model import (
     Organisation,
     OrganisationId,
@@ -33,6 +34,8 @@ class TenancyStore(Protocol):
     def organisations(self, paths: Sequence[str], request: PageRequest) -> Page[Organisation]:
         """Those at or below any of the paths, by path."""
         ...
+
+    def rename_organisation(self, organisation_id: OrganisationId, name: Text) -> None: ...
 
     def add_system(self, system: System) -> bool:
         """Keep a new system; False when its organisation has one of that slug."""

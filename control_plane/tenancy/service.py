@@ -113,6 +113,22 @@ class TenancyService:
         with self._db.transaction():
             return self._store.organisations(paths, request)
 
+    def rename_organisation(self, actor: Actor, reference: str, name: Text) -> Organisation:
+        """Give an organisation another name; its path, by which others know it, stays.
+
+        Raises:
+            NotFound: there is none, or none that the actor may know of.
+        """
+        with self._db.transaction():
+            there = self._organisation(reference)
+            policy.require(actor, "organisation.update", there.path)
+            if there.name == name:
+                return there
+            self._store.rename_organisation(there.id, name)
+            details = {"before": there.name.as_json(), "after": name.as_json()}
+            self._note(actor, "organisation.update", there.id, there.path, details)
+            return replace(there, name=name)
+
     # Systems ---------------------------------------------------------------------------------
 
     def register_system(

@@ -153,6 +153,13 @@ class PostgresTenancy:
         rows = self._db.execute(query.order_by(t.path).limit(request.limit + 1))
         return page_of([_organisation(row) for row in rows], request, lambda item: (item.path,))
 
+    def rename_organisation(self, organisation_id: OrganisationId, name: Text) -> None:
+        self._db.execute(
+            organisation_table.update()
+            .where(organisation_table.c.id == organisation_id)
+            .values(name=name.as_json())
+        )
+
     def add_system(self, system: System) -> bool:
         made = self._db.execute(
             postgresql.insert(system_table)

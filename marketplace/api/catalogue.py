@@ -1,27 +1,43 @@
 """The catalogue over HTTP."""
 
+from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from control_plane.kernel import canonical
 from control_plane.kernel.errors import NotFound
+from control_plane.kernel.text import Text
 from control_plane.surface.api import (
     Answer,
     ApiBlueprint,
     DecimalText,
     Input,
     Instant,
+    Line,
     MoneyBody,
     Schema,
+    Slug,
     TextBody,
     current_actor,
     requires,
     use,
 )
-from marketplace.model import Availability, ComponentKind, Maturity, Offering, PriceTag
+from marketplace.model import (
+    Availability,
+    Category,
+    ComponentKind,
+    Maturity,
+    Offering,
+    PriceTag,
+    offering_from,
+)
 from marketplace.service import Marketplace
 
 api = ApiBlueprint("catalogue", __name__, tag="Catalogue")
+
+
+_Words = Annotated[str, Field(min_length=1, max_length=5000)]
 
 
 class LongText(Schema):
@@ -29,6 +45,72 @@ class LongText(Schema):
 
     en: str
     zh: str
+
+
+class LongBody(LongText):
+    """A text of any length in the city's two languages, as it is sent."""
+
+    model_config = ConfigDict(from_attributes=True, extra="forbid")
+
+    en: _Words
+    zh: _Words
+
+    def value(self) -> Text:
+        """The kernel's value."""
+        return Text(self.en, self.zh)
+
+
+class CategoryBody(Input):
+    """A shelf of the catalogue."""
+
+    name: TextBody
+    description: LongBody
+    position: Annotated[int, Field(ge=0, le=10_000)] = 0
+
+
+class ComponentBody(Input):
+    """One part of a plan."""
+
+    slug: Slug
+    kind: Annotated[ComponentKind, Field(strict=False)]
+    name: TextBody
+    meter: Line
+    dimensions: dict[str, str] = Field({})
+    quantity: DecimalText = Decimal(1)
+    quantity_input: str | None = None
+
+
+class OfferingPlanBody(Input):
+    """A size or kind of an offering."""
+
+    slug: Slug
+    name: TextBody
+    description: LongBody
+    components: Annotated[list[ComponentBody], Field(max_length=50)]
+    inputs: dict[str, Any] = Field({})
+    limits: dict[str, Annotated[list[int], Field(min_length=2, max_length=2)]] = Field({})
+
+
+class OfferingBody(Input):
+    """A service of the catalogue; ``position`` says where it stands on its shelf."""
+
+    category: Slug
+    name: TextBody
+    description: LongBody
+    icon: Line
+    data_classes: Annotated[list[str], Field(min_length=1, max_length=10)]
+    service_level: LongBody
+    support: Line
+    maturity: Annotated[Maturity, Field(strict=False)]
+    availability: Annotated[Availability, Field(strict=False)]
+    availability_note: LongBody
+    plans: Annotated[list[OfferingPlanBody], Field(min_length=1, max_length=50)]
+    blueprint: Line | None = None
+    position: Annotated[int, Field(ge=0, le=10_000)] = 0
+
+    def value(self, slug: str) -> Offering:
+        """The feature's value."""
+        return offering_from({"slug": slug, **canonical.plain(self.model_dump())})
 
 
 class CategoryOut(Schema):
@@ -184,6 +266,28 @@ def price_body(price: PriceTag) -> dict[str, Any]:
 def list_categories() -> Answer:
     """The shelves of the catalogue."""
     return {"items": use(Marketplace).categories(current_actor())}
+
+
+@api.put("/categories/<slug>")
+@requires("catalog.manage")
+@api.input(CategoryBody)
+@api.output(CategoryOut)
+def put_category(slug: str, json_data: CategoryBody) -> Answer:
+    """Put a shelf into the catalogue, or change it."""
+    category = Category(
+        slug, json_data.name.value(), json_data.description.value(), json_data.position
+    )
+    return use(Marketplace).define_category(current_actor(), category)
+
+
+@api.put("/offerings/<slug>")
+@requires("catalog.manage")
+@api.input(OfferingBody)
+@api.output(OfferingOut)
+def put_offering(slug: str, json_data: OfferingBody) -> Answer:
+    """Put an offering into the catalogue, or change it; what was ordered before stays."""
+    made = use(Marketplace).define_offering(current_actor(), json_data.value(slug))
+    return offering_body(made)
 
 
 @api.get("/offerings")

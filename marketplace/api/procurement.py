@@ -19,6 +19,7 @@ from control_plane.surface.api import (
     PageOut,
     PageQuery,
     Schema,
+    Slug,
     TextBody,
     check_match,
     created,
@@ -30,7 +31,16 @@ from control_plane.surface.api import (
     use,
     with_etag,
 )
-from marketplace.model import Contract, ContractTerms, Entry
+from marketplace.model import (
+    STANDARD,
+    Contract,
+    ContractTerms,
+    Entry,
+    Framework,
+    Policy,
+    PolicyStep,
+    Supplier,
+)
 from marketplace.service import ContractView, Marketplace
 
 api = ApiBlueprint("procurement", __name__, tag="Contracts")
@@ -48,6 +58,29 @@ class SupplierBody(Schema):
 
     slug: str
     name: TextBody
+
+
+class FrameworkBody(Input):
+    """A central procurement."""
+
+    name: TextBody
+    suppliers: Annotated[list[SupplierBody], Field(min_length=1, max_length=100)]
+    lots: Annotated[list[str], Field(min_length=1, max_length=100)]
+    term: TermBody
+    ceiling: MoneyBody
+    price_book: Line
+
+    def value(self, number: str) -> Framework:
+        """The feature's value."""
+        return Framework(
+            number,
+            self.name.value(),
+            tuple(Supplier(s.slug, s.name.value()) for s in self.suppliers),
+            tuple(self.lots),
+            Interval(self.term.start, self.term.end),
+            self.ceiling.value(),
+            self.price_book,
+        )
 
 
 class FrameworkOut(Schema):
@@ -168,6 +201,42 @@ class PolicyStepOut(Schema):
     data_classes: list[str]
 
 
+class PolicyStepBody(Input):
+    """One approval that an order needs."""
+
+    slug: Slug
+    name: TextBody
+    role: Line
+    organisation: Annotated[Line, Field(description="A path, or department.")]
+    from_monthly: DecimalText | None = None
+    data_classes: list[str] = Field([], max_length=10)
+
+
+class PolicyBody(Input):
+    """The next version of the policy."""
+
+    version: Annotated[int, Field(ge=1, le=100_000)]
+    name: TextBody
+    steps: Annotated[list[PolicyStepBody], Field(min_length=1, max_length=20)]
+    deadline_days: Annotated[int, Field(ge=1, le=365)] = 30
+
+    def value(self) -> Policy:
+        """The feature's value."""
+        return Policy(
+            STANDARD,
+            self.version,
+            self.name.value(),
+            tuple(
+                PolicyStep(
+                    s.slug, s.name.value(), s.role, s.organisation, s.from_monthly,
+                    tuple(s.data_classes),
+                )
+                for s in self.steps
+            ),
+            self.deadline_days,
+        )  # fmt: skip
+
+
 class PolicyOut(Schema):
     """Who must approve orders, one step after another."""
 
@@ -219,6 +288,15 @@ def _tag(contract: Contract) -> str:
 def list_frameworks() -> Answer:
     """The city's frameworks."""
     return {"items": use(Marketplace).frameworks(current_actor())}
+
+
+@api.put("/frameworks/<number>")
+@requires("contract.manage")
+@api.input(FrameworkBody)
+@api.output(FrameworkOut)
+def put_framework(number: str, json_data: FrameworkBody) -> Answer:
+    """Enter a framework, or change it where no contract contradicts that."""
+    return use(Marketplace).define_framework(current_actor(), json_data.value(number))
 
 
 @api.get("/contracts")
@@ -295,3 +373,12 @@ def get_approval_policy() -> Answer:
     if found is None:
         raise NotFound("no approval policy is set")
     return found
+
+
+@api.put("/approval-policy")
+@requires("catalog.manage")
+@api.input(PolicyBody)
+@api.output(PolicyOut)
+def set_approval_policy(json_data: PolicyBody) -> Answer:
+    """Enter the next version; orders that are planned already keep theirs."""
+    return use(Marketplace).set_policy(current_actor(), json_data.value())

@@ -249,3 +249,14 @@ def test_changes_are_written_down(service: TenancyService, audit: FakeAudit) -> 
     last = audit.entries[-1]
     assert (last["action"], last["path"]) == ("quota.set", "/city/")
     assert last["details"] == {"before": {"vcpus": None}, "after": {"vcpus": 2}}
+
+
+@pytest.mark.usefixtures("city")
+def test_a_new_name_leaves_the_path(service: TenancyService, audit: FakeAudit) -> None:
+    renamed = service.rename_organisation(PLATFORM, "/city/water/", text("Rivers"))
+    assert (renamed.path, renamed.name) == ("/city/water/", text("Rivers"))
+    assert service.organisation(PLATFORM, renamed.id) == renamed
+    assert audit.entries[-1]["action"] == "organisation.update"
+    administrator = person("department_administrator", "/city/water/")
+    with pytest.raises(Forbidden):
+        service.rename_organisation(administrator, renamed.id, text("Seas"))
