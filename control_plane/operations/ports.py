@@ -104,6 +104,10 @@ class OperationStore(Protocol):
         """
         ...
 
+    def hurry(self) -> None:
+        """Let the open transaction commit without waiting for the disk."""
+        ...
+
     def announce_steps(self, operation_id: str, names: Iterable[str]) -> None:
         """Note which steps are to come, unless they are there."""
         ...

@@ -298,6 +298,9 @@ class PostgresOperations:
             raise Superseded(lease.operation_id)
         return _operation(row, ())
 
+    def hurry(self) -> None:
+        self._database.execute(sa.text("SET LOCAL synchronous_commit TO off"))
+
     def announce_steps(self, operation_id: str, names: Iterable[str]) -> None:
         rows = [
             {"operation_id": operation_id, "name": name, "position": place, "state": "pending"}

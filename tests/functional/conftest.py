@@ -1,7 +1,8 @@
 """The running product: ``borough serve`` and ``borough worker`` as real processes on loopback.
 
 The demonstration city is loaded before they start. ``product`` is one for the whole session: tests
-make things of their own in it and leave what they find. ``fresh_product`` is one for one test.
+make things of their own in it and leave what they find. ``disturbed_product`` is the same for tests
+that end or kill its processes: they are as before afterwards.
 """
 
 import json
@@ -131,6 +132,13 @@ class Product:
         for name in sorted(self._processes, reverse=True):
             assert self.end(name) == 0, self.log(name)
 
+    def restore(self, *names: str) -> None:
+        """Let exactly these run."""
+        for name in set(self._processes) - set(names):
+            self.end(name)
+        running = {name for name, process in self._processes.items() if process.poll() is None}
+        self.start(*(name for name in names if name not in running))
+
     def token(self, login: str) -> str:
         """An API token of one of the demonstration's accounts; none of nobody's."""
         if not login:
@@ -187,6 +195,6 @@ def product() -> Iterator[Product]:
 
 
 @pytest.fixture
-def fresh_product() -> Iterator[Product]:
-    with running_product() as made:
-        yield made
+def disturbed_product(product: Product) -> Iterator[Product]:
+    yield product
+    product.restore("serve", "worker")

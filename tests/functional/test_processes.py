@@ -91,44 +91,44 @@ def test_a_neighbour_sees_nothing_of_it(product: Product) -> None:
     assert product.cli("operator", "operation", "retry", made.id).status == 5
 
 
-def test_a_web_process_that_is_asked_to_end_answers_first(fresh_product: Product) -> None:
-    body = {"login": "operator", "password": fresh_product.passwords["operator"], "name": "end"}
+def test_a_web_process_that_is_asked_to_end_answers_first(disturbed_product: Product) -> None:
+    body = {"login": "operator", "password": disturbed_product.passwords["operator"], "name": "end"}
     answers: list[str] = []
 
     def sign_in() -> None:  # long enough to be under way: a password is hashed
-        answers.append(Client(fresh_product.url).post("/login", body)["secret"])
+        answers.append(Client(disturbed_product.url).post("/login", body)["secret"])
 
     asking = [threading.Thread(target=sign_in) for _ in range(8)]
     for thread in asking:
         thread.start()
     while not answers:
         time.sleep(0.001)
-    assert fresh_product.end("serve") == 0
+    assert disturbed_product.end("serve") == 0
     for thread in asking:
         thread.join(60)
     assert len(set(answers)) == len(asking)
-    assert not (fresh_product.home / "run" / "serve.json").exists()
+    assert not (disturbed_product.home / "run" / "serve.json").exists()
 
 
-def test_processes_of_workers_die_with_them(fresh_product: Product) -> None:
-    worker = psutil.Process(fresh_product.pid("worker"))
-    fresh_product.platform.operations.wait(_collect(fresh_product).id, 60)
+def test_processes_of_workers_die_with_them(disturbed_product: Product) -> None:
+    worker = psutil.Process(disturbed_product.pid("worker"))
+    disturbed_product.platform.operations.wait(_collect(disturbed_product).id, 60)
     children = worker.children(recursive=True)
-    fresh_product.kill("worker")
+    disturbed_product.kill("worker")
     gone, alive = psutil.wait_procs(children, timeout=5)
     assert not alive
     assert len(gone) == len(children)
-    made = _collect(fresh_product)
-    fresh_product.start("worker-2")
-    assert fresh_product.platform.operations.wait(made.id, 60).crashes == 0
+    made = _collect(disturbed_product)
+    disturbed_product.start("worker-2")
+    assert disturbed_product.platform.operations.wait(made.id, 60).crashes == 0
 
 
-def test_a_companion_worker_dies_with_the_web_process(fresh_product: Product) -> None:
-    fresh_product.end("worker")
-    fresh_product.end("serve")
-    fresh_product.start("serve --with-worker")
-    fresh_product.platform.operations.wait(_collect(fresh_product).id, 60)
-    children = psutil.Process(fresh_product.pid("serve --with-worker")).children()
+def test_a_companion_worker_dies_with_the_web_process(disturbed_product: Product) -> None:
+    disturbed_product.end("worker")
+    disturbed_product.end("serve")
+    disturbed_product.start("serve --with-worker")
+    disturbed_product.platform.operations.wait(_collect(disturbed_product).id, 60)
+    children = psutil.Process(disturbed_product.pid("serve --with-worker")).children()
     assert len(children) == 1
-    fresh_product.kill("serve --with-worker")
+    disturbed_product.kill("serve --with-worker")
     assert not psutil.wait_procs(children, timeout=5)[1]

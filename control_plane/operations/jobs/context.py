@@ -170,9 +170,8 @@ class Context:
     def _do(
         self, name: str, work: Callable[[], Any], patience: float, *, stoppable: bool
     ) -> dict[str, Any]:
-        if stoppable and self._cancel_requested():
+        if not self._begin(name, stoppable=stoppable):
             return {"error": problem_of(Cancelled("cancelled on request"))}
-        self._mark(name, StepState.RUNNING)
         try:
             value = self._patiently(work, patience)
             # Through JSON now, so that a replay answers exactly the same.
@@ -210,26 +209,34 @@ class Context:
             self._signals.lost.wait()
             raise Superseded(self.operation_id)
 
-    def _cancel_requested(self) -> bool:
-        found: list[bool] = []
-        self._write(lambda: found.append(self._store.lock(self.lease).cancel_requested))
-        return found[-1]
+    def _begin(self, name: str, *, stoppable: bool) -> bool:
+        """Note that the step runs; False, and no note, when somebody asked to stop before it."""
+        begun: list[bool] = []
 
-    def _mark(self, name: str, state: StepState, error: Mapping[str, Any] | None = None) -> None:
         def write() -> None:
-            at = self._clock.now()
-            step = self._store.mark_step(self.lease, name, state, at, error)
-            kind = "started" if state is StepState.RUNNING else str(state)
-            data: dict[str, Any] = {"step": name}
-            if step.runs > 1:
-                data["run"] = step.runs
-            if error is not None:
-                data["message"] = error.get("detail", "")
-            self._store.emit(self.operation_id, f"step.{kind}", data, at, self.lease)
-            if state is StepState.SUCCEEDED:
-                self._store.set_progress(self.lease, self._share(1.0))
+            cancelled = self._store.lock(self.lease).cancel_requested
+            begun.append(not (stoppable and cancelled))
+            if begun[-1]:
+                self._note(name, StepState.RUNNING, None)
 
         self._write(write)
+        return begun[-1]
+
+    def _mark(self, name: str, state: StepState, error: Mapping[str, Any] | None = None) -> None:
+        self._write(lambda: self._note(name, state, error))
+
+    def _note(self, name: str, state: StepState, error: Mapping[str, Any] | None) -> None:
+        at = self._clock.now()
+        step = self._store.mark_step(self.lease, name, state, at, error)
+        kind = "started" if state is StepState.RUNNING else str(state)
+        data: dict[str, Any] = {"step": name}
+        if step.runs > 1:
+            data["run"] = step.runs
+        if error is not None:
+            data["message"] = error.get("detail", "")
+        self._store.emit(self.operation_id, f"step.{kind}", data, at, self.lease)
+        if state is StepState.SUCCEEDED:
+            self._store.set_progress(self.lease, self._share(1.0))
 
     def _share(self, within: float) -> float:
         # Of a work whose steps are not known, more always seems to come; 1 is said at the end.
@@ -239,6 +246,9 @@ class Context:
     def _write(self, work: Callable[[], object]) -> None:
         def transact() -> None:
             with self._db.transaction():
+                # These are notes for people. What recovery goes by is DBOS's own commit, which
+                # comes after them and brings them to the disk too.
+                self._store.hurry()
                 work()
 
         if self._signals.lost.is_set():
