@@ -501,6 +501,7 @@ class Resource:
         hourly: (meter, dimensions, quantity per hour) that it should emit.
         created_at: when it was written down, just before its making began.
         deleted_at: when its deletion was confirmed.
+        history: what it used before, each until when, the oldest first.
     """
 
     id: ResourceId
@@ -517,6 +518,15 @@ class Resource:
     hourly: tuple[MeterQuantity, ...]
     created_at: datetime
     deleted_at: datetime | None = None
+    history: tuple["PastUsage", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PastUsage:
+    """What a resource used per hour until it was changed."""
+
+    until: datetime
+    hourly: tuple[MeterQuantity, ...]
 
 
 class DifferenceKind(StrEnum):

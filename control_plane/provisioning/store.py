@@ -24,6 +24,7 @@ from control_plane.provisioning.model import (
     Hold,
     InventoryState,
     MeterQuantity,
+    PastUsage,
     Plan,
     PlanId,
     Region,
@@ -147,6 +148,7 @@ resource_table = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("error", sa.Text, nullable=False),
     sa.Column("hourly", _JSON, nullable=False),
+    sa.Column("history", _JSON, nullable=False),
     sa.Column("created_at", _INSTANT, nullable=False),
     sa.Column("deleted_at", _INSTANT),
     sa.CheckConstraint(_one_of("state", InventoryState), name="state"),
@@ -578,10 +580,16 @@ def _resource(row: sa.Row[Any]) -> Resource:
     return Resource(
         ResourceId(row.id), DeploymentId(row.deployment_id), RegionId(row.region_id),
         row.tenancy_id, row.path, row.urn, row.type, row.name, row.physical_id,
-        InventoryState(row.state), row.error,
+        InventoryState(row.state), row.error, _hourly(row.hourly), row.created_at, row.deleted_at,
         tuple(
-            MeterQuantity(m["resource"], m["meter"], m["dimensions"], Decimal(m["per_hour"]))
-            for m in row.hourly
+            PastUsage(parse_instant(past["until"]), _hourly(past["hourly"]))
+            for past in row.history
         ),
-        row.created_at, row.deleted_at,
     )  # fmt: skip
+
+
+def _hourly(documents: Sequence[Mapping[str, Any]]) -> tuple[MeterQuantity, ...]:
+    return tuple(
+        MeterQuantity(m["resource"], m["meter"], m["dimensions"], Decimal(m["per_hour"]))
+        for m in documents
+    )

@@ -16,6 +16,7 @@ from control_plane.provisioning.model import (
     Deployment,
     InventoryState,
     MeterQuantity,
+    PastUsage,
     Resource,
     ResourceId,
 )
@@ -82,7 +83,10 @@ class Inventory:
             self._store.put_resource(self._deleted(known))
             known = None
         row = known or self._new(outcome.urn, outcome.type, outcome.name, hourly)
-        usage = hourly.get(outcome.urn)
+        usage = tuple(hourly.get(outcome.urn, row.hourly))
+        history = row.history
+        if row.state is InventoryState.CREATED and usage != row.hourly:
+            history = (*history, PastUsage(self._now(), row.hourly))
         self._store.put_resource(
             replace(
                 row,
@@ -90,7 +94,8 @@ class Inventory:
                 physical_id=outcome.physical_id or row.physical_id,
                 state=state,
                 error=outcome.error,
-                hourly=row.hourly if usage is None else tuple(usage),
+                hourly=usage,
+                history=history,
             )
         )
 

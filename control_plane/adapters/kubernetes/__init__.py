@@ -1,0 +1,1 @@
+"""Kubernetes, asked by the platform itself. See README.md."""

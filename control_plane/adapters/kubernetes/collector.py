@@ -1,0 +1,82 @@
+"""What the inventory's workloads, claims and balancers in a cluster took, while they were there."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from control_plane.adapters.kubernetes.reader import LISTS, ClusterReader
+from control_plane.kernel.time import Interval
+from control_plane.metering.model import Observation
+from control_plane.provisioning.model import Resource
+from control_plane.provisioning.ports import RegionAccess
+
+
+class Cluster(Protocol):
+    """What the collector reads; ``ClusterReader`` is one."""
+
+    def created(self, type_: str) -> Mapping[str, datetime]: ...
+
+    def close(self) -> None: ...
+
+
+class KubernetesCollector:
+    """Implements metering's ``Collector``.
+
+    Args:
+        access: A region with its credentials, by id.
+        inventory: The resources of a region that lived at a time or later.
+        connect: Makes the connection to a region's cluster.
+    """
+
+    def __init__(
+        self,
+        access: Callable[[str], RegionAccess],
+        inventory: Callable[[str, datetime], Sequence[Resource]],
+        connect: Callable[[RegionAccess], Cluster] = ClusterReader,
+    ) -> None:
+        self._access = access
+        self._inventory = inventory
+        self._connect = connect
+
+    def observe(self, region_id: str, window: Interval) -> Iterable[Observation]:
+        """See the port."""
+        known = [
+            r
+            for r in self._inventory(region_id, window.start)
+            if r.type in LISTS and (r.hourly or r.history)
+        ]
+        if not known:
+            return []
+        cluster = self._connect(self._access(region_id))
+        try:
+            return list(_observations(cluster, known, window))
+        finally:
+            cluster.close()
+
+
+def _observations(
+    cluster: Cluster, known: Sequence[Resource], window: Interval
+) -> Iterator[Observation]:
+    for type_ in sorted({r.type for r in known}):
+        created = cluster.created(type_)
+        for resource in known:
+            if resource.type == type_:
+                yield from _of(resource, created.get(resource.physical_id), window)
+
+
+def _of(resource: Resource, created: datetime | None, window: Interval) -> Iterator[Observation]:
+    if created is None and resource.deleted_at is None:
+        return  # gone behind the platform's back: nobody knows when; drift shows it
+    start = resource.created_at if created is None else created.astimezone(UTC)
+    changes = [past.until for past in resource.history if past.until > start]
+    sizes = [past.hourly for past in resource.history if past.until > start]
+    begins = [start, *changes]
+    ends: list[datetime | None] = [*changes, resource.deleted_at]
+    for begin, end, hourly in zip(begins, ends, [*sizes, resource.hourly], strict=True):
+        if end is not None and end <= begin:
+            continue
+        inside = Interval(begin, end).intersection(window)
+        for each in hourly if inside is not None else ():
+            yield Observation(
+                resource.id, each.meter, each.dimensions, each.per_hour, inside or window
+            )

@@ -1,0 +1,106 @@
+"""Reads a cluster through the ``kubernetes`` client: plain facts out, our errors only."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import kubernetes
+import urllib3
+import yaml
+
+from control_plane.kernel.errors import Unavailable
+from control_plane.provisioning.ports import RegionAccess
+
+_SECONDS = 30
+_PAGE = 500
+#: Lists by the types that blueprints name; each answers things with their namespace and times.
+LISTS: Mapping[str, tuple[str, str]] = {
+    "kubernetes:apps/v1:Deployment": ("AppsV1Api", "list_deployment_for_all_namespaces"),
+    "kubernetes:apps/v1:StatefulSet": ("AppsV1Api", "list_stateful_set_for_all_namespaces"),
+    "kubernetes:core/v1:PersistentVolumeClaim": (
+        "CoreV1Api",
+        "list_persistent_volume_claim_for_all_namespaces",
+    ),
+    "kubernetes:core/v1:Service": ("CoreV1Api", "list_service_for_all_namespaces"),
+}
+
+
+class ClusterReader:
+    """One region's cluster.
+
+    Args:
+        access: The region with its credentials.
+
+    Raises:
+        Unavailable: They are no kubeconfig.
+    """
+
+    def __init__(self, access: RegionAccess) -> None:
+        secret: Any = access.credentials.get("kubernetes") or {}
+        self._region = access.id
+        try:
+            document = yaml.safe_load(str(secret.get("kubeconfig", "")))
+            make: Any = kubernetes.config.new_client_from_config_dict
+            self._client = make(document, persist_config=False)
+        except (kubernetes.config.ConfigException, yaml.YAMLError, TypeError, AttributeError):
+            # Said without its reason, which would repeat what is secret.
+            raise self._unavailable("the kubeconfig is none") from None
+
+    def close(self) -> None:
+        """Give back its connections."""
+        self._client.close()
+
+    def version(self) -> str:
+        """The cluster's version.
+
+        Raises:
+            Unavailable: It does not answer.
+        """
+        api = kubernetes.client.VersionApi(self._client)
+        return str(self._call(api.get_code).git_version)
+
+    def may(self, verb: str, resource: str, group: str = "") -> bool:
+        """Whether the platform may do this in all namespaces.
+
+        Raises:
+            Unavailable: It does not answer, or refuses the credentials.
+        """
+        attributes = {"verb": verb, "resource": resource, "group": group}
+        body = {"spec": {"resourceAttributes": attributes}}
+        api = kubernetes.client.AuthorizationV1Api(self._client)
+        answer = self._call(api.create_self_subject_access_review, body=body)
+        return bool(answer.status.allowed)
+
+    def created(self, type_: str) -> dict[str, datetime]:
+        """Since when each thing of a type is there, by ``namespace/name``.
+
+        Raises:
+            Unavailable: It does not answer.
+        """
+        api_name, method = LISTS[type_]
+        api = getattr(kubernetes.client, api_name)(self._client)
+        return {
+            f"{item.metadata.namespace}/{item.metadata.name}": item.metadata.creation_timestamp
+            for item in self._pages(getattr(api, method))
+        }
+
+    def _pages(self, method: Any) -> Iterator[Any]:  # noqa: ANN401 - the client is untyped
+        following: str | None = None
+        while True:
+            page = self._call(method, limit=_PAGE, _continue=following)
+            yield from page.items
+            following = page.metadata._continue  # noqa: SLF001 - so it is called
+            if not following:
+                return
+
+    def _call(self, method: Any, **given: Any) -> Any:  # noqa: ANN401 - the client is untyped
+        try:
+            return method(_request_timeout=_SECONDS, **given)
+        except kubernetes.client.ApiException as error:
+            raise self._unavailable(f"{error.status} {error.reason}") from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._unavailable(type(error).__name__) from None
+
+    def _unavailable(self, reason: str) -> Unavailable:
+        message = f"Kubernetes does not answer: {reason}"
+        return Unavailable(message, 30.0, region=self._region)

@@ -1,0 +1,1 @@
+"""OpenStack, asked by the platform itself. See README.md."""
