@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NoReturn
 
+import psutil
 import sqlalchemy as sa
 
 from control_plane.billing.model import Origin, Price, PriceBook, Terms
@@ -29,6 +30,7 @@ METERS = 5
 SERVERS = 470
 DEPARTMENTS = 24
 BATCH = 1000
+DAYS = 5
 ADMIN = Actor.system("benchmark")
 
 
@@ -65,16 +67,7 @@ class NoOrigin:
 
 
 def test_intake_and_rating(database: Database, clock: SettableClock) -> None:
-    operations = Operations(PostgresOperations(database), database, clock, SilentAudit())
-    metering = Metering(
-        db=database, clock=clock, store=PostgresMetering(database), directory=Directory(),
-        regions=NoRegions(), operations=operations,
-    )  # fmt: skip
-    billing = Billing(
-        db=database, clock=clock, store=PostgresBilling(database), metering=metering,
-        provenance=NoOrigin(), operations=operations,
-    )  # fmt: skip
-    _city(metering, billing)
+    _, metering, billing = features(database, clock)
     events = _events()
     began = time.perf_counter()
     for first in range(0, len(events), BATCH):
@@ -83,9 +76,11 @@ def test_intake_and_rating(database: Database, clock: SettableClock) -> None:
     with database.transaction():
         database.execute(sa.text("ANALYZE"))
         records = database.execute(sa.text("SELECT count(*) FROM metering_record")).scalar_one()
+    spent = _processor(database)
     began = time.perf_counter()
     made = billing.rate("2026-10").charges
     rating = time.perf_counter() - began
+    spent = _processor(database) - spent
     began = time.perf_counter()
     billing.rate("2026-10")
     again = time.perf_counter() - began
@@ -98,10 +93,47 @@ def test_intake_and_rating(database: Database, clock: SettableClock) -> None:
         f"\nintake   {len(events):>9,} events of a day, batches of {BATCH}: "
         f"{len(events) / intake:>9,.0f} events/s, {records / intake:,.0f} hourly records/s"
         f"\nrating   {records:>9,} points: {records / rating:>9,.0f} points/s"
+        f"\n         {records / spent:>9,.0f} points per second of one processor; "
+        f"PostgreSQL's largest process holds {_memory(database):,.0f} MB of its own"
         f"\nagain    {records:>9,} points, nothing new: {records / again:>9,.0f} points/s"
         f"\ncopy     {records:>9,} charges by CREATE TABLE AS: {records / copied:>9,.0f} rows/s"
         f"\nratio    rating takes {rating / copied:.1f} times the copy of its own result"
     )
+
+
+def _backends(database: Database) -> list[psutil.Process]:
+    with database.transaction():
+        rows = database.execute(
+            sa.text(
+                "SELECT pid FROM pg_stat_activity"
+                " WHERE datname = current_database() AND backend_type = 'client backend'"
+            )
+        )
+        return [psutil.Process(row.pid) for row in rows]
+
+
+def _processor(database: Database) -> float:
+    """Processor seconds of the connections that are open, which the pool keeps."""
+    return sum(sum(process.cpu_times()[:2]) for process in _backends(database))
+
+
+def _memory(database: Database) -> float:
+    return max(process.memory_full_info().uss for process in _backends(database)) / 2**20
+
+
+def features(database: Database, clock: SettableClock) -> tuple[Operations, Metering, Billing]:
+    """Metering and billing of the city on a database, with its meters, prices and contracts."""
+    operations = Operations(PostgresOperations(database), database, clock, SilentAudit())
+    metering = Metering(
+        db=database, clock=clock, store=PostgresMetering(database), directory=Directory(),
+        regions=NoRegions(), operations=operations,
+    )  # fmt: skip
+    billing = Billing(
+        db=database, clock=clock, store=PostgresBilling(database), metering=metering,
+        provenance=NoOrigin(), operations=operations,
+    )  # fmt: skip
+    _city(metering, billing)
+    return operations, metering, billing
 
 
 def _city(metering: Metering, billing: Billing) -> None:
@@ -132,21 +164,34 @@ def _city(metering: Metering, billing: Billing) -> None:
 
 def _events() -> list[dict[str, object]]:
     return [
-        {
-            "specversion": "1.0",
-            "type": "dev.borough.usage.v1",
-            "source": "benchmark",
-            "id": f"{server}-{meter}-{day}",
-            "data": {
-                "meter": f"meter.{meter}",
-                "resource": f"res_{server}",
-                "start": (OCTOBER + timedelta(days=day)).isoformat(),
-                "end": (OCTOBER + timedelta(days=day + 1)).isoformat(),
-                "quantity": 24,
-                "dimensions": {"kind": "a" if server % 2 else "b"},
-            },
-        }
-        for day in range(5)
+        _event(f"{server}-{meter}-{day}", meter, server, OCTOBER + timedelta(days=day), 24)
+        for day in range(DAYS)
         for server in range(SERVERS)
         for meter in range(METERS)
+    ]
+
+
+def _event(name: str, meter: int, server: int, start: datetime, hours: int) -> dict[str, object]:
+    return {
+        "specversion": "1.0",
+        "type": "dev.borough.usage.v1",
+        "source": "benchmark",
+        "id": name,
+        "data": {
+            "meter": f"meter.{meter}",
+            "resource": f"res_{server}",
+            "start": start.isoformat(),
+            "end": (start + timedelta(hours=hours)).isoformat(),
+            "quantity": hours,
+            "dimensions": {"kind": "a" if server % 2 else "b"},
+        },
+    }
+
+
+def events_of_a_day(count: int) -> list[dict[str, object]]:
+    """Events of an hour each."""
+    return [
+        _event(f"{n}", n % METERS, n // METERS % SERVERS, OCTOBER + timedelta(hours=hour), 1)
+        for n in range(count)
+        for hour in [n // (METERS * SERVERS)]
     ]

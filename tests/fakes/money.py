@@ -97,7 +97,7 @@ def event(number: object, hours: int, *, start: datetime = OCTOBER, **data: Any)
 
 
 class City:
-    def __init__(self, database: Database, clock: SettableClock) -> None:
+    def __init__(self, database: Database, clock: SettableClock, *, define: bool = True) -> None:
         self.clock = clock
         self.database = database
         self.directory = Directory()
@@ -119,6 +119,10 @@ class City:
             provenance=NoOrigin(),
             operations=self.operations,
         )
+        if define:
+            self._define()
+
+    def _define(self) -> None:
         hours = Meter(
             "server.instance_hours", Text("Server", "服务器"), "h", Aggregation.SUM, ("flavor",)
         )
