@@ -26,6 +26,7 @@ from control_plane.billing import jobs as billing_jobs
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
 from control_plane.bootstrap.links import LateProvenance, MeteredRegions, Resources
+from control_plane.bootstrap.regions import RealRegions, probes
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import Database
 from control_plane.kernel.errors import Conflict, Invalid, Problem
@@ -249,7 +250,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
             operations=operations,
             secrets=secrets,
             engines=_engines(settings, database, clock, secrets, programs, stack),
-            probes={},
+            probes=probes(),
             cache=settings.home / "cache" / "blueprints",
             limits=Limits(
                 seconds=settings.evaluate_timeout_seconds,
@@ -341,4 +342,7 @@ def _collectors(
     def facts(region: str) -> Mapping[str, object]:
         return provisioning.region_access(region).config
 
-    return {EngineKind.EMBEDDED: lambda: EmbeddedCollector(database, facts)}
+    return {
+        EngineKind.EMBEDDED: lambda: EmbeddedCollector(database, facts),
+        EngineKind.PULUMI: lambda: RealRegions(provisioning),
+    }

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from control_plane.adapters.kubernetes.reader import LISTS, ClusterReader
+from control_plane.adapters.kubernetes.kinds import LISTS
 from control_plane.kernel.time import Interval
 from control_plane.metering.model import Observation
 from control_plane.provisioning.model import Resource
@@ -17,6 +17,15 @@ class Cluster(Protocol):
     def created(self, type_: str) -> Mapping[str, datetime]: ...
 
     def close(self) -> None: ...
+
+
+def connect(access: RegionAccess) -> Cluster:
+    """Connect to a region's cluster."""
+    from control_plane.adapters.kubernetes.reader import (  # noqa: PLC0415 - 1 s of imports
+        ClusterReader,
+    )
+
+    return ClusterReader(access)
 
 
 class KubernetesCollector:
@@ -32,7 +41,7 @@ class KubernetesCollector:
         self,
         access: Callable[[str], RegionAccess],
         inventory: Callable[[str, datetime], Sequence[Resource]],
-        connect: Callable[[RegionAccess], Cluster] = ClusterReader,
+        connect: Callable[[RegionAccess], Cluster] = connect,
     ) -> None:
         self._access = access
         self._inventory = inventory

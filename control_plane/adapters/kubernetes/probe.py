@@ -1,6 +1,5 @@
 """Whether a Kubernetes region answers."""
 
-from control_plane.adapters.kubernetes.reader import ClusterReader
 from control_plane.kernel.errors import Unavailable
 from control_plane.provisioning.model import Reachability
 from control_plane.provisioning.ports import RegionAccess
@@ -21,6 +20,10 @@ class KubernetesProbe:
 
     def check(self, region: RegionAccess) -> Reachability:
         """See the port."""
+        from control_plane.adapters.kubernetes.reader import (  # noqa: PLC0415 - 1 s of imports
+            ClusterReader,
+        )
+
         try:
             reader = ClusterReader(region)
             try:

@@ -1,6 +1,6 @@
 """Reads a cluster through the ``kubernetes`` client: plain facts out, our errors only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -8,21 +8,12 @@ import kubernetes
 import urllib3
 import yaml
 
+from control_plane.adapters.kubernetes.kinds import LISTS
 from control_plane.kernel.errors import Unavailable
 from control_plane.provisioning.ports import RegionAccess
 
 _SECONDS = 30
 _PAGE = 500
-#: Lists by the types that blueprints name; each answers things with their namespace and times.
-LISTS: Mapping[str, tuple[str, str]] = {
-    "kubernetes:apps/v1:Deployment": ("AppsV1Api", "list_deployment_for_all_namespaces"),
-    "kubernetes:apps/v1:StatefulSet": ("AppsV1Api", "list_stateful_set_for_all_namespaces"),
-    "kubernetes:core/v1:PersistentVolumeClaim": (
-        "CoreV1Api",
-        "list_persistent_volume_claim_for_all_namespaces",
-    ),
-    "kubernetes:core/v1:Service": ("CoreV1Api", "list_service_for_all_namespaces"),
-}
 
 
 class ClusterReader:

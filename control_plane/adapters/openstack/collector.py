@@ -11,7 +11,6 @@ from control_plane.adapters.openstack.lives import (
     instant,
     server_life,
 )
-from control_plane.adapters.openstack.reader import CloudReader
 from control_plane.kernel.time import Interval
 from control_plane.metering.model import Observation
 from control_plane.provisioning.graph import ResourceNode
@@ -48,6 +47,15 @@ class Cloud(Protocol):
     def close(self) -> None: ...
 
 
+def connect(access: RegionAccess) -> Cloud:
+    """Connect to a region's OpenStack."""
+    from control_plane.adapters.openstack.reader import (  # noqa: PLC0415 - keystoneauth is large
+        CloudReader,
+    )
+
+    return CloudReader(access)
+
+
 class OpenStackCollector:
     """Implements metering's ``Collector``.
 
@@ -61,7 +69,7 @@ class OpenStackCollector:
         self,
         access: Callable[[str], RegionAccess],
         inventory: Callable[[str, datetime], Sequence[Resource]],
-        connect: Callable[[RegionAccess], Cloud] = CloudReader,
+        connect: Callable[[RegionAccess], Cloud] = connect,
     ) -> None:
         self._access = access
         self._inventory = inventory

@@ -1,6 +1,5 @@
 """Whether an OpenStack region answers."""
 
-from control_plane.adapters.openstack.reader import CloudReader
 from control_plane.kernel.errors import Unavailable
 from control_plane.provisioning.graph import Json
 from control_plane.provisioning.model import Reachability
@@ -15,6 +14,10 @@ class OpenStackProbe:
 
     def check(self, region: RegionAccess) -> Reachability:
         """See the port."""
+        from control_plane.adapters.openstack.reader import (  # noqa: PLC0415 - see the collector
+            CloudReader,
+        )
+
         try:
             reader = CloudReader(region)
             try:

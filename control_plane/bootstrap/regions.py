@@ -1,0 +1,34 @@
+"""What reads and asks real regions, by their kinds."""
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+
+from control_plane.adapters.kubernetes.collector import KubernetesCollector
+from control_plane.adapters.kubernetes.probe import KubernetesProbe
+from control_plane.adapters.openstack.collector import OpenStackCollector
+from control_plane.adapters.openstack.probe import OpenStackProbe
+from control_plane.kernel.time import Interval
+from control_plane.metering.model import Observation
+from control_plane.metering.ports import Collector
+from control_plane.provisioning.ports import RegionProbe
+from control_plane.provisioning.service import Provisioning
+
+
+def probes() -> Mapping[str, RegionProbe]:
+    """What asks a region whether it answers, by kind."""
+    return {"openstack": OpenStackProbe(), "kubernetes": KubernetesProbe()}
+
+
+class RealRegions:
+    """Implements metering's ``Collector`` over everything that a real region has."""
+
+    def __init__(self, provisioning: Provisioning) -> None:
+        access, inventory = provisioning.region_access, provisioning.resources_in_region
+        self._collectors: tuple[Collector, ...] = (
+            OpenStackCollector(access, inventory),
+            KubernetesCollector(access, inventory),
+        )
+
+    def observe(self, region_id: str, window: Interval) -> Iterable[Observation]:
+        """See the port. A collector whose kind the region lacks finds nothing in the inventory."""
+        return chain.from_iterable(c.observe(region_id, window) for c in self._collectors)
