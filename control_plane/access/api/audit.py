@@ -1,12 +1,11 @@
 """The audit log over HTTP."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from control_plane.access.model import (
     AuditQuery,
-    Outcome,
 )
 from control_plane.access.service import AuditLog
 from control_plane.kernel.errors import Invalid, Problem
@@ -37,7 +36,8 @@ class AuditEntryOut(Schema):
     action: str
     subject: str
     path: str
-    outcome: Outcome
+    # Not the enumeration itself: usage has one of that name, and a name means one thing.
+    outcome: Literal["done", "refused", "failed"]
     detail: dict[str, Any]
     prev: str
     hash: str
@@ -60,7 +60,7 @@ class VerificationQuery(Input):
     head_hash: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
 
 
-class FindingOut(Schema):
+class AuditFindingOut(Schema):
     """One thing that is wrong with the log."""
 
     seq: int
@@ -75,7 +75,7 @@ class VerificationOut(Schema):
     entries: int
     head_seq: int
     head_hash: str
-    findings: Annotated[list[FindingOut], Field(description="The first hundred.")]
+    findings: Annotated[list[AuditFindingOut], Field(description="The first hundred.")]
 
 
 @api.get("/audit")

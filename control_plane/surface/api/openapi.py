@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIFlask
 
 from control_plane.surface.api import conditions, idempotency
-from control_plane.surface.api.problems import PROBLEM_JSON
+from control_plane.surface.api.problems import API_PREFIX, PROBLEM_JSON
 from control_plane.surface.auth import PUBLIC, SESSION_COOKIE, declared
 
 #: Where the description is served.
@@ -109,6 +109,8 @@ def configure(app: APIFlask) -> None:
     def complete(spec: dict[str, Any] | str) -> dict[str, Any] | str:
         if isinstance(spec, str):
             raise TypeError("the description is made as JSON")
+        # Health and metrics are for the operators' tools, not of the API.
+        spec["paths"] = {p: i for p, i in spec["paths"].items() if p.startswith(API_PREFIX)}
         components = spec.setdefault("components", {})
         components.setdefault("schemas", {})["Problem"] = _PROBLEM
         components["responses"] = {_name(code): _answer(text) for code, text in _ANSWERS.items()}
@@ -127,16 +129,20 @@ def _answer(text: str) -> dict[str, Any]:
     return {"description": text, "content": {PROBLEM_JSON: {"schema": schema}}}
 
 
+def path_of(rule: str) -> str:
+    """The path of the description for a Flask rule: ``/orders/<id>`` is ``/orders/{id}``."""
+    return re.sub(r"<([^<:]+:)?", "{", rule).replace(">", "}")
+
+
 def _operations(
     app: APIFlask, spec: dict[str, Any]
 ) -> Iterator[tuple[Callable[..., Any], str, dict[str, Any]]]:
     """Each operation of the description with the view that answers it."""
     for rule in app.url_map.iter_rules():
-        path = re.sub(r"<([^<:]+:)?", "{", rule.rule).replace(">", "}")
+        path = path_of(rule.rule)
         for method in sorted(rule.methods or ()):
             operation = spec["paths"].get(path, {}).get(method.lower())
-            identifier = f"{method.lower()}_{rule.endpoint.replace('.', '_')}"
-            if operation is not None and operation.get("operationId") == identifier:
+            if operation is not None:
                 yield app.view_functions[rule.endpoint], method.lower(), operation
 
 
