@@ -464,6 +464,10 @@ class PostgresProvisioning:
             "type": r.type, "name": r.name, "physical_id": r.physical_id, "state": r.state.value,
             "error": r.error, "hourly": [m.document() for m in r.hourly],
             "deleted_at": r.deleted_at,
+            "history": [
+                {"until": past.until, "hourly": [m.document() for m in past.hourly]}
+                for past in r.history
+            ],
         }  # fmt: skip
         self._db.execute(
             postgresql.insert(resource_table)
