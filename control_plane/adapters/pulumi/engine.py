@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from control_plane.adapters.program_host import values
 from control_plane.adapters.program_host.evaluate import evaluate, masker_for
@@ -27,7 +27,7 @@ from control_plane.adapters.pulumi.events import (
     counts,
     name_of,
 )
-from control_plane.adapters.pulumi.language import Declaration, LanguageHost
+from control_plane.adapters.pulumi.openstack_lookup import explain_openstack, find_openstack
 from control_plane.adapters.stack_locks import StackLocks
 from control_plane.kernel.database import UnitOfWork
 from control_plane.provisioning.graph import (
@@ -52,6 +52,9 @@ from control_plane.provisioning.ports import (
     StackBusyError,
 )
 
+if TYPE_CHECKING:
+    from control_plane.adapters.pulumi.language import Declaration, LanguageHost
+
 _RECOVER_SECONDS = 20.0
 _INLINE = ["--exec-kind", "auto.inline"]
 
@@ -66,9 +69,10 @@ class PulumiEngine:
         key: Keys the digests of masked secrets and the passphrases; it must never change.
         locks: One operation per stack at a time.
         lookups: By the beginning of a type token (``openstack:``), what finds an object whose
-            creation was never confirmed. A kind that has none is assumed to refuse or to merge a
-            second creation (as Kubernetes' server-side apply does).
-        explain: By the beginning of a type token, what asks a cloud why an object failed.
+            creation was never confirmed; OpenStack's by default. A kind that has none is assumed
+            to refuse or to merge a second creation (as Kubernetes' server-side apply does).
+        explain: By the beginning of a type token, what asks a cloud why an object failed;
+            OpenStack's by default. What a failed creation leaves in such a cloud is deleted.
     """
 
     def __init__(
@@ -87,8 +91,8 @@ class PulumiEngine:
         self._db = database
         self.key = key
         self._locks = locks
-        self.lookups = dict(lookups or {})
-        self.explain = dict(explain or {})
+        self.lookups = dict({"openstack:": find_openstack} if lookups is None else lookups)
+        self.explain = dict({"openstack:": explain_openstack} if explain is None else explain)
 
     @property
     def simulated(self) -> bool:
@@ -202,6 +206,12 @@ class _Operation:
         self._passphrase = hmac.new(engine.key, text, hashlib.sha256).hexdigest()
         self._declared: Mapping[str, Declaration] = {}
 
+    def _language(self, approved: "Mapping[str, Declaration] | None" = None) -> "LanguageHost":
+        # gRPC and Pulumi's own package: half a second that only operations need.
+        from control_plane.adapters.pulumi.language import LanguageHost  # noqa: PLC0415
+
+        return LanguageHost(self._host, self._run, self._masker, approved)
+
     # ------------------------------------------------------------------------------ commands
 
     def _command(
@@ -220,7 +230,11 @@ class _Operation:
         )
 
     def _with_program(
-        self, language: LanguageHost, *arguments: str, on_event: OnRaw, cancel: Cancellation | None
+        self,
+        language: "LanguageHost",
+        *arguments: str,
+        on_event: OnRaw,
+        cancel: Cancellation | None,
     ) -> Ended:
         client = f"--client=127.0.0.1:{language.port}"
         ended = self._command(*arguments, client, *_INLINE, on_event=on_event, cancel=cancel)
@@ -238,7 +252,7 @@ class _Operation:
         _phase(on_event, "preview")
         seen = PreviewEvents()
         arguments = ["preview", *_refresh(refresh)]
-        with LanguageHost(self._host, self._run, self._masker) as language:
+        with self._language() as language:
             ended = self._with_program(language, *arguments, on_event=seen.take, cancel=None)
         if language.error is not None:
             raise language.error
@@ -255,7 +269,7 @@ class _Operation:
         _phase(on_event, "apply")
         seen = OperationEvents(self._masker.text, on_event)
         arguments = ["up", "--yes", "--skip-preview", *_refresh(refresh)]
-        with LanguageHost(self._host, self._run, self._masker, self._declared) as language:
+        with self._language(self._declared) as language:
             ended = self._with_program(language, *arguments, on_event=seen.take, cancel=cancel)
         if not seen.outcomes and cli.locked(ended):
             self._check(ended, "apply")
@@ -352,7 +366,29 @@ class _Operation:
             return ApplyResult(ApplyState.SUCCEEDED, _ordered(outcomes), plain, secret)
         state = ApplyState.CANCELLED if ended.cancelled else ApplyState.FAILED
         left = self._left(outcomes)
+        left = self._without_wrecks(left, seen.never_made)
         return ApplyResult(state, _ordered(left), error=self._why(ended, seen, left, error))
+
+    def _without_wrecks(
+        self, left: dict[str, ResourceOutcome], never_made: set[str]
+    ) -> dict[str, ResourceOutcome]:
+        """Delete what a failed creation has left in a cloud that cannot mend it.
+
+        A server that ended in ERROR never becomes one; Pulumi would keep it as made and fail on
+        what hangs on it, and it uses up quota. What the cloud said of it is known by then.
+        """
+        wrecks = [
+            urn
+            for urn in sorted(never_made)
+            if left[urn].physical_id and any(left[urn].type.startswith(k) for k in self._explain)
+        ]
+        if not wrecks:
+            return left
+        targets = [f"--target={urn}" for urn in wrecks]
+        ended = self._command("destroy", "--yes", "--skip-preview", *targets)
+        if not ended.status:
+            left |= {urn: replace(left[urn], physical_id="") for urn in wrecks}
+        return left
 
     def _why(
         self,

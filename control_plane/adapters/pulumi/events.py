@@ -182,12 +182,14 @@ class OperationEvents:
     Attributes:
         mask: Takes the known secrets out of words.
         on_event: Receives progress.
+        never_made: URNs of the resources whose creation failed.
     """
 
     mask: Callable[[str], str]
     on_event: OnEvent | None
     outcomes: dict[str, ResourceOutcome] = field(default_factory=dict)
     errors: dict[str, list[str]] = field(default_factory=dict)
+    never_made: set[str] = field(default_factory=set)
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Note one event."""
@@ -219,6 +221,8 @@ class OperationEvents:
             return
         state = metadata.get("old") or {}
         self.outcomes[metadata["urn"]] = outcome(metadata, ResourceState.FAILED, state)
+        if metadata["op"] == "create":
+            self.never_made.add(metadata["urn"])
         self._tell(metadata, Progress.FAILED, "; ".join(self.errors.get(metadata["urn"], ())))
 
     def _said(self, event: Mapping[str, Any]) -> None:

@@ -6,12 +6,12 @@ its parent. The search is made with the same credentials that made the object.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
-
-import openstack
-from openstack.connection import Connection
+from typing import TYPE_CHECKING, Any
 
 from control_plane.adapters.pulumi.recovery import Pending
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
 
 
 def find_openstack(pending: Pending) -> str | None:
@@ -45,7 +45,9 @@ def explain_openstack(failed: Pending, physical_id: str) -> str:
         return str(fault.get("message") or "")
 
 
-def _connect(provider: Mapping[str, Any]) -> Connection:
+def _connect(provider: Mapping[str, Any]) -> "Connection":
+    import openstack  # noqa: PLC0415 - half a second, and hardly ever needed
+
     names = {
         "auth_url": "authUrl",
         "username": "userName",
@@ -83,11 +85,11 @@ def _mine(candidates: Iterable[Any], pending: Pending) -> str | None:
     return None
 
 
-def _named(listing: str) -> Callable[[Connection, Pending], str | None]:
+def _named(listing: str) -> Callable[["Connection", Pending], str | None]:
     """Search a listing by name, and take what carries the marks."""
     service, _, kind = listing.partition(".")
 
-    def search(cloud: Connection, pending: Pending) -> str | None:
+    def search(cloud: "Connection", pending: Pending) -> str | None:
         proxy = getattr(cloud, service)
         return _mine(getattr(proxy, kind)(name=pending.inputs.get("name")), pending)
 
@@ -96,11 +98,11 @@ def _named(listing: str) -> Callable[[Connection, Pending], str | None]:
 
 def _unique(
     listing: str, *properties: tuple[str, str]
-) -> Callable[[Connection, Pending], str | None]:
+) -> Callable[["Connection", Pending], str | None]:
     """Search a listing by what makes a thing unique: (the SDK's name, Pulumi's name)."""
     service, _, kind = listing.partition(".")
 
-    def search(cloud: Connection, pending: Pending) -> str | None:
+    def search(cloud: "Connection", pending: Pending) -> str | None:
         query = {
             theirs: pending.inputs[ours] for theirs, ours in properties if ours in pending.inputs
         }
@@ -111,11 +113,11 @@ def _unique(
     return search
 
 
-def _floating_ip(cloud: Connection, pending: Pending) -> str | None:
+def _floating_ip(cloud: "Connection", pending: Pending) -> str | None:
     return _mine(cloud.network.ips(), pending)
 
 
-def _interface(cloud: Connection, pending: Pending) -> str | None:
+def _interface(cloud: "Connection", pending: Pending) -> str | None:
     subnet = pending.inputs.get("subnetId")
     for port in cloud.network.ports(device_id=pending.inputs.get("routerId")):
         if any(ip["subnet_id"] == subnet for ip in port.fixed_ips):
@@ -123,7 +125,7 @@ def _interface(cloud: Connection, pending: Pending) -> str | None:
     return None
 
 
-def _attachment(cloud: Connection, pending: Pending) -> str | None:
+def _attachment(cloud: "Connection", pending: Pending) -> str | None:
     server, volume = str(pending.inputs["instanceId"]), str(pending.inputs["volumeId"])
     for found in cloud.compute.volume_attachments(server):
         if found.volume_id == volume:
@@ -131,7 +133,7 @@ def _attachment(cloud: Connection, pending: Pending) -> str | None:
     return None
 
 
-def _pool(cloud: Connection, pending: Pending) -> str | None:
+def _pool(cloud: "Connection", pending: Pending) -> str | None:
     listener = pending.inputs.get("listenerId")
     for found in cloud.load_balancer.pools(name=pending.inputs.get("name")):
         if any(one["id"] == listener for one in found.listeners or ()):
@@ -139,14 +141,14 @@ def _pool(cloud: Connection, pending: Pending) -> str | None:
     return None
 
 
-def _member(cloud: Connection, pending: Pending) -> str | None:
+def _member(cloud: "Connection", pending: Pending) -> str | None:
     pool = str(pending.inputs["poolId"])
     for found in cloud.load_balancer.members(pool, name=pending.inputs.get("name")):
         return f"{pool}/{found.id}"
     return None
 
 
-def _health_monitor(cloud: Connection, pending: Pending) -> str | None:
+def _health_monitor(cloud: "Connection", pending: Pending) -> str | None:
     pool = pending.inputs.get("poolId")
     for found in cloud.load_balancer.health_monitors():
         if any(p["id"] == pool for p in found.pools or ()):
@@ -154,7 +156,7 @@ def _health_monitor(cloud: Connection, pending: Pending) -> str | None:
     return None
 
 
-_SEARCHES: Mapping[str, Callable[[Connection, Pending], str | None]] = {
+_SEARCHES: Mapping[str, Callable[["Connection", Pending], str | None]] = {
     "openstack:identity/project:Project": _named("identity.projects"),
     "openstack:identity/user:User": _named("identity.users"),
     "openstack:networking/network:Network": _named("network.networks"),
