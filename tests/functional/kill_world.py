@@ -1,9 +1,10 @@
 """The whole platform for a worker of ``tests.harness.worker``, by the URL of its database."""
 
 import contextlib
-import hashlib
 import tempfile
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from control_plane.bootstrap import Platform, open_platform
 from control_plane.kernel.database import Database
@@ -19,7 +20,7 @@ _open = contextlib.ExitStack()
 
 def home_of(url: str) -> Path:
     """The folder that all processes of a test share: key ring and caches."""
-    return Path(tempfile.gettempdir()) / f"borough-kill-{hashlib.sha256(url.encode()).hexdigest()}"
+    return Path(tempfile.gettempdir()) / f"borough-{sa.make_url(url).database}"
 
 
 def settings_of(url: str) -> Settings:

@@ -285,6 +285,6 @@ def world(database: Database, clock: SettableClock) -> World:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Races run once; ``BOROUGH_DEVCLOUD_RACE_RUNS=20`` repeats them (as ``.ci/run`` does)."""
+    """Races run once; with ``THOROUGH=1`` twenty times."""
     if "run" in metafunc.fixturenames:
-        metafunc.parametrize("run", range(int(os.environ.get("BOROUGH_DEVCLOUD_RACE_RUNS", "1"))))
+        metafunc.parametrize("run", range(20 if os.environ.get("THOROUGH") == "1" else 1))
