@@ -5,6 +5,7 @@
 
 import logging
 import os
+import select
 import signal
 import socket
 import threading
@@ -18,6 +19,7 @@ _log = logging.getLogger("borough.serve")
 _BACKLOG = 512
 _LOOK_SECONDS = 0.5
 _DRAIN_SECONDS = 10.0
+_QUIET_SECONDS = 0.25
 #: Connections that may be open at once; each is a file.
 _CONNECTIONS = 800
 
@@ -100,22 +102,29 @@ class Server:
             signal.signal(number, stop)
         self.run()
 
-    def _turn(self) -> None:
-        wasyncore.loop(timeout=_LOOK_SECONDS, map=self._server._map, use_poll=True, count=1)  # noqa: SLF001
+    def _turn(self, seconds: float = _LOOK_SECONDS) -> None:
+        wasyncore.loop(timeout=seconds, map=self._server._map, use_poll=True, count=1)  # noqa: SLF001
 
     def _drain(self) -> None:
+        """Take in who has connected already, listen no more, and answer all that was asked."""
         server = self._server
+        end = time.monotonic() + _DRAIN_SECONDS
+        while select.select([self._listening], [], [], 0)[0] and time.monotonic() < end:
+            self._turn(0)
         server.accepting = False
         server.del_channel(server._map)  # noqa: SLF001
         self._listening.close()
-        end = time.monotonic() + _DRAIN_SECONDS
-        while time.monotonic() < end and any(
-            channel.requests or channel.total_outbufs_len
-            for channel in list(server.active_channels.values())
-        ):
-            self._turn()
-        left = sum(1 for c in list(server.active_channels.values()) if c.requests)
-        if left:
-            _log.warning("%d requests were still running at the end", left)
+        quiet_since = time.monotonic()
+        while time.monotonic() < end and time.monotonic() - quiet_since < _QUIET_SECONDS:
+            self._turn(_QUIET_SECONDS / 5)
+            if self._busy():
+                quiet_since = time.monotonic()
+        if self._busy():
+            _log.warning("%d connections were still busy at the end", self._busy())
         server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
         wasyncore.close_all(server._map)  # noqa: SLF001
+
+    def _busy(self) -> int:
+        """How many connections wait for an answer, or have sent half a request."""
+        channels = list(self._server.active_channels.values())
+        return sum(bool(c.requests or c.request or c.total_outbufs_len) for c in channels)

@@ -170,21 +170,21 @@ def _command(name: str) -> list[str]:
 
 
 @contextmanager
-def running_product() -> Iterator[Product]:
-    """A platform with the demonstration city, a web process and a worker."""
+def running_product(**more: str) -> Iterator[Product]:
+    """A platform with the demonstration city, a web process and a worker; ``more`` are settings."""
     city = load_city()
     passwords = {one.login: one.demonstration_password for one in city.accounts}
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="borough-functional-"))
         home = Path(folder) / "home"
-        settings = from_environment({"BOROUGH_HOME": str(home)})
+        settings = from_environment({"BOROUGH_HOME": str(home), **more})
         # Held open until the end: the embedded database outlives every process of a test.
         platform = stack.enter_context(open_platform(settings))
         product = Product(home, passwords, platform)
         for _ in load(platform, city, datetime.now(UTC)):  # noqa: TID251 - the product's own clock
             pass
         stack.callback(product.close)
-        product.start("serve", "worker")
+        product.start("serve", "worker", **more)
         yield product
 
 

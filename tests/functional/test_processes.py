@@ -1,9 +1,10 @@
 """The processes of the platform: how they start, end, die, and what a client sees of that."""
 
+import http.client
 import json
-import threading
-import time
 import urllib.request
+from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -11,7 +12,6 @@ from control_plane.kernel.actor import Actor
 from control_plane.kernel.paging import PageRequest
 from control_plane.metering.service import COLLECT
 from control_plane.operations.model import Operation
-from control_plane.surface.cli.client import Client
 from tests.functional.conftest import Product
 
 SYSTEM = Actor.system("test")
@@ -92,21 +92,17 @@ def test_a_neighbour_sees_nothing_of_it(product: Product) -> None:
 
 
 def test_a_web_process_that_is_asked_to_end_answers_first(disturbed_product: Product) -> None:
-    body = {"login": "operator", "password": disturbed_product.passwords["operator"], "name": "end"}
-    answers: list[str] = []
-
-    def sign_in() -> None:  # long enough to be under way: a password is hashed
-        answers.append(Client(disturbed_product.url).post("/login", body)["secret"])
-
-    asking = [threading.Thread(target=sign_in) for _ in range(8)]
-    for thread in asking:
-        thread.start()
-    while not answers:
-        time.sleep(0.001)
-    assert disturbed_product.end("serve") == 0
-    for thread in asking:
-        thread.join(60)
-    assert len(set(answers)) == len(asking)
+    where = urlsplit(disturbed_product.url).netloc
+    headers = {"Authorization": f"Bearer {disturbed_product.token('operator')}"}
+    asked = [http.client.HTTPConnection(where, timeout=30) for _ in range(20)]
+    with ExitStack() as stack:
+        for connection in asked:
+            stack.callback(connection.close)
+            connection.request("GET", "/api/v1/operations", headers=headers)
+        assert disturbed_product.end("serve") == 0
+        answers = [connection.getresponse() for connection in asked]
+        assert [answer.status for answer in answers] == [200] * len(asked)
+        assert all("items" in json.loads(answer.read()) for answer in answers)
     assert not (disturbed_product.home / "run" / "serve.json").exists()
 
 

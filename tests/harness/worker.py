@@ -4,8 +4,10 @@ The product knows nothing of it: the points are put around its step runner here,
 
     python -m tests.harness.worker URL ENTRY NAME [--kill STEP:POINT] [--trace FILE] …
 
-ENTRY is ``package.module:function``; the function gets the database and the clock and answers the
-jobs by kind and the schedules. Each point that is passed is written to the trace; at ``--kill`` the
+ENTRY is ``package.module:function`` or ``package.module:function:argument``; the function gets the
+database, the clock (and the argument) and answers the jobs by kind and the schedules.
+
+Each point that is passed is written to the trace; at ``--kill`` the
 process gets SIGKILL. ``--pause STEP:POINT`` stops it there with SIGSTOP.
 """
 
@@ -17,6 +19,7 @@ import logging
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,16 +47,19 @@ class Points:
         self._kill = kill
         self._pause = pause
         self._trace = trace
+        self._times: Counter[str] = Counter()
 
     def reach(self, step: str, point: str) -> None:
         name = f"{step}:{point}"
+        # The second time, and later ones, can be named too: ``operation:claimed@2``.
+        self._times[name] += 1
+        names = {name if self._times[name] == 1 else "", f"{name}@{self._times[name]}"}
         if self._trace:
             with self._trace.open("a") as file:
                 file.write(f"{name}\n")
-        if name == self._kill:
+        if self._kill in names - {""}:
             os.kill(os.getpid(), signal.SIGKILL)
-        if name == self._pause:
-            self._pause = ""
+        if self._pause in names - {""}:
             os.kill(os.getpid(), signal.SIGSTOP)
 
 
@@ -119,8 +125,9 @@ def main(*arguments: str, log: str = "") -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
     install(Points(chosen.kill, chosen.pause, chosen.trace))
     database = Database(chosen.url)
-    module, _, function = chosen.entry.partition(":")
-    jobs, schedules = getattr(importlib.import_module(module), function)(database, SystemClock())
+    module, function, *argument = chosen.entry.split(":", 2)
+    build = getattr(importlib.import_module(module), function)
+    jobs, schedules = build(database, SystemClock(), *argument)
     options = worker.WorkerOptions(
         chosen.name,
         concurrency=chosen.concurrency,
