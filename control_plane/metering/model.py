@@ -306,6 +306,28 @@ def quantity_of(per_hour: Decimal, interval: Interval) -> Decimal:
     return (per_hour * _micros(length) / hour).quantize(QUANTITY_STEP, ROUND_HALF_EVEN)
 
 
+def months(interval: Interval) -> Decimal:
+    """How many calendar months an interval is, each by its own length: for fees by the month.
+
+    A whole month is 1, and adjoining intervals add up to what one over both is, exactly: each is
+    the difference of two rounded positions in the calendar.
+
+    Raises:
+        Invalid: the interval has no end.
+    """
+    if interval.end is None:
+        raise Invalid([Problem("interval", "must have an end")])
+    return _position(interval.end) - _position(interval.start)
+
+
+def _position(at: datetime) -> Decimal:
+    """Months since the year 0, with the part of the month that has passed."""
+    start = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    length = (start + timedelta(days=31)).replace(day=1) - start
+    part = (Decimal(_micros(at - start)) / _micros(length)).quantize(QUANTITY_STEP, ROUND_HALF_EVEN)
+    return at.year * 12 + at.month + part
+
+
 def event_of(observation: Observation, source: str) -> dict[str, Any]:
     """The CloudEvent for an observation; its id is a digest of it: a repeat is the same event.
 

@@ -124,7 +124,7 @@ class PostgresMetering:
         ordered = sorted(events, key=lambda pair: pair[0].key)
         rows = json.dumps([_row(event, ref) for event, ref in ordered], ensure_ascii=False)
         self._db.execute(_ENSURE_MONTHS, {"months": _months(event for event, _ in ordered)})
-        self._db.execute(_ADD_SERIES, {"rows": rows})
+        self._db.execute(_ADD_SERIES, {"rows": json.dumps(_series(ordered))})
         made = self._db.execute(_ADD_EVENTS, {"rows": rows, "received_at": received_at})
         fresh = {(row.source, row.id) for row in made}
         return self.known([e.key for e, _ in ordered if e.key not in fresh])
@@ -325,6 +325,22 @@ def _row(event: UsageEvent, ref: ResourceRef) -> dict[str, Any]:
         "until": event.end.isoformat(),
         "quantity": str(event.quantity),
     }
+
+
+def _series(events: Sequence[tuple[UsageEvent, ResourceRef]]) -> list[dict[str, Any]]:
+    """What the series of the events are, each once."""
+    found: dict[tuple[object, ...], dict[str, Any]] = {}
+    for event, ref in events:
+        key = (ref.id, ref.tenancy_id, ref.path, event.meter, *sorted(event.dimensions.items()))
+        if key not in found:
+            found[key] = {
+                "path": ref.path,
+                "tenancy_id": ref.tenancy_id,
+                "resource_id": ref.id,
+                "meter": event.meter,
+                "dimensions": event.dimensions,
+            }
+    return list(found.values())
 
 
 def _months(events: Iterable[UsageEvent]) -> list[datetime]:

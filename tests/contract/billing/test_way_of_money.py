@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from control_plane.billing.model import HourlyQuantity, Price, StatementState
 from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from control_plane.kernel.paging import PageRequest
 from control_plane.kernel.time import Interval
 from control_plane.metering.model import Outcome, ResourceRef
@@ -89,7 +89,7 @@ def test_collection_and_rating_on_demand_are_operations(city: City) -> None:
         lambda: city.billing.request_rating(stranger, "2026-10"),
         lambda: city.billing.add_prices(stranger, []),
     ):
-        with pytest.raises(NotFound):
+        with pytest.raises(Forbidden):
             ask()
 
 

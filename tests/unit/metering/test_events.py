@@ -1,3 +1,4 @@
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from control_plane.metering.model import (
     Observation,
     clip,
     event_of,
+    months,
     parse_event,
     payload_digest,
     quantity_of,
@@ -122,3 +124,20 @@ def test_an_observation_makes_the_same_event_each_time() -> None:
     )
     assert event_of(seen, "s") == event_of(seen, "s")
     assert parse_event(event_of(seen, "s")).quantity == Decimal(2)
+
+
+@given(cuts=st.lists(st.integers(1, 3600 * 24 * 400), unique=True, max_size=20))
+def test_months_add_up_however_the_time_is_cut(cuts: list[int]) -> None:
+    year = datetime(2027, 10, 1, tzinfo=UTC)
+    ends = [START, *(START + timedelta(seconds=c) for c in sorted(cuts))]
+    ends = [*(at for at in ends if at < year), year]
+    parts = [months(Interval(a, b)) for a, b in itertools.pairwise(ends)]
+    assert sum(parts, Decimal(0)) == 12
+
+
+def test_a_part_of_a_month_goes_by_the_months_length() -> None:
+    february = datetime(2027, 2, 1, tzinfo=UTC)
+    assert months(Interval(february, february + timedelta(days=14))) == Decimal("0.5")
+    assert months(Interval(START, START + timedelta(days=1))) == Decimal("0.032258065")
+    with pytest.raises(Invalid):
+        months(Interval(START, None))
