@@ -460,7 +460,7 @@ class PostgresProvisioning:
 
     def put_resource(self, resource: Resource) -> None:
         r = resource
-        values = {
+        values: dict[str, Any] = {
             "type": r.type, "name": r.name, "physical_id": r.physical_id, "state": r.state.value,
             "error": r.error, "hourly": [m.document() for m in r.hourly],
             "deleted_at": r.deleted_at,

@@ -26,6 +26,7 @@ HEALTH = "/city/health/"
 ADMIN = Actor(
     PrincipalId("per_admin"), "admin", ActorKind.PERSON, (Grant("platform_administrator", "/"),)
 )
+PUSHER = Actor(PrincipalId("svc_push"), "push", ActorKind.SERVICE, (Grant("operator", "/"),))
 FINANCE = Actor(PrincipalId("per_fin"), "finance", ActorKind.PERSON, (Grant("finance", "/"),))
 
 
@@ -150,7 +151,7 @@ class City:
 
     def use(self, number: int, hours: int, *, start: datetime = OCTOBER, **data: Any) -> Any:
         return self.metering.ingest(
-            Actor.system("tests"), [event(number, hours, start=start, **data)]
+            PUSHER, [event(number, hours, start=start, **data)]
         )[0]
 
     def statement(self, period: str = "2026-10", path: str = HEALTH) -> Any:
