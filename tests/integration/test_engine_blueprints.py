@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes
+import psutil
 import pytest
 
 from control_plane.adapters.program_host.host import ProgramHost
@@ -18,7 +20,16 @@ from control_plane.adapters.pulumi.engine import PulumiEngine
 from control_plane.adapters.pulumi.openstack_lookup import explain_openstack, find_openstack
 from control_plane.adapters.stack_locks import StackLocks
 from control_plane.kernel.database import Database
-from control_plane.provisioning.graph import ApplyResult, ApplyState, DriftKind, Op, Preview
+from control_plane.provisioning.graph import (
+    ApplyResult,
+    ApplyState,
+    DriftKind,
+    EngineEvent,
+    Op,
+    Preview,
+    Progress,
+    ResourceState,
+)
 from control_plane.provisioning.ports import (
     DeploymentContext,
     Limits,
@@ -375,6 +386,52 @@ def test_a_quota_of_the_cloud_is_said_in_its_own_words(
         engine.recover(run)
         gone = engine.destroy(run)
     assert gone.state is ApplyState.SUCCEEDED, gone.error
+
+
+def test_a_killed_operation_on_a_real_cloud_is_taken_up_again(
+    engine: PulumiEngine,
+    tenancy: tuple[Run, ApplyResult],
+    region: RegionAccess,
+    host: ProgramHost,
+    osdev: Any,
+    name: str,
+) -> None:
+    """The CLI and its plugins die while two servers and a balancer are being made."""
+    _, place = tenancy
+    run = make_run("web-application", name, region, place, servers=2, size="s", volume_gb=10)
+    project = place.outputs["project_id"]
+    server = psutil.Process(host._server.pid)  # type: ignore[union-attr]  # noqa: SLF001
+
+    def kill() -> None:
+        for process in server.children(recursive=True):
+            if "pulumi" in process.name():
+                process.kill()
+
+    def watch(event: EngineEvent) -> None:
+        if event.name == "server-2" and event.progress is Progress.STARTED:
+            threading.Timer(0.7, kill).start()
+
+    try:
+        result = engine.apply(run, confirm=yes, on_event=watch)
+        assert result.state is ApplyState.FAILED
+        unknown = [o.name for o in result.outcomes if o.state is ResourceState.UNKNOWN]
+        print("unknown after the kill:", unknown)
+        assert unknown
+        engine.recover(run)
+        again = succeeded(engine.apply(run, confirm=yes))
+        assert not again.failed
+        names = sorted(s.name for s in osdev.compute.servers(all_projects=True, project_id=project))
+        assert names == [f"{name}-web-1", f"{name}-web-2"]
+        volumes = osdev.block_storage.volumes(all_projects=True, project_id=project)
+        assert len(list(volumes)) == 1
+        balancers = [b for b in osdev.load_balancer.load_balancers() if b.project_id == project]
+        assert len(balancers) == 1
+        assert engine.preview(run).effective == ()
+    finally:
+        engine.recover(run)
+        gone = engine.destroy(run)
+    assert gone.state is ApplyState.SUCCEEDED, gone.error
+    assert not list(osdev.compute.servers(all_projects=True, project_id=project))
 
 
 def test_the_evaluated_graph_is_what_the_engine_previews(
