@@ -169,13 +169,13 @@ def _live(operation_id: str) -> Live:
 
 #: How the progress of a resource is shown while it is under way and when it is done, by what is
 #: done to it.
-_UNDER_WAY = {
+UNDER_WAY = {
     "create": "creating",
     "update": "updating",
     "replace": "creating",
     "delete": "deleting",
 }
-_DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
+DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
 
 
 def live_resources(events: Iterable[Event]) -> list[LiveResource]:
@@ -196,9 +196,9 @@ def live_resources(events: Iterable[Event]) -> list[LiveResource]:
 
 def _state_of(progress: str, op: str) -> str:
     if progress == "started":
-        return _UNDER_WAY.get(op, "running")
+        return UNDER_WAY.get(op, "running")
     if progress == "done":
-        return _DONE.get(op, "same")
+        return DONE.get(op, "same")
     return progress
 
 

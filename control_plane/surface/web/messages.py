@@ -48,6 +48,7 @@ ELSEWHERE = (
     "content",
     "bootstrap",
     "serve",
+    "entrypoints/reference",
 )
 _KEYWORDS = {"_": None, "gettext": None, "N_": None, "lazy_gettext": None, "ngettext": (1, 2)}
 _CLAUSE = re.compile(r"(?=.*[a-z]{2})(?:%\(p\d\)s|[a-z(])[^\n]* [^\n]*", re.DOTALL)

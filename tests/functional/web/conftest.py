@@ -7,7 +7,7 @@ a month of usage can lie behind an order.
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,14 +16,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from control_plane.adapters.clock.store import ShiftableClock
-from control_plane.bootstrap import Platform, open_platform
+from control_plane.bootstrap import Platform
 from control_plane.demonstration import load_city
 from control_plane.demonstration.expectations import usage_window
-from control_plane.entrypoints.demo.loader import load
-from control_plane.entrypoints.demo.processes import free_port, running, wait_until_ready
-from control_plane.kernel.settings import Settings
 from control_plane.kernel.time import Interval
 from control_plane.surface.web import build_assets
+from tests.functional.conftest import running_product
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -37,6 +35,7 @@ FLAGS = [
 ]
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 NARROW = 320
+_TIMEOUT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,34 +56,17 @@ class RunningCity:
         return self.platform.clock
 
 
-@pytest.fixture(scope="session")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
-    """``borough serve`` and ``borough worker`` on a fresh home with the demonstration city."""
+@pytest.fixture(scope="module")
+def city() -> Iterator[RunningCity]:
+    """The product on a fresh home with the demonstration city and a clock that can be shifted."""
     if not build_assets.is_built():
         pytest.skip("the assets are not built: run control_plane/surface/web/build_assets.py")
-    home = tmp_path_factory.mktemp("city")
-    port = free_port(0)
-    settings = replace(Settings(), home=home, port=port, simulated_time=True)
     now = datetime.now(UTC)  # noqa: TID251 - the city's months are counted from the present
-    story_city = load_city()
-    month = usage_window(story_city, now)
-    environment = {
-        "BOROUGH_HOME": str(home),
-        "BOROUGH_PORT": str(port),
-        "BOROUGH_SIMULATED_TIME": "true",
-    }
-    url = f"http://127.0.0.1:{port}"
-    with open_platform(settings) as platform:
-        for _ in load(platform, story_city, now):
-            pass
-        found = RunningCity(url, platform, month)
+    month = usage_window(load_city(), now)
+    with running_product(BOROUGH_SIMULATED_TIME="true") as product:
+        found = RunningCity(product.url, product.platform, month)
         found.clock.shift_to(month.start - timedelta(days=2))
-        with (
-            running("serve", environment, home / "logs"),
-            running("worker", environment, home / "logs"),
-        ):
-            wait_until_ready(url, home / "logs" / "serve.log")
-            yield found
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +85,7 @@ class Visitor:
 
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.page: Page = context.new_page()
+        self.page.set_default_timeout(_TIMEOUT)
         self.url = url
         self.complaints: list[str] = []
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

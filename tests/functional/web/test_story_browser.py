@@ -144,13 +144,13 @@ def test_an_approver_rejects_only_with_a_reason_and_approves_the_digest(
     text = page.inner_text("main")
     assert "¥ 1,638.00" in text
     assert "forces replacement" not in text
-    facts.digest = page.inner_text(".bo-copy code").strip()
+    facts.digest = page.inner_text(".bo-split__side .bo-copy code").strip()
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", facts.digest)
     page.locator("summary", has_text="server-1").click()
     assert "flavor" in page.inner_text("details[open]").lower()
     approver.check_accessible()
     page.locator("summary", has_text="Reject").click()
-    page.click("text=Reject with this reason")
+    page.get_by_role("button", name="Reject with this reason").click()
     assert page.inner_text("#f-reason-error") == "Is required"
     approver.check_accessible()
     page.click("form[action$=approve] button")
@@ -180,10 +180,10 @@ def test_an_approval_of_another_digest_shows_the_band_and_no_approve(
     assert "This is not what you looked at" in page.inner_text(".bo-band")
     assert page.locator("form[action$=approve]").count() == 0
     approver.check_accessible()
-    page.click("text=Look at the new plan")
+    page.get_by_role("link", name="Look at the new plan").click()
     page.locator("summary", has_text="Reject").click()
     page.fill("#f-reason", "One is enough.")
-    page.click("text=Reject with this reason")
+    page.get_by_role("button", name="Reject with this reason").click()
     page.wait_for_url("**/orders/ord_*")
     assert "rejected" in approver.title_state()
     assert "One is enough." in page.inner_text("main")
@@ -245,8 +245,8 @@ def test_the_month_is_billed_and_a_line_is_explained_back_to_the_approval(
         page.goto(f"{city.url}/usage")
         page.click(f"main table th >> text={period}")
         assert "open" in finance.title_state()
-        page.click("summary >> text=Issue the statement")
-        page.click("text=Issue it for good")
+        page.locator("summary", has_text="Issue the statement").click()
+        page.get_by_role("button", name="Issue it for good").click()
         page.wait_for_url("**notice=issued**")
         assert "issued" in finance.title_state()
     facts.statement = page.url.split("/statements/")[1].split("?")[0]

@@ -1,0 +1,59 @@
+"""How states look: every word of the features' enumerations, and no others."""
+
+import re
+from enum import StrEnum
+
+import pytest
+
+from control_plane.access.model import PrincipalState
+from control_plane.access.pages import OUTCOMES
+from control_plane.billing.model import StatementState
+from control_plane.operations.model import OperationState, StepState
+from control_plane.operations.pages import DONE, UNDER_WAY
+from control_plane.provisioning.graph import ResourceState
+from control_plane.provisioning.model import DeploymentState, InventoryState, RegionState, Severity
+from control_plane.surface.web import messages
+from control_plane.surface.web.states import LOOKS, look
+from control_plane.tenancy.model import TenancyState
+from marketplace.model import Availability, Decision, InstanceState, Maturity, OrderState
+
+ENUMERATIONS: tuple[type[StrEnum], ...] = (
+    Availability,
+    Decision,
+    DeploymentState,
+    InstanceState,
+    InventoryState,
+    Maturity,
+    OperationState,
+    OrderState,
+    PrincipalState,
+    RegionState,
+    ResourceState,
+    Severity,
+    StatementState,
+    StepState,
+    TenancyState,
+)
+
+
+@pytest.mark.parametrize("enumeration", ENUMERATIONS, ids=lambda e: e.__name__)
+def test_every_state_has_a_look(enumeration: type[StrEnum]) -> None:
+    assert {state.value for state in enumeration} - LOOKS.keys() == set()
+
+
+def test_no_look_is_left_over() -> None:
+    named = {state.value for enumeration in ENUMERATIONS for state in enumeration}
+    named |= {*OUTCOMES.values(), *UNDER_WAY.values(), *DONE.values()}
+    for root in ("control_plane", "marketplace"):
+        for path in (messages.ROOT / root).rglob("*.html"):
+            text = path.read_text()
+            named |= set(re.findall(r'"([a-z_]+)"\s*\|\s*state', text))
+            named |= set(re.findall(r'state="([a-z_]+)"', text))
+            for group in re.findall(r"\(([^()]*(?:\([^()]*\))?[^()]*)\)\|state", text):
+                named |= set(re.findall(r'"([a-z_]+)"', group))
+    assert LOOKS.keys() - named == set()
+
+
+def test_a_word_that_nobody_knows_is_shown_as_it_is() -> None:
+    assert look("half_done").word == "half done"
+    assert look(OrderState.IN_APPROVAL).word == "in approval"
