@@ -4,17 +4,10 @@ import json
 import time
 from typing import Any
 
-from control_plane.adapters.embedded.passes import (
-    Holdings,
-    LookingPass,
-    MakingPass,
-    Pass,
-    Steps,
-    drifted,
-    finding,
-    outcome,
-)
-from control_plane.adapters.embedded.region import RefusedError, SimulatedRegion, Thing
+from control_plane.adapters.embedded.making import MakingPass, Steps, finding, outcome
+from control_plane.adapters.embedded.passes import Holdings, LookingPass, Pass, drifted
+from control_plane.adapters.embedded.region import SimulatedRegion
+from control_plane.adapters.embedded.things import RefusedError, Thing
 from control_plane.adapters.program_host import values
 from control_plane.adapters.program_host.evaluate import evaluate, masked, masker_for, order_for
 from control_plane.adapters.program_host.host import ProgramHost

@@ -5,8 +5,7 @@ Every method is one transaction, or joins the caller's.
 
 import fnmatch
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,96 +13,17 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from control_plane.adapters.embedded import rules
+from control_plane.adapters.embedded.quotas import QUOTA_SETS
 from control_plane.adapters.embedded.tables import ACTION, FAULT, RESOURCE, STACK
+from control_plane.adapters.embedded.things import Action, Fault, RefusedError, Thing
 from control_plane.kernel import canonical
 from control_plane.kernel.database import Database
 from control_plane.kernel.time import Clock
-from control_plane.provisioning.graph import Json, ResourceNode
-from control_plane.provisioning.usage_map import SERVER, kubernetes_quantity, quota
+from control_plane.provisioning.graph import Json
+from control_plane.provisioning.usage_map import SERVER, quota
 
-_GIB = Decimal(1024) ** 3
 _ALIASES = {"servers": "instances"}
 _SIZES = ("flavorId", "size", "spec.replicas", "spec.resources")
-
-
-class RefusedError(Exception):
-    """The region refuses an object; the message is what a real cloud would say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """One object of the region; see the table for what the columns mean."""
-
-    deployment: str
-    urn: str
-    region: str
-    type: str
-    name: str
-    generation: int = 0
-    position: int = 0
-    physical_id: str = ""
-    state: str = "creating"
-    custom: bool = True
-    protected: bool = False
-    place: str = ""
-    pool: str = ""
-    address: str = ""
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    computed: Mapping[str, Any] = field(default_factory=dict)
-    takes: Mapping[str, str] = field(default_factory=dict)
-    depends_on: tuple[str, ...] = ()
-    drift: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """Its primary key."""
-        return {"deployment": self.deployment, "urn": self.urn, "generation": self.generation}
-
-    def node(self) -> ResourceNode:
-        """Return it as a graph's node."""
-        return ResourceNode(self.urn, self.name, self.type, self.inputs, self.depends_on)
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Something that happened to an object, for metering.
-
-    Attributes:
-        action: ``create``, ``start``, ``stop``, ``resize``, ``change`` or ``delete``.
-        inputs: What holds from then on, secrets masked.
-    """
-
-    id: int
-    region: str
-    deployment: str
-    urn: str
-    type: str
-    name: str
-    physical_id: str
-    action: str
-    inputs: Mapping[str, Any]
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What shall go wrong.
-
-    Attributes:
-        type, name: Patterns as of a shell (``*instance*``), over type token and logical name.
-        op: ``create``, ``update``, ``delete`` or ``any``.
-        kind: ``fail`` (refused with the message), ``hang`` (ordered, and no answer comes for so
-            many seconds, or until the operation is cancelled) or ``slow`` (takes so long).
-        remaining: How often; None is always.
-    """
-
-    type: str = "*"
-    name: str = "*"
-    op: str = "any"
-    kind: str = "fail"
-    message: str = "the simulated region was told to refuse this"
-    seconds: float = 3600.0
-    remaining: int | None = None
 
 
 class SimulatedRegion:
@@ -428,7 +348,7 @@ class SimulatedRegion:
         rows = self._db.execute(
             sa.select(RESOURCE.c.type, RESOURCE.c.inputs).where(
                 RESOURCE.c.region == thing.region,
-                RESOURCE.c.type.in_(_QUOTA_SETS),
+                RESOURCE.c.type.in_(QUOTA_SETS),
                 sa.or_(
                     RESOURCE.c.place == thing.place,
                     RESOURCE.c.inputs["projectId"].astext == thing.place,
@@ -437,7 +357,7 @@ class SimulatedRegion:
         )
         limits: dict[str, Decimal] = {}
         for row in rows:
-            limits |= _QUOTA_SETS[row.type](row.inputs)
+            limits |= QUOTA_SETS[row.type](row.inputs)
         return limits
 
     def _subnet(self, region: str, reference: str) -> tuple[str, str] | None:
@@ -500,48 +420,3 @@ def _refuse_shrinking(old: Thing, new: Thing, path: str) -> None:
             f"New size for extend must be greater than current size. (current: {_text(was)}, "
             f"extended: {_text(wanted)})."
         )
-
-
-def _openstack_limits(names: Mapping[str, str], inputs: Mapping[str, Any]) -> dict[str, Decimal]:
-    """Return an OpenStack quota set's limits; -1 is none, and what is left out is 0."""
-    found = {ours: Decimal(str(inputs.get(theirs, 0))) for theirs, ours in names.items()}
-    return {name: limit for name, limit in found.items() if limit >= 0}
-
-
-def _compute_limits(inputs: Mapping[str, Any]) -> dict[str, Decimal]:
-    limits = _openstack_limits(
-        {"cores": "vcpus", "ram": "ram_gb", "instances": "instances"}, inputs
-    )
-    if "ram_gb" in limits:
-        limits["ram_gb"] /= 1024
-    return limits
-
-
-def _namespace_limits(inputs: Mapping[str, Any]) -> dict[str, Decimal]:
-    hard = (inputs.get("spec") or {}).get("hard") or {}
-    names = {
-        "requests.cpu": ("k8s_cpu", Decimal(1)),
-        "requests.memory": ("k8s_memory_gb", _GIB),
-        "requests.storage": ("volume_gb", _GIB),
-        "services.loadbalancers": ("load_balancers", Decimal(1)),
-    }
-    return {
-        ours: kubernetes_quantity(hard[theirs]) / unit
-        for theirs, (ours, unit) in names.items()
-        if theirs in hard
-    }
-
-
-_QUOTA_SETS = {
-    "openstack:compute/quotaSetV2:QuotaSetV2": _compute_limits,
-    "openstack:blockstorage/quoteSetV3:QuoteSetV3": lambda inputs: _openstack_limits(
-        {"gigabytes": "volume_gb"}, inputs
-    ),
-    "openstack:networking/quotaV2:QuotaV2": lambda inputs: _openstack_limits(
-        {"floatingip": "floating_ips"}, inputs
-    ),
-    "openstack:loadbalancer/quota:Quota": lambda inputs: _openstack_limits(
-        {"loadbalancer": "load_balancers"}, inputs
-    ),
-    "kubernetes:core/v1:ResourceQuota": _namespace_limits,
-}

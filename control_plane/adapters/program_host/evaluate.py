@@ -8,7 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from control_plane.adapters.program_host.host import Call, Order, ProgramHost
+from control_plane.adapters.program_host.host import Order, ProgramHost
+from control_plane.adapters.program_host.session import Call
 from control_plane.adapters.program_host.values import Masker, stack_key
 from control_plane.provisioning.graph import STACK_TYPE, Graph, ResourceNode
 from control_plane.provisioning.ports import ProgramError, Run

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from control_plane.adapters.program_host.host import Child, ProgramHost
+from control_plane.adapters.program_host.child import Child
+from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.provisioning.ports import Cancellation, EngineError, StackBusyError
 
 _TICK = 0.05

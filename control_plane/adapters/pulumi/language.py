@@ -30,7 +30,8 @@ from control_plane.adapters.program_host.evaluate import (
     order_for,
     provider_of,
 )
-from control_plane.adapters.program_host.host import Call, ProgramHost, Session
+from control_plane.adapters.program_host.host import ProgramHost
+from control_plane.adapters.program_host.session import Call, Session
 from control_plane.provisioning.graph import STACK_TYPE, Json, fits
 from control_plane.provisioning.ports import ProgramError, Run
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from control_plane.adapters.embedded.engine import EmbeddedEngine
-from control_plane.adapters.embedded.region import Fault
+from control_plane.adapters.embedded.things import Fault
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
 from control_plane.adapters.pulumi.engine import PulumiEngine
