@@ -67,6 +67,8 @@ class Orders:
         self.folder = folder
         self.entry = f"tests.harness.platform:jobs:{platform.settings.home}"
         self.deployments: list[str] = []
+        systems = platform.tenancy.systems(SYSTEM, PageRequest(limit=200)).items
+        self.system = next(one.id for one in systems if one.slug == "appointments")
 
     def order(self, name: str) -> str:
         """A submitted order."""
@@ -74,7 +76,7 @@ class Orders:
         wish = Wish(
             offering="web-application", plan="m", tenancy="health-production", region="east",
             name=name, inputs={"servers": 2, "volume_gb": 100, "exposure": "city"},
-            system="appointments", contract="CT-HEALTH", justification="It is needed.",
+            system=self.system, contract="CT-HEALTH", justification="It is needed.",
         )  # fmt: skip
         made = market.create_order(REQUESTER, wish)
         market.submit(REQUESTER, made.id)
@@ -97,13 +99,9 @@ class Orders:
     def left(self, order_id: str, before: dict[str, tuple[Decimal, Decimal]]) -> Left:
         platform = self.platform
         order = platform.marketplace.order(REQUESTER, order_id)
-        found = [
-            deployment
-            for deployment in platform.provisioning.deployments(
-                SYSTEM, PageRequest(limit=200)
-            ).items
-            if deployment.owner == order.instance_id
-        ]
+        found = platform.provisioning.deployments(
+            SYSTEM, PageRequest(), {"owner": f"instance:{order.instance_id}"}
+        ).items
         assert len(found) == 1
         self.deployments.append(found[0].id)
         with platform.database.transaction():
