@@ -183,11 +183,8 @@ class Deployments(Core):
             if there.is_landing:
                 self._check_landing(there)
             self._check_idle(there)
-            key = f"deployment.destroy:{there.id}:{there.last_operation}"
-            started = self._with.operations.start(
-                "deployment.destroy", subject=there.id, path=there.path,
-                inputs={"reason": reason, "force": force}, actor=actor, key=key,
-            )  # fmt: skip
+            inputs = {"reason": reason, "force": force}
+            started = self._start_once(actor, "deployment.destroy", there, inputs)
             details = {"reason": reason, "force": force, "operation": started.id}
             self._note(actor, "deployment.destroy", there.id, there.path, details)
             return started
@@ -208,16 +205,26 @@ class Deployments(Core):
                 raise Conflict(f"the deployment is {there.state.value}: there is nothing to apply")
             self._check_idle(there)
             plan = self._approved(there.plan_id, None)
-            key = f"deployment.apply:{there.id}:{there.last_operation}"
-            started = self._with.operations.start(
-                "deployment.apply", subject=there.id, path=there.path,
-                inputs={"plan": plan.id, "digest": plan.digest}, actor=actor, key=key,
-            )  # fmt: skip
+            inputs = {"plan": plan.id, "digest": plan.digest}
+            started = self._start_once(actor, "deployment.apply", there, inputs)
             self._note(
                 actor, "deployment.apply", there.id, there.path,
                 {"plan": plan.digest, "operation": started.id},
             )  # fmt: skip
             return started
+
+    def _start_once(
+        self, actor: Actor, kind: str, there: Deployment, inputs: Mapping[str, Any]
+    ) -> Operation:
+        """Start work on a deployment; while it waits or runs, the same work is answered."""
+        key = f"{kind}:{there.id}"
+        while True:
+            started = self._with.operations.start(
+                kind, subject=there.id, path=there.path, inputs=inputs, actor=actor, key=key
+            )
+            if not started.state.ended:
+                return started
+            key = f"{kind}:{there.id}:{started.id}"
 
     # Showing it -------------------------------------------------------------------------------
 
