@@ -215,12 +215,21 @@ class MakingPass(Pass):
             thing = self.holdings.current[wanted.urn]
             self._steps.outcomes[wanted.urn] = outcome(thing, ResourceState.SAME)
         else:
+            if change.op is Op.REPLACE:
+                self._make_room(wanted)
             thing = self._steps.do(change, lambda: self._begin(wanted, change), self._finish)
             self._keep(thing)
         return {
             "id": thing.physical_id,
             "outputs": merged(wanted.clear, dict(thing.computed)),
         }
+
+    def _make_room(self, wanted: Wanted) -> None:
+        """End an object of Kubernetes before the next: there cannot be two of one name."""
+        old = self.holdings.current.get(wanted.urn)
+        if old is not None and old.type.startswith("kubernetes:") and old.inputs != wanted.inputs:
+            self._steps.end(old)
+            del self.holdings.current[wanted.urn]
 
     def _begin(self, wanted: Wanted, change: Change) -> Thing:
         old = self.holdings.current.get(wanted.urn)

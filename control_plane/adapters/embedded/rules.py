@@ -175,10 +175,9 @@ def physical_id(type_: str, inputs: Mapping[str, Any], around: Surroundings) -> 
     if type_.startswith("kubernetes:"):
         meta = inputs.get("metadata") or {}
         name = meta.get("name") or around.urn.rpartition("::")[2]
-        namespace = meta.get("namespace")
-        if type_ == "kubernetes:core/v1:Namespace":
-            return str(name)
-        return f"{namespace or 'default'}/{name}"
+        # Pulumi's ids leave the kind out, and are not unique in a namespace; metering needs that.
+        kind = type_.rpartition(":")[2].lower()
+        return "/".join(str(p) for p in (kind, meta.get("namespace"), name) if p)
     if type_ in {
         "openstack:identity/project:Project",
         "openstack:identity/user:User",

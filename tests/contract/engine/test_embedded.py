@@ -55,6 +55,7 @@ def make() -> Make:
         place: ApplyResult | None = None,
         name: str = "health",
         capacity: dict[str, int] | None = None,
+        cluster: dict[str, Any] | None = None,
     ) -> Run:
         deployment = f"dep_{name}_{blueprint}"
         return Run(
@@ -64,7 +65,11 @@ def make() -> Make:
             region=RegionAccess(
                 "reg_east",
                 frozenset({"openstack", "kubernetes"}),
-                {**FACTS, "embedded": {"capacity": capacity or {}}},
+                {
+                    **FACTS,
+                    "kubernetes": cluster or {},
+                    "embedded": {"capacity": capacity or {}},
+                },
                 {
                     "openstack": {"user_name": "admin", "password": SECRETS["region"]},
                     "kubernetes": {"kubeconfig": SECRETS["kubeconfig"]},
@@ -267,3 +272,21 @@ def test_faults_happen_as_often_as_they_were_told(
     assert failed.state is ApplyState.FAILED
     assert "host is down" in failed.error
     assert engine.apply(run, confirm=yes).state is ApplyState.SUCCEEDED
+
+
+def test_an_object_of_kubernetes_goes_before_the_next_of_its_name_comes(
+    engine: EmbeddedEngine, make: Make, tenancy: ApplyResult
+) -> None:
+    inputs = {**WEB, "platform": "kubernetes"}
+    engine.apply(make("web-application", inputs, place=tenancy), confirm=yes)
+    fast = make("web-application", inputs, place=tenancy, cluster={"storage_class": "fast"})
+    assert {c.name: c.op.value for c in engine.preview(fast).effective} == {"data": "replace"}
+    result = engine.apply(fast, confirm=yes)
+    assert states(result)["data"] == "replaced"
+    claim = next(o for o in result.outcomes if o.name == "data")
+    found = [a for a in engine.region.actions("reg_east") if a.urn == claim.urn]
+    assert [a.action for a in found] == ["create", "delete", "create"]
+    assert {a.physical_id for a in found} == {claim.physical_id}
+    # Metering knows objects by these: they are unique, whatever the kinds.
+    ids = [o.physical_id for o in result.outcomes]
+    assert len(set(ids)) == len(ids)
