@@ -29,9 +29,10 @@ from control_plane.kernel.settings import Settings
 from control_plane.operations.jobs.durable import migrate
 from marketplace.jobs import FULFIL_STEPS, PLAN_STEPS
 from marketplace.model import OrderState, Wish
-from tests.harness.processes import WorkerProcess, wait_until, workers
+from tests.harness.processes import WorkerProcess, preload, wait_until, workers
 from tests.harness.worker import POINTS
 
+preload("tests.harness.platform")
 SYSTEM = Actor.system("test")
 ORDERED = [f"{step}:{point}" for step in PLAN_STEPS for point in POINTS]
 APPROVED = [f"{step}:{point}" for step in FULFIL_STEPS for point in POINTS]

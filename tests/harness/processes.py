@@ -16,7 +16,14 @@ import psutil
 from tests.harness import worker
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.harness.worker"])
+_loaded = ["tests.harness.worker"]
+_context.set_forkserver_preload(_loaded)
+
+
+def preload(module: str) -> None:
+    """Let workers start with a module loaded; for what comes before the first one starts."""
+    _loaded.append(module)
+    _context.set_forkserver_preload(_loaded)
 
 
 class WorkerProcess:
