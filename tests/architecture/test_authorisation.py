@@ -1,0 +1,214 @@
+"""Every endpoint × (no one, another department, each role) against the golden table.
+
+The table is written anew with ``python -m pytest tests/architecture/test_authorisation.py
+--write-golden``; read its difference before you commit it.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from apiflask import APIFlask
+
+from control_plane.access import policy
+from control_plane.adapters.postgres.embedded import EmbeddedPostgres
+from control_plane.bootstrap import Platform, open_platform
+from control_plane.entrypoints.app import create_app
+from control_plane.entrypoints.serve import parts
+from control_plane.kernel.settings import Settings
+from control_plane.surface import auth
+from control_plane.surface.api import limits
+from tests.architecture import objects
+from tests.architecture.harness import (
+    ACTORS,
+    NEIGHBOUR,
+    NOBODY,
+    PUBLIC,
+    REQUESTER,
+    ROLES,
+    Asker,
+    Endpoint,
+    Things,
+    endpoints,
+)
+
+GOLDEN = Path(__file__).with_name("authorisation.golden.yaml")
+ADMIN = "platform_administrator"
+#: For each endpoint its action, and what each actor gets.
+Table = dict[str, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def platform(
+    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    with objects.database(postgres) as url:
+        settings = Settings(
+            home=tmp_path_factory.mktemp("home"), database_url=url, simulated_time=True
+        )
+        with open_platform(settings) as platform:
+            yield platform
+
+
+@pytest.fixture(scope="module")
+def app(platform: Platform) -> APIFlask:
+    plenty = limits.Rate(1e6, 1_000_000)
+    app = create_app(parts(platform), platform.settings, rate_limits=limits.Limits(plenty, plenty))
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    return app
+
+
+@pytest.fixture(scope="module")
+def all_endpoints(app: APIFlask) -> list[Endpoint]:
+    return list(endpoints(app))
+
+
+@pytest.fixture(scope="module")
+def things(platform: Platform) -> Things:
+    return objects.make(platform)
+
+
+@pytest.fixture(scope="module")
+def asker(app: APIFlask, platform: Platform, things: Things) -> Asker:
+    return Asker(app, platform, things, objects.A, objects.B)
+
+
+@pytest.fixture(scope="module")
+def answers(asker: Asker, all_endpoints: list[Endpoint]) -> dict[str, dict[str, tuple[str, str]]]:
+    """What every actor gets from every endpoint: the outcome and the text."""
+    return {
+        endpoint.name: {who: asker.ask(endpoint, who) for who in ACTORS}
+        for endpoint in all_endpoints
+        if endpoint.name not in PUBLIC
+    }
+
+
+@pytest.fixture(scope="module")
+def outcomes(
+    answers: dict[str, dict[str, tuple[str, str]]], all_endpoints: list[Endpoint]
+) -> Table:
+    table = {}
+    for endpoint in all_endpoints:
+        row = {"action": endpoint.action or "(none)"}
+        row |= {who: outcome for who, (outcome, _) in answers.get(endpoint.name, {}).items()}
+        table[endpoint.name] = row
+    return table
+
+
+def test_every_endpoint_declares_an_action_or_is_public(all_endpoints: list[Endpoint]) -> None:
+    known = policy.table().all_actions() | {auth.SIGNED_IN}
+    open_to_all = {e.name for e in all_endpoints if e.action in {None, auth.PUBLIC}}
+    assert open_to_all == PUBLIC
+    assert {e.action for e in all_endpoints if e.name not in PUBLIC} <= known
+
+
+def test_every_address_has_a_thing_to_ask_about(
+    all_endpoints: list[Endpoint], things: Things
+) -> None:
+    """A new noun of an address goes into ``objects.make``."""
+    nouns = {noun for e in all_endpoints if e.name not in PUBLIC for noun in e.nouns}
+    assert nouns - set(things.ids) == set()
+
+
+def test_every_action_is_asked_for_somewhere(all_endpoints: list[Endpoint]) -> None:
+    used = {e.action for e in all_endpoints} | objects.ASKED_BY_SERVICES
+    assert policy.table().all_actions() - used == set()
+
+
+def test_each_request_is_one_that_somebody_may_make(
+    answers: dict[str, dict[str, tuple[str, str]]],
+) -> None:
+    """A refusal proves nothing when the request was wrong in the first place."""
+    wrong = [
+        f"{name}: {who[ADMIN]} {who[REQUESTER]}"
+        for name, who in answers.items()
+        if "yes" not in {who[ADMIN][0], who[REQUESTER][0]}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nobody_gets_nothing(outcomes: Table) -> None:
+    let_in = {n for n, row in outcomes.items() if n not in PUBLIC and row[NOBODY] != "401"}
+    assert let_in == set()
+
+
+def test_who_holds_an_action_nowhere_is_forbidden(
+    outcomes: Table, all_endpoints: list[Endpoint]
+) -> None:
+    table = policy.table()
+    wrong = []
+    for endpoint in all_endpoints:
+        if endpoint.action not in table.all_actions():
+            continue
+        holders = table.roles_of(endpoint.action)
+        for role in ROLES:
+            forbidden = outcomes[endpoint.name][role] == "403"
+            if role not in holders and not forbidden:
+                wrong.append((endpoint.name, role, outcomes[endpoint.name][role]))
+    assert wrong == []
+
+
+def test_a_neighbour_reaches_nothing_of_another_department(
+    outcomes: Table, all_endpoints: list[Endpoint], asker: Asker
+) -> None:
+    wrong = [
+        (endpoint.name, outcomes[endpoint.name][NEIGHBOUR])
+        for endpoint in all_endpoints
+        if endpoint.name not in PUBLIC
+        and asker.leaks(asker.address(endpoint))
+        and outcomes[endpoint.name][NEIGHBOUR] not in {"404", "403"}
+    ]
+    assert wrong == []
+
+
+def test_no_answer_tells_a_neighbour_what_belongs_to_another_department(
+    answers: dict[str, dict[str, tuple[str, str]]], asker: Asker, all_endpoints: list[Endpoint]
+) -> None:
+    addresses = {e.name: asker.address(e) for e in all_endpoints if e.name in answers}
+    told = {}
+    for name, who in answers.items():
+        # An answer may repeat the address it was asked at.
+        leaks = set(asker.leaks(who[NEIGHBOUR][1])) - set(asker.leaks(addresses[name]))
+        if leaks:
+            told[name] = leaks
+    assert told == {}
+
+
+def test_department_a_sees_its_own(
+    answers: dict[str, dict[str, tuple[str, str]]], asker: Asker
+) -> None:
+    """Else the test above would pass on empty lists."""
+    shown = {name for name, who in answers.items() if asker.leaks(who[ADMIN][1])}
+    assert len(shown) > len(objects.KINDS)
+
+
+def test_no_request_fails_inside(outcomes: Table) -> None:
+    assert {
+        (name, who) for name, row in outcomes.items() for who, outcome in row.items()
+        if outcome.startswith("5")
+    } == set()  # fmt: skip
+
+
+def test_the_outcome_is_the_golden_table(outcomes: Table, pytestconfig: pytest.Config) -> None:
+    if pytestconfig.getoption("--write-golden", default=False):
+        write(outcomes)
+    assert outcomes == yaml.safe_load(GOLDEN.read_text())
+
+
+def write(outcomes: Table) -> None:
+    """The golden table, one line for each endpoint."""
+    head = "# Written by test_authorisation.py; see there. yes: let in; else the status.\n"
+    lines = [
+        f"{json_key(name)}: " + "{" + ", ".join(f"{k}: {quoted(v)}" for k, v in row.items()) + "}"
+        for name, row in outcomes.items()
+    ]
+    GOLDEN.write_text(head + "\n".join(lines) + "\n")
+
+
+def json_key(name: str) -> str:
+    return f'"{name}"'
+
+
+def quoted(value: str) -> str:
+    return f'"{value}"'
