@@ -269,7 +269,7 @@ def become_nobody(uid: int, home: Path, needed: Iterable[Path]) -> bool:
         home: A folder that the new user gets as its own.
         needed: Files and folders that must stay readable, for example Python's own.
     """
-    if os.geteuid() != 0 or not all(_open_to_all(path) for path in (*needed, home.parent)):
+    if os.geteuid() != 0 or not all(map(_open_to_all, needed)):
         return False
     try:
         for path in (home, *home.rglob("*")):
@@ -286,4 +286,6 @@ def _open_to_all(path: Path) -> bool:
     path = path.resolve()
     if not path.exists():
         return True
-    return all(p.stat().st_mode & 0o1 for p in (path, *path.parents))
+    wanted = 0o5 if path.is_dir() else 0o4
+    own = path.stat().st_mode & wanted == wanted
+    return own and all(p.stat().st_mode & 0o1 for p in path.parents)
