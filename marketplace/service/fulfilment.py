@@ -29,7 +29,7 @@ from marketplace.model import (
 )
 from marketplace.service.approving import Approving
 from marketplace.service.core import SYSTEM
-from marketplace.service.ordering import remaining_end
+from marketplace.service.wishes import remaining_end
 
 _WORKING = {
     OrderKind.APPLY: InstanceState.PENDING,

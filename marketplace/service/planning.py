@@ -31,7 +31,8 @@ from marketplace.model import (
     quota_limits,
 )
 from marketplace.service.core import SYSTEM
-from marketplace.service.ordering import Ordering, encumbrance, nothing_under, remaining_end
+from marketplace.service.ordering import Ordering
+from marketplace.service.wishes import encumbrance, nothing_under, remaining_end
 
 _ACTIONS = {OrderKind.APPLY: "create", OrderKind.CHANGE: "change", OrderKind.DELETE: "delete"}
 _ZERO = Decimal(0)

@@ -36,7 +36,7 @@ from tests.contract.marketplace.conftest import (
     yuan,
 )
 from tests.fakes.context import FakeContext
-from tests.fakes.provisioner import forbidden
+from tests.fakes.provisioner import SCHEMA, forbidden
 
 #: Two servers at 1 an hour and 100 GB at 0.001, for 730 hours.
 MONTH = Decimal(1533)
@@ -146,6 +146,16 @@ def test_every_invalid_field_is_named_at_once(world: World) -> None:
     with pytest.raises(Invalid) as error:
         world.market.quote(MEMBER, Wish(tenancy=world.health.id))
     assert fields(error) == ["offering", "plan", "region", "name"]
+
+
+def test_a_secret_does_not_come_into_an_order(world: World) -> None:
+    revision = world.provisioner.revision
+    properties = {**SCHEMA["properties"], "password": {"type": "string", "x-secret": True}}
+    document = {**revision.document, "inputs": {**SCHEMA, "properties": properties}}
+    world.provisioner.revision = replace(revision, document=document)
+    with pytest.raises(Invalid) as error:
+        world.market.create_order(MEMBER, world.wish(inputs={"password": "x", "servers": 1}))
+    assert [(p.field, p.code) for p in error.value.problems] == [("inputs.password", "secret")]
 
 
 def test_an_offering_that_cannot_be_ordered_says_why(world: World) -> None:

@@ -20,7 +20,7 @@ from marketplace.model import (
     begun_months,
     whole_months,
 )
-from marketplace.service.ordering import encumbrance
+from marketplace.service.wishes import encumbrance
 
 START = datetime(2026, 11, 3, 9, tzinfo=UTC)
 NAME = Text("a", "b")
