@@ -1,5 +1,6 @@
 """Provisioning in PostgreSQL."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -289,7 +290,7 @@ class PostgresProvisioning:
         query = _revisions().where(t.blueprint == blueprint).order_by(t.version_key.desc())
         after = request.key(1)
         if after is not None:
-            key = [int(part) for part in after[0].split(".") if part.isdigit()]
+            key = [int(part) for part in after[0].split(".") if re.fullmatch("[0-9]{1,18}", part)]
             query = query.where(t.version_key < sa.cast(key, postgresql.ARRAY(sa.BigInteger)))
         rows = [_revision(row) for row in self._db.execute(query.limit(request.limit + 1))]
         return page_of(rows, request, lambda r: (r.version,))
@@ -526,7 +527,6 @@ class PostgresProvisioning:
             sa.select(resource_table)
             .where(
                 t.region_id == region_id,
-                t.physical_id != "",
                 sa.or_(t.deleted_at.is_(None), t.deleted_at >= since),
             )
             .order_by(t.id)

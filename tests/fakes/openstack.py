@@ -32,8 +32,16 @@ class FakeOpenStack:
 
     # The story --------------------------------------------------------------------------------
 
-    def boot(self, server: str, asked: datetime, active: datetime, flavor: str = "s") -> None:
-        self._set(server, asked, status="BUILD", flavor=flavor)
+    def boot(
+        self,
+        server: str,
+        asked: datetime,
+        active: datetime,
+        flavor: str = "s",
+        marks: tuple[str, str] = ("", ""),
+    ) -> None:
+        metadata = {"borough.deployment": marks[0], "borough.resource": marks[1]}
+        self._set(server, asked, status="BUILD", flavor=flavor, metadata=metadata)
         self._act(server, "create", asked, active, "compute__do_build_and_run_instance")
         self._set(server, active, status="ACTIVE", launched=active)
 
@@ -44,7 +52,7 @@ class FakeOpenStack:
 
     def delete(self, server: str, asked: datetime, gone: datetime) -> None:
         self._act(server, "delete", asked, gone, "compute_terminate_instance")
-        self._set(server, gone, status="DELETED", terminated=gone)
+        self._set(server, gone, status="DELETED", terminated=gone, metadata={})
 
     def stop(self, server: str, asked: datetime, done: datetime) -> None:
         self._act(server, "stop", asked, done, "compute_stop_instance")
@@ -78,9 +86,14 @@ class FakeOpenStack:
         del self._actions[server]
 
     def keep(
-        self, kind: str, thing: str, created: datetime, deleted: datetime | None = None
+        self,
+        kind: str,
+        thing: str,
+        created: datetime,
+        deleted: datetime | None = None,
+        tags: Sequence[str] = (),
     ) -> None:
-        record = {"id": thing, "created_at": stamp(created)}
+        record = {"id": thing, "created_at": stamp(created), "tags": list(tags)}
         self._lists[kind].append((created, deleted, record))
 
     def _set(self, server: str, at: datetime, **changes: Any) -> None:

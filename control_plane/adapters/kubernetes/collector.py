@@ -1,10 +1,10 @@
 """What the inventory's workloads, claims and balancers in a cluster took, while they were there."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from control_plane.adapters.kubernetes.kinds import LISTS
+from control_plane.adapters.kubernetes.kinds import LISTS, Thing
 from control_plane.kernel.time import Interval
 from control_plane.metering.model import Observation
 from control_plane.provisioning.model import Resource
@@ -14,7 +14,7 @@ from control_plane.provisioning.ports import RegionAccess
 class Cluster(Protocol):
     """What the collector reads; ``ClusterReader`` is one."""
 
-    def created(self, type_: str) -> Mapping[str, datetime]: ...
+    def things(self, type_: str) -> Sequence[Thing]: ...
 
     def close(self) -> None: ...
 
@@ -67,10 +67,17 @@ def _observations(
     cluster: Cluster, known: Sequence[Resource], window: Interval
 ) -> Iterator[Observation]:
     for type_ in sorted({r.type for r in known}):
-        created = cluster.created(type_)
+        things = cluster.things(type_)
+        by_id = {t.id: t for t in things}
+        # While an operation works, the inventory does not have the ids yet: marks tell.
+        by_marks = {(t.deployment, t.resource): t for t in things}
         for resource in known:
             if resource.type == type_:
-                yield from _of(resource, created.get(resource.physical_id), window)
+                marks = (str(resource.deployment_id), resource.name)
+                thing = by_id.get(resource.physical_id) or (
+                    by_marks.get(marks) if resource.deleted_at is None else None
+                )
+                yield from _of(resource, thing.created if thing else None, window)
 
 
 def _of(resource: Resource, created: datetime | None, window: Interval) -> Iterator[Observation]:

@@ -1,14 +1,13 @@
 """Reads a cluster through the ``kubernetes`` client: plain facts out, our errors only."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 import kubernetes
 import urllib3
 import yaml
 
-from control_plane.adapters.kubernetes.kinds import LISTS
+from control_plane.adapters.kubernetes.kinds import LISTS, Thing
 from control_plane.kernel.errors import Unavailable
 from control_plane.provisioning.ports import RegionAccess
 
@@ -62,18 +61,27 @@ class ClusterReader:
         answer = self._call(api.create_self_subject_access_review, body=body)
         return bool(answer.status.allowed)
 
-    def created(self, type_: str) -> dict[str, datetime]:
-        """Since when each thing of a type is there, by ``namespace/name``.
+    def things(self, type_: str) -> list[Thing]:
+        """All things of a type.
 
         Raises:
             Unavailable: It does not answer.
         """
         api_name, method = LISTS[type_]
         api = getattr(kubernetes.client, api_name)(self._client)
-        return {
-            f"{item.metadata.namespace}/{item.metadata.name}": item.metadata.creation_timestamp
-            for item in self._pages(getattr(api, method))
-        }
+        found = []
+        for item in self._pages(getattr(api, method)):
+            meta = item.metadata
+            labels = meta.labels or {}
+            found.append(
+                Thing(
+                    f"{meta.namespace}/{meta.name}",
+                    meta.creation_timestamp,
+                    labels.get("borough.dev/deployment", ""),
+                    labels.get("borough.dev/resource", ""),
+                )
+            )
+        return found
 
     def _pages(self, method: Any) -> Iterator[Any]:  # noqa: ANN401 - the client is untyped
         following: str | None = None

@@ -120,14 +120,13 @@ class _Reading:
     ) -> Iterator[tuple[Resource, Life]]:
         living = {str(s["id"]): s for s in self._cloud.servers()}
         changed = {str(s["id"]): s for s in self._cloud.servers(self._window.start)}
-        for resource in resources:
-            server = resource.physical_id
-            record = living.get(server) or changed.get(server)
+        for resource, record in _claimed(resources, {**changed, **living}):
             if record is None:
                 # OpenStack has cleaned its deleted rows up; what was known before holds.
                 if resource.deleted_at is not None:
                     yield resource, Life(resource.created_at, resource.deleted_at)
                 continue
+            server = str(record["id"])
             size = self._size(resource, record)
             # Of a server that nothing ever happened to, the record says it all.
             told = server in changed or resource.history or _resized(resource, size)
@@ -151,14 +150,44 @@ class _Reading:
 
     def _things(self, type_: str, resources: Sequence[Resource]) -> Iterator[tuple[Resource, Life]]:
         records = {str(t["id"]): t for t in _LISTS[type_](self._cloud)}
-        for resource in resources:
-            record = records.get(resource.physical_id)
+        for resource, record in _claimed(resources, records):
             if record is not None:
                 created = instant(record.get("created_at")) or resource.created_at
                 yield resource, Life(created)
             elif resource.deleted_at is not None:
                 yield resource, Life(resource.created_at, resource.deleted_at)
             # Gone behind the platform's back: nobody knows when; drift shows it.
+
+
+def _claimed(
+    resources: Sequence[Resource], records: Mapping[str, Record]
+) -> Iterator[tuple[Resource, Record | None]]:
+    """Each resource with what OpenStack has of it; None when that is nothing.
+
+    While an operation works, things are there whose ids the inventory does not have yet: they are
+    known by the marks that every blueprint puts on what it makes.
+    """
+    claimed = {r.physical_id for r in resources}
+    unclaimed: dict[tuple[str, str], list[Record]] = {}
+    for name, record in records.items():
+        if name not in claimed:
+            unclaimed.setdefault(_marks(record), []).append(record)
+    for resource in resources:
+        known = records.get(resource.physical_id)
+        if known is not None or resource.physical_id:
+            yield resource, known
+        if resource.deleted_at is None:
+            for record in unclaimed.get((resource.deployment_id, resource.name), ()):
+                yield resource, record
+
+
+def _marks(record: Record) -> tuple[str, str]:
+    """The deployment and the logical name that a thing carries; empty when it carries none."""
+    marks = dict(record.get("metadata") or {})
+    for tag in record.get("tags") or ():
+        name, _, value = str(tag).partition("=")
+        marks[name] = value
+    return str(marks.get("borough.deployment", "")), str(marks.get("borough.resource", ""))
 
 
 def _resized(resource: Resource, size: Hourly | None) -> bool:

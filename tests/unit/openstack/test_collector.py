@@ -194,6 +194,27 @@ def test_what_the_inventory_does_not_know_is_not_metered(cloud: FakeOpenStack) -
     assert {key[0] for key in found} == {"res_1"}
 
 
+def test_what_is_made_counts_before_its_operation_has_ended(cloud: FakeOpenStack) -> None:
+    """A poll falls between the boot and the end of the operation: the marks tell whose it is."""
+    cloud.boot("server-1", at(1), at(1.5), marks=("dep_1", "server"))
+    cloud.boot("server-9", at(1), at(1.5), marks=("dep_2", "server"))
+    planned = resource(physical_id="", state=InventoryState.PLANNED)
+    assert hours(cloud, planned, 0, 2) == {"s": 0.5}
+    assert hours(cloud, resource(), 2, 4) == {"s": 2}
+    cloud.keep("loadbalancers", "lb", at(1), tags=["borough.deployment=dep_1",
+                                                   "borough.resource=balancer"])  # fmt: skip
+    hourly = (MeterQuantity("urn::lb", "load_balancer.hours", {}, Decimal(1)),)
+    balancer = resource(LOAD_BALANCER, physical_id="", name="balancer", hourly=hourly)
+    assert sum(collect(cloud, [balancer], 0, 4).values()) == 3
+
+
+def test_a_replacement_counts_before_its_operation_has_ended(cloud: FakeOpenStack) -> None:
+    cloud.boot("server-1", at(1), at(1), marks=("dep_1", "server"))
+    cloud.delete("server-1", at(2), at(2))
+    cloud.boot("server-2", at(2.5), at(3), marks=("dep_1", "server"))
+    assert hours(cloud, resource(), 0, 4) == {"s": 2}
+
+
 def test_a_quiet_server_costs_no_request_of_its_own(cloud: FakeOpenStack) -> None:
     cloud.boot("server-1", at(1), at(1))
     assert hours(cloud, resource(), 2, 4) == {"s": 2}
