@@ -86,7 +86,7 @@ def system() -> None:
 
 
 @system.command("list")
-@cli.console(api="GET /api/v1/systems", web="/systems")
+@cli.console(api="GET /api/v1/systems", web="/organisations/{id}")
 def system_list(console: cli.Console) -> None:
     """List the register of systems."""
     console.rows(console.client.items("/systems"), _SYSTEM)
@@ -99,7 +99,7 @@ def system_list(console: cli.Console) -> None:
 @click.option("--name", required=True, help="Its name in English.")
 @click.option("--name-zh", help="Its name in Chinese; the English one if left out.")
 @click.option("--contact", default="", help="Who answers for it.")
-@cli.console(api="POST /api/v1/systems", web="/systems")
+@cli.console(api="POST /api/v1/systems", web="/organisations/{id}")
 def system_create(console: cli.Console, /, slug: str, **given: str | None) -> None:
     """Enter a system into the register."""
     body = {
@@ -119,7 +119,7 @@ def tenancy() -> None:
 
 @tenancy.command("list")
 @click.option("--system", "system_id", help="Only those of a system.")
-@cli.console(api="GET /api/v1/tenancies", web="/tenancies")
+@cli.console(api="GET /api/v1/tenancies", web="/organisations/{id}")
 def tenancy_list(console: cli.Console, system_id: str | None) -> None:
     """List the tenancies that you may see."""
     console.rows(console.client.items("/tenancies", system=system_id), _TENANCY)
@@ -140,7 +140,7 @@ def tenancy_show(console: cli.Console, tenancy_id: str) -> None:
 @click.option("--data-class", help="public, internal or sensitive; else the system's.")
 @click.option("--name", required=True, help="Its name in English.")
 @click.option("--name-zh", help="Its name in Chinese; the English one if left out.")
-@cli.console(api="POST /api/v1/tenancies", web="/tenancies")
+@cli.console(api="POST /api/v1/tenancies", web="/organisations/{id}")
 def tenancy_create(console: cli.Console, /, slug: str, **given: str | None) -> None:
     """Open a tenancy."""
     body = {
@@ -183,7 +183,7 @@ def _rows(overview: Mapping[str, Any]) -> list[dict[str, Any]]:
 @quota.command("show")
 @click.option("--tenancy", "tenancy_id", help="Id or slug.")
 @click.option("--organisation", "organisation_id", help="Id.")
-@cli.console(api="GET /api/v1/tenancies/{id}/quota", web="/quotas")
+@cli.console(api="GET /api/v1/tenancies/{id}/quota", web="/tenancies/{id}")
 def quota_show(console: cli.Console, tenancy_id: str | None, organisation_id: str | None) -> None:
     """Show limits, reservations and use from the city down."""
     address = _address(tenancy_id, organisation_id)
@@ -194,7 +194,7 @@ def quota_show(console: cli.Console, tenancy_id: str | None, organisation_id: st
 @click.argument("limits", nargs=-1, required=True, metavar="RESOURCE=LIMIT…")
 @click.option("--tenancy", "tenancy_id", help="Id or slug.")
 @click.option("--organisation", "organisation_id", help="Id.")
-@cli.console(api="PATCH /api/v1/tenancies/{id}/quota", web="/quotas")
+@cli.console(api="PATCH /api/v1/tenancies/{id}/quota", web="/tenancies/{id}")
 def quota_set(
     console: cli.Console,
     limits: tuple[str, ...],

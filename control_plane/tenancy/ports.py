@@ -45,6 +45,10 @@ class TenancyStore(Protocol):
 
     def system_named(self, organisation_id: OrganisationId, slug: str) -> System | None: ...
 
+    def systems_called(self, slug: str, near: str) -> list[System]:
+        """Those with a slug, of organisations at, above or below a path."""
+        ...
+
     def systems(self, paths: Sequence[str], request: PageRequest) -> Page[System]:
         """Those of organisations at or below any of the paths, by id."""
         ...

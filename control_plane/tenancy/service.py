@@ -358,13 +358,18 @@ class TenancyService:
             raise NotFound(f"there is no tenancy {reference}")
         return found
 
-    def system_in_transaction(self, system_id: str) -> System:
+    def system_in_transaction(self, reference: str, *, near: str = "") -> System:
         """One system, for features above; they have authorised.
 
+        Args:
+            reference: its id, or its slug where ``near`` says which department's.
+            near: a path: systems there, above and below it are known by their slug too.
+
         Raises:
-            NotFound: there is none.
+            NotFound: there is none, or several have that slug.
         """
-        return self._system(system_id)
+        found = self._store.systems_called(reference, near) if near else []
+        return found[0] if len(found) == 1 else self._system(reference)
 
     def quota_levels_in_transaction(self, tenancy_id: str) -> tuple[QuotaLevel, ...]:
         """All levels of a tenancy from the root, for features above; they have authorised."""

@@ -188,6 +188,14 @@ class PostgresTenancy:
         ).one_or_none()
         return None if row is None else _system(row)
 
+    def systems_called(self, slug: str, near: str) -> list[System]:
+        t = system_table.c
+        related = sa.or_(
+            organisation_table.c.path.startswith(near, autoescape=True),
+            sa.literal(near).startswith(organisation_table.c.path),
+        )
+        return [_system(row) for row in self._db.execute(_systems().where(t.slug == slug, related))]
+
     def systems(self, paths: Sequence[str], request: PageRequest) -> Page[System]:
         query = _systems().where(_below(paths))
         after = request.key(1)

@@ -48,7 +48,7 @@ class OrderWish(Input):
     region: Annotated[_Reference, Field(description="Id or slug.")] = ""
     name: Annotated[_Reference, Field(description="Of the service, as in addresses.")] = ""
     inputs: dict[str, Any] = Field({}, description="By the offering's inputs_schema.")
-    system: _Reference | None = None
+    system: Annotated[_Reference, Field(description="Id or slug.")] | None = None
     contract: Annotated[_Reference | None, Field(description="Null takes the one in force.")] = None
     justification: Annotated[str, Field(max_length=2000)] = ""
     ends_at: Instant | None = None

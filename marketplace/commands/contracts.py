@@ -46,7 +46,7 @@ def contract() -> None:
 
 
 @contract.command("list")
-@cli.console(api="GET /api/v1/contracts", web="/contracts")
+@cli.console(api="GET /api/v1/contracts")
 def contract_list(console: cli.Console) -> None:
     """List the contracts that you may see."""
     console.rows(console.client.items("/contracts"), _CONTRACT, name="number")
@@ -54,7 +54,7 @@ def contract_list(console: cli.Console) -> None:
 
 @contract.command("show")
 @click.argument("number")
-@cli.console(api="GET /api/v1/contracts/{id}", web="/contracts/{id}")
+@cli.console(api="GET /api/v1/contracts/{id}")
 def contract_show(console: cli.Console, number: str) -> None:
     """Show one contract and how its money stands."""
     console.one(console.client.get(f"/contracts/{number}"), _CONTRACT, name="number")
@@ -62,7 +62,7 @@ def contract_show(console: cli.Console, number: str) -> None:
 
 @contract.command("ledger")
 @click.argument("number")
-@cli.console(api="GET /api/v1/contracts/{id}/ledger", web="/contracts/{id}")
+@cli.console(api="GET /api/v1/contracts/{id}/ledger")
 def contract_ledger(console: cli.Console, number: str) -> None:
     """Show what was encumbered, committed and given back, newest first."""
     console.rows(console.client.items(f"/contracts/{number}/ledger"), _LEDGER, name="key")

@@ -57,7 +57,7 @@ _one_order = click.argument("order_id", shell_complete=cli.complete("/orders"))
 @click.option("--region", help="Id or slug.")
 @click.option("--name", help="What the service is called.")
 @click.option("--why", "justification", help="The justification that the approvers read.")
-@click.option("--system", help="Id of the system that it serves.")
+@click.option("--system", help="Id or slug of the system that it serves.")
 @click.option("--contract", help="Number; else the one that is in force.")
 @click.option("--until", "ends_at", help="RFC 3339; else as long as the contract.")
 @click.option("--change", "changed", metavar="SERVICE", help="Change this service.")
@@ -113,7 +113,7 @@ def _submitted(console: cli.Console, order_id: str) -> Any:  # noqa: ANN401 - JS
 @click.option("--state", type=click.Choice(_STATES), help="Only orders in this state.")
 @click.option("--kind", type=click.Choice(("apply", "change", "delete")), help="Only this kind.")
 @click.option("--service", help="Only orders of this service.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most.")
 @cli.console(api="GET /api/v1/orders", web="/orders")
 def order_list(
     console: cli.Console, state: str | None, kind: str | None, service: str | None, limit: int

@@ -4,7 +4,7 @@ import pytest
 
 from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 from control_plane.kernel.paging import PageRequest
-from control_plane.tenancy.model import Tenancy, TenancyState
+from control_plane.tenancy.model import System, Tenancy, TenancyState
 from control_plane.tenancy.service import TenancyService
 from tests.contract.tenancy.conftest import PLATFORM, person, text
 from tests.fakes.audit import FakeAudit
@@ -21,6 +21,11 @@ def at(
 ) -> tuple[Decimal | None, Decimal, Decimal]:
     (row,) = [q for q in service.quota_view(PLATFORM, scope)[-1].quotas if q.resource == resource]
     return row.limit, row.reserved, row.used
+
+
+def lookup(service: TenancyService, reference: str, near: str) -> System:
+    with service._db.transaction():  # noqa: SLF001 - as a feature above would
+        return service.system_in_transaction(reference, near=near)
 
 
 @pytest.mark.usefixtures("city")
@@ -260,3 +265,19 @@ def test_a_new_name_leaves_the_path(service: TenancyService, audit: FakeAudit) -
     administrator = person("department_administrator", "/city/water/")
     with pytest.raises(Forbidden):
         service.rename_organisation(administrator, renamed.id, text("Seas"))
+
+
+@pytest.mark.usefixtures("city")
+def test_a_system_is_known_by_its_slug_near_its_department(service: TenancyService) -> None:
+    made = {
+        path: service.register_system(
+            PLATFORM, organisation=path, slug="web", name=text("Web"), data_class="public"
+        )
+        for path in ("/city/health/", "/city/water/")
+    }
+    for near in ("/city/health/", "/city/health/clinics/"):
+        found = lookup(service, "web", near)
+        assert found == made["/city/health/"]
+    assert lookup(service, made["/city/water/"].id, "/city/health/") == made["/city/water/"]
+    with pytest.raises(NotFound):  # two of that name
+        lookup(service, "web", "/city/")
