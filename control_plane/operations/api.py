@@ -1,6 +1,7 @@
 """Operations over HTTP: follow long work, and stop it."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -155,8 +156,9 @@ def list_operation_events(id: str, query_data: EventQuery) -> Answer:  # noqa: A
     # The state before the events: when it has ended, the events read after it are all there are.
     found = operations.get(actor, id)
     accepted = request.accept_mimetypes.best_match(["application/json", "text/event-stream"])
+    after = _last_seen(query_data.after)
     if accepted == "text/event-stream" and _streams.acquire(blocking=False):
-        return _stream(id, _last_seen(query_data.after))
+        return _stream(id, after)
     # More streams than there are threads to spare are answered as one page, to be asked again.
     items = operations.events(actor, id, after=query_data.after, limit=_EVENTS + 1)
     return {"items": items[:_EVENTS], "state": found.state, "more": len(items) > _EVENTS}
@@ -166,7 +168,7 @@ def _last_seen(after: int) -> int:
     text = request.headers.get("Last-Event-ID")
     if text is None:
         return after
-    if not (text.isascii() and text.isdigit()):
+    if not re.fullmatch(r"[0-9]{1,9}", text):
         raise Invalid([Problem("Last-Event-ID", "must be the seq of an event")])
     return max(after, int(text))
 

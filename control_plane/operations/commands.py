@@ -50,7 +50,7 @@ def operation() -> None:
 @click.option("--state", type=click.Choice(_STATES), help="Only those in this state.")
 @click.option("--kind", help="Only those of this kind, such as order.fulfil.")
 @click.option("--subject", help="Only those on this thing (its id).")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most.")
 @cli.console(api="GET /api/v1/operations", web="/operations")
 def list_(
     console: cli.Console, state: str | None, kind: str | None, subject: str | None, limit: int
@@ -73,7 +73,7 @@ def show(console: cli.Console, operation_id: str) -> None:
 @operation.command()
 @_one
 @click.option("--after", type=click.IntRange(0), default=0, help="Only those after this number.")
-@cli.console(api="GET /api/v1/operations/{id}/events?after=", web="/operations/{id}")
+@cli.console(api="GET /api/v1/operations/{id}/events", web="/operations/{id}")
 def events(console: cli.Console, operation_id: str, after: int) -> None:
     """List what has happened in one."""
     found: list[dict[str, object]] = []

@@ -1,6 +1,7 @@
 """Pages of operations: the list, and one operation live."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -255,7 +256,7 @@ def _message(name: str, seq: int) -> str:
 
 
 def _after(text: str) -> int:
-    if not text.isdecimal():
+    if not re.fullmatch(r"[0-9]{1,9}", text):
         raise Invalid([Problem("after", "must be a whole number")])
     return int(text)
 

@@ -60,16 +60,24 @@ class Durable:
         executor: the id of this run of this worker; never used again.
         body: runs an operation, called with its id and attempt in a thread of DBOS.
         connections: how many connections DBOS may keep.
+        idle_seconds: after so long PostgreSQL ends a transaction of DBOS that stands still.
     """
 
     def __init__(
-        self, url: str, executor: str, body: Callable[[str, int], None], connections: int = 5
+        self,
+        url: str,
+        executor: str,
+        body: Callable[[str, int], None],
+        *,
+        connections: int = 5,
+        idle_seconds: float = 60.0,
     ) -> None:
         _quiet()
         config: DBOSConfig = {
             "name": "borough",
             "system_database_url": url,
             "sys_db_pool_size": connections,
+            "sys_db_idle_transaction_timeout_sec": idle_seconds,
             "dbos_system_schema": SCHEMA,
             "executor_id": executor,
             "application_version": _VERSION,

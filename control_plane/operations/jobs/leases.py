@@ -120,16 +120,19 @@ class Leases:
 
     def beat(self) -> bool:
         """Say that this worker lives; False when it had been declared dead meanwhile."""
+        before = sa.select(_WORKER.id, _WORKER.stopped_at).where(_WORKER.id == self.worker)
+        old = before.with_for_update().cte("old")
+        # One statement: a process that is stopped holds no lock between two.
         with self._database.transaction():
-            before = self._database.execute(
-                sa.select(_WORKER.stopped_at).where(_WORKER.id == self.worker).with_for_update()
-            ).scalar()
-            self._database.execute(
-                worker_table.update()
-                .where(_WORKER.id == self.worker)
-                .values(heartbeat_at=_NOW, stopped_at=None)
+            return (
+                self._database.execute(
+                    worker_table.update()
+                    .where(_WORKER.id == old.c.id)
+                    .values(heartbeat_at=_NOW, stopped_at=None)
+                    .returning(old.c.stopped_at)
+                ).scalar()
+                is None
             )
-            return before is None
 
     def held(self) -> dict[str, tuple[int, bool]]:
         """The operations that this worker holds: attempt, and whether they should stop."""

@@ -102,8 +102,13 @@ class Worker:
     def run(self) -> None:
         """Work until ``end`` is called; then let running steps finish and give the rest back."""
         self._steady(lambda: migrate(self._database.engine))
+        self._let_go_when_stopped()
         self._durable = Durable(
-            self._database.url, self.id, self._run_operation, self._options.concurrency + 2
+            self._database.url,
+            self.id,
+            self._run_operation,
+            connections=self._options.concurrency + 2,
+            idle_seconds=self._options.lease_seconds,
         )
         self._steady(self._leases.register)
         helpers = [
@@ -117,6 +122,23 @@ class Worker:
         _log.info("worker %s (%s) is ready", self._options.name, self.id)
         self._dispatch_for_ever()
         self._drain()
+
+    def _let_go_when_stopped(self) -> None:
+        """Let PostgreSQL end our transactions that stand still for as long as a lease.
+
+        A process that is stopped in the middle of one holds its locks, those on its own heartbeat
+        and its operations among them: nobody could take over. No transaction of ours stays open
+        across a call to the outside, so none stands still by itself.
+        """
+        limit = f"SET idle_in_transaction_session_timeout = '{self._options.lease_seconds}s'"
+
+        def bound(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
+            with connection.cursor() as cursor:
+                cursor.execute(limit)
+            connection.commit()
+
+        sa.event.listen(self._database.engine, "connect", bound)
+        self._database.engine.dispose()
 
     @property
     def name(self) -> str:
@@ -289,7 +311,7 @@ class Worker:
         while not self._gone.wait(options.heartbeat_seconds):
             try:
                 known = self._leases.beat()
-                late = time.monotonic() - last > options.lease_seconds / 2
+                late = time.monotonic() - last > options.lease_seconds
                 # Who was away (stopped, or without its database) may find everybody silent
                 # only because nobody could speak: let the others speak first.
                 steady = 0 if late or not known else steady + 1

@@ -1,6 +1,7 @@
 """A workflow of three steps whose effects are rows outside of operations, for the worker tests."""
 
 import os
+import signal
 import time
 from functools import partial
 from typing import Any
@@ -78,6 +79,20 @@ class Handlers:
 
         return str(ctx.step("write", write))
 
+    def hold(self, ctx: Context) -> str:
+        """The first attempt is stopped with its transaction open (see the test)."""
+
+        def write() -> str:
+            with self._database.transaction():
+                ctx.fence()
+                self._database.execute(sa.text("UPDATE operations_worker SET name = name"))
+                self._world.make(ctx, "hold")
+                if ctx.lease.attempt == 1:
+                    os.kill(os.getpid(), signal.SIGSTOP)
+            return "written"
+
+        return str(ctx.step("hold", write))
+
     def fail(self, ctx: Context) -> None:
         try:
             ctx.step("refuse", lambda: refuse(ctx.inputs["how"]), patience=0.05)
@@ -112,6 +127,7 @@ def jobs(database: Database, _clock: Clock) -> tuple[dict[str, Job], list[Schedu
         "sample.build": Job(made.build, STEPS),
         "sample.slow": Job(made.slow, ("wait", "after", "tidy")),
         "sample.fenced": Job(made.fenced, ("write",)),
+        "sample.hold": Job(made.hold, ("hold",)),
         "sample.fail": Job(made.fail, ("refuse",)),
     }
     return handlers, [Schedule("sample.tick", 0.5, made.tick)]

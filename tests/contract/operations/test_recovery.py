@@ -92,6 +92,26 @@ def test_a_worker_that_slept_past_its_lease_writes_nothing(
     assert sleeper.end() == 0
 
 
+def test_a_worker_stopped_inside_a_transaction_does_not_hold_the_others_up(
+    database: Database, operations: Operations, world: Outcome, start_worker: Start
+) -> None:
+    """It holds locks on its operation and on its own heartbeat; PostgreSQL ends its sessions."""
+    sleeper = start_worker("sleeper")
+    operation = begin(operations, "sample.hold")
+    sleeper.wait_paused()
+    with database.transaction():
+        held = database.execute(
+            sa.text("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+        ).scalar()
+    assert held is not None
+    assert held >= 1
+    start_worker("second")
+    done = operations.wait(operation.id, 60)
+    assert (done.state, done.attempt) == (OperationState.SUCCEEDED, 2)
+    assert world.calls("hold") == [2]
+    assert sleeper.end() == 0
+
+
 def test_a_fenced_transaction_of_a_sleeper_does_not_commit(
     operations: Operations, world: Outcome, start_worker: Start
 ) -> None:
@@ -111,7 +131,7 @@ def test_two_workers_share_the_work_and_do_nothing_twice(
     operations: Operations, world: Outcome, start_worker: Start
 ) -> None:
     made = [begin(operations, "sample.build") for _ in range(24)]
-    both = [start_worker(name, "--concurrency", "2") for name in ("one", "two")]
+    both = [start_worker(name, "--concurrency", "2", "--lease", "20") for name in ("one", "two")]
     done = [operations.wait(operation.id, 120) for operation in made]
     assert {operation.state for operation in done} == {OperationState.SUCCEEDED}
     assert {operation.attempt for operation in done} == {1}
