@@ -18,7 +18,7 @@ from control_plane.kernel.errors import (
 from control_plane.kernel.paging import PageRequest
 from control_plane.surface.auth import current_actor, requires
 from control_plane.surface.registry import use
-from control_plane.surface.web.forms import Form
+from control_plane.surface.web.forms import Form, described
 from control_plane.surface.web.i18n import N_, local, say
 from control_plane.surface.web.pages import Crumb, go, show
 from marketplace.model import Order, OrderKind, OrderState, Wish
@@ -213,6 +213,7 @@ def order(id: str) -> ResponseReturnValue:  # noqa: A002
         history=service.history(actor, id),
         moving=found.state in MOVING,
         offering=_offering_name(found),
+        inputs=_inputs(found),
         crumbs=[
             Crumb(gettext("Home"), "/"),
             Crumb(gettext("Orders"), url_for("marketplace_pages.orders")),
@@ -226,6 +227,14 @@ def _review(order_id: str) -> Any:  # noqa: ANN401 - a Review, or None before th
         return use(Marketplace).approval(current_actor(), order_id)
     except BoroughError:
         return None
+
+
+def _inputs(found: Order) -> list[tuple[str, str]]:
+    try:
+        revision = use(Marketplace).input_schema(current_actor(), found.wish.offering)
+    except NotFound:
+        revision = None
+    return described(revision.inputs if revision else {}, found.wish.inputs)
 
 
 def _offering_name(found: Order) -> str:

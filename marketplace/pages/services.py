@@ -9,9 +9,10 @@ from flask_babel import gettext
 from control_plane.kernel.errors import Conflict, Invalid, NotFound, Problem
 from control_plane.kernel.paging import PageRequest
 from control_plane.metering.service import Metering
+from control_plane.provisioning.model import Revision
 from control_plane.surface.auth import current_actor, requires
 from control_plane.surface.registry import use
-from control_plane.surface.web.forms import Field, Form, said
+from control_plane.surface.web.forms import Field, Form, described
 from control_plane.surface.web.i18n import N_, local
 from control_plane.surface.web.pages import Crumb, go, show
 from marketplace.model import Instance, InstanceState, OrderKind, Wish
@@ -68,6 +69,7 @@ def instance(id: str) -> ResponseReturnValue:  # noqa: A002 - the name in the ad
         everything = use(Metering).usage(actor, window, {"tenancy_id": found.tenancy_id})
         used = [one for one in everything if one.resource_id in own]
     orders = service.orders(actor, PageRequest(), {"instance_id": id}).items
+    revision = _revision(found)
     return show(
         "marketplace/instance.html",
         instance=found,
@@ -79,7 +81,8 @@ def instance(id: str) -> ResponseReturnValue:  # noqa: A002 - the name in the ad
         offering=_offering_name(found),
         deployment=deployment,
         resources=resources,
-        output_titles=_output_titles(found),
+        outputs=described(revision.outputs if revision else {}, found.outputs),
+        inputs=described(revision.inputs if revision else {}, found.inputs),
         used=used,
         orders=orders,
         crumbs=[
@@ -97,14 +100,12 @@ def _offering_name(found: Instance) -> str:
         return found.offering
 
 
-def _output_titles(found: Instance) -> dict[str, str]:
-    """What the outputs of a service are called."""
+def _revision(found: Instance) -> Revision | None:
+    """What the blueprint behind a service says today of inputs and outputs."""
     try:
-        revision = use(Marketplace).input_schema(current_actor(), found.offering)
+        return use(Marketplace).input_schema(current_actor(), found.offering)
     except NotFound:
-        revision = None
-    schema = revision.outputs.get("properties", {}) if revision else {}
-    return {name: said(rule, "title") or name for name, rule in schema.items()}
+        return None
 
 
 # --- change and return

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 import pytest
 
+from control_plane.adapters.clock.store import ShiftableClock
 from control_plane.bootstrap import Platform, open_platform
 from control_plane.demonstration.files import load_city
 from control_plane.entrypoints.demo.loader import load
@@ -170,8 +171,14 @@ def _command(name: str) -> list[str]:
 
 
 @contextmanager
-def running_product(**more: str) -> Iterator[Product]:
-    """A platform with the demonstration city, a web process and a worker; ``more`` are settings."""
+def running_product(at: datetime | None = None, **more: str) -> Iterator[Product]:
+    """A platform with the demonstration city, a web process and a worker.
+
+    Args:
+        at: what time it is on the platform from the beginning; the true time without it. A region
+            is collected from when it was added, as soon as there is a worker.
+        more: settings of its processes.
+    """
     city = load_city()
     passwords = {one.login: one.demonstration_password for one in city.accounts}
     with ExitStack() as stack:
@@ -181,6 +188,9 @@ def running_product(**more: str) -> Iterator[Product]:
         # Held open until the end: the embedded database outlives every process of a test.
         platform = stack.enter_context(open_platform(settings))
         product = Product(home, passwords, platform)
+        if at is not None:
+            assert isinstance(platform.clock, ShiftableClock)
+            platform.clock.shift_to(at)
         for _ in load(platform, city, datetime.now(UTC)):  # noqa: TID251 - the product's own clock
             pass
         stack.callback(product.close)

@@ -186,6 +186,29 @@ def unit_of(rule: Schema) -> str:
     return local(_hint(rule, "unit"))
 
 
+def described(schema: Schema, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Values as a form would call them, in its order: title, and the value with its unit.
+
+    What the schema does not name (of an older revision) keeps its own name.
+    """
+    rules = dict(_in_order(schema))
+    names = [name for name in rules if name in values] + [n for n in values if n not in rules]
+    return [
+        (_title(name, rules.get(name, {})), _described(rules.get(name, {}), values[name]))
+        for name in names
+    ]
+
+
+def _described(rule: Schema, value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if isinstance(value, bool):
+        return str(gettext("yes") if value else gettext("no"))
+    if isinstance(value, list):
+        return ", ".join(_described(rule.get("items", {}), one) for one in value)
+    named = (_hint(rule, "enum") or {}).get(_as_text(value))
+    text = f"{value:,}" if isinstance(value, int) else _as_text(value)
+    return local(named) if named else " ".join(part for part in (text, unit_of(rule)) if part)
+
+
 def _title(name: str, rule: Schema) -> str:
     return said(rule, "title") or name.replace("_", " ")
 

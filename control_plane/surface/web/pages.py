@@ -1,5 +1,6 @@
 """A feature's pages: a blueprint that knows its place in the navigation, and how pages answer."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ _NAV = "borough.web.navigation"
 _NOTICES = "borough.web.notices"
 _SUBJECTS = "borough.web.subjects"
 NOTICE = "notice"
+#: An address that begins with one slash and holds no control character.
+_PLAIN_TARGET = re.compile(r"/(?![/\\])[^\\\x00-\x1f\x7f]*")
 
 
 class Crumb(NamedTuple):
@@ -140,9 +143,10 @@ def safe_target(target: str | None, fallback: str) -> str:
     """An address on this platform, or the fallback: nobody is sent elsewhere after signing in."""
     parts = urlsplit(target or "")
     local = parts.path.startswith("/") and not parts.scheme and not parts.netloc
-    if not local or "\\" in (target or "") or parts.path.startswith("//"):
+    # What ``urlsplit`` passes over, a browser may read as another host: "///host" and "/\\host".
+    if not target or not local or not _PLAIN_TARGET.fullmatch(target):
         return fallback
-    return target or fallback
+    return target
 
 
 def install(app: Flask) -> None:

@@ -141,6 +141,13 @@ def clock(at: datetime | None) -> Markup:
     )
 
 
+def moment(at: datetime | None) -> Markup:
+    """When something was seen: the time of day, with the day unless it is today."""
+    if at is None or at.astimezone(UTC).date() == now().astimezone(UTC).date():
+        return clock(at)
+    return stamp(at)
+
+
 def day(at: datetime | None) -> Markup:
     """The day of an instant; the title is absolute."""
     if at is None:
@@ -243,6 +250,7 @@ def install(app: Flask) -> None:
         percent=percent,
         ago=ago,
         clock=clock,
+        moment=moment,
         day=day,
         stamp=stamp,
         absolute=absolute,

@@ -35,6 +35,9 @@ FLAGS = [
 ]
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 NARROW = 320
+#: Set SCREENSHOTS=1 to write the pictures of the documentation anew.
+SCREENSHOTS = Path(__file__).parents[3] / "docs" / "screenshots"
+_TALLEST = 1400
 _TIMEOUT = 20_000
 
 
@@ -63,10 +66,9 @@ def city() -> Iterator[RunningCity]:
         pytest.skip("the assets are not built: run control_plane/surface/web/build_assets.py")
     now = datetime.now(UTC)  # noqa: TID251 - the city's months are counted from the present
     month = usage_window(load_city(), now)
-    with running_product(BOROUGH_SIMULATED_TIME="true") as product:
-        found = RunningCity(product.url, product.platform, month)
-        found.clock.shift_to(month.start - timedelta(days=2))
-        yield found
+    placed = month.start - timedelta(days=2)
+    with running_product(at=placed, BOROUGH_SIMULATED_TIME="true") as product:
+        yield RunningCity(product.url, product.platform, month)
 
 
 @pytest.fixture(scope="session")
@@ -120,6 +122,17 @@ class Visitor:
         title = self.page.locator(".bo-head__title")
         expect(title).to_contain_text(word, timeout=seconds * 1000)
 
+    def picture(self, name: str) -> None:
+        """Keep a picture of the page for the documentation, when that was asked for."""
+        if not os.environ.get("SCREENSHOTS"):
+            return
+        height = self.page.evaluate("document.documentElement.scrollHeight")
+        self.page.screenshot(
+            path=SCREENSHOTS / f"{name}.png",
+            full_page=True,
+            clip={"x": 0, "y": 0, "width": 1280, "height": min(height, _TALLEST)},
+        )
+
     def check_accessible(self) -> None:
         """Axe finds nothing, and nothing sticks out on a narrow screen."""
         found = Axe().run(self.page, options=AXE).response["violations"]
@@ -156,6 +169,3 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
     for context in contexts:
         context.close()
     assert [text for visitor in visitors for text in visitor.complaints] == []
-
-
-SCREENSHOTS = Path(__file__).parents[3] / "docs" / "screenshots"

@@ -4,13 +4,15 @@ The tests run in their order on one city: each continues where the one before en
 """
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
 
+from control_plane.bootstrap import Platform
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.paging import PageRequest
 from tests.functional.web.conftest import RunningCity, Visitor
@@ -40,6 +42,22 @@ def needed(value: str) -> str:
     if not value:
         pytest.fail("an earlier chapter of the story did not succeed")
     return value
+
+
+def collect_until(platform: Platform, end: datetime | None) -> None:
+    """Collect every region; the worker may be at it already, then its window counts."""
+    tester = Actor.system("test")
+    regions = [r.id for r in platform.provisioning.regions(tester, PageRequest()).items]
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        for region in regions:
+            platform.metering.collect_region(region)
+        marks = {m.region_id: m.collected_until for m in platform.metering.watermarks(tester)}
+        seen = [marks.get(region) for region in regions]
+        if end and all(at is not None and at >= end for at in seen):
+            return
+        time.sleep(0.5)
+    pytest.fail(f"usage is not collected up to {end}: {seen}")
 
 
 def test_a_wrong_password_is_refused_without_saying_what_was_wrong(
@@ -77,6 +95,7 @@ def test_the_department_orders_with_the_price_beside_the_form(
     assert "availability=orderable" in page.url
     page.click("main h3 >> text=Web application")
     assert re.search(r"¥ 1,638\.00", page.inner_text("main"))
+    requester.picture("offering")
     requester.check_accessible()
     page.click("text=Order M")
 
@@ -100,6 +119,7 @@ def test_the_department_orders_with_the_price_beside_the_form(
     assert "¥ 1,638.00" in quote
     assert "4 / 64" in quote
     assert "Finance approval" in quote
+    requester.picture("order-form")
     assert page.inner_text("#f-inputs-servers-error") == ""
     page.fill("#f-inputs-servers", "3")
     expect(page.locator("#quote")).to_contain_text("¥ 2,368.00")
@@ -146,6 +166,7 @@ def test_an_approver_rejects_only_with_a_reason_and_approves_the_digest(
     assert "forces replacement" not in text
     facts.digest = page.inner_text(".bo-split__side .bo-copy code").strip()
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", facts.digest)
+    approver.picture("approval")
     page.locator("summary", has_text="server-1").click()
     assert "flavor" in page.inner_text("details[open]").lower()
     approver.check_accessible()
@@ -198,6 +219,7 @@ def test_the_department_has_its_service(city: RunningCity, visit: Visit, facts: 
     assert "active" in requester.title_state()
     assert "simulated" in requester.title_state()
     assert "These addresses are simulated" in page.inner_text("main")
+    requester.picture("service")
     requester.check_accessible()
     page.click("nav >> text=Resources")
     rows = page.inner_text("main table")
@@ -210,6 +232,7 @@ def test_the_department_has_its_service(city: RunningCity, visit: Visit, facts: 
     page.click("main table a >> nth=-1")
     assert "/operations/" in page.url
     assert "succeeded" in page.inner_text("main")
+    requester.picture("operation")
     requester.check_accessible()
 
 
@@ -234,8 +257,7 @@ def test_the_month_is_billed_and_a_line_is_explained_back_to_the_approval(
     order = needed(facts.order)
     city.clock.reset()
     platform = city.platform
-    for region in platform.provisioning.regions(Actor.system("test"), PageRequest()).items:
-        platform.metering.collect_region(region.id)
+    collect_until(platform, city.month.end)
     before = city.month.start - timedelta(days=1)
     finance = visit(city.url)
     finance.sign_in("finance.approver")
@@ -266,6 +288,7 @@ def test_the_month_is_billed_and_a_line_is_explained_back_to_the_approval(
     ]
     assert order in page.content()
     assert needed(facts.digest) in stairs[-1]
+    finance.picture("explanation")
     facts.line = page.url.split("/statement-lines/")[1]
     finance.check_accessible()
     page.goto(f"{city.url}/usage")
@@ -293,6 +316,7 @@ def test_the_administrator_sees_the_platform(city: RunningCity, visit: Visit) ->
     text = page.inner_text("main")
     assert "simulated" in text
     assert "at work" in text
+    administrator.picture("administrator")
     for path in ("/", "/regions", "/blueprints", "/blueprints/web-application", "/organisations",
                  "/deployments", "/operations", "/audit", "/account", "/catalogue", "/orders",
                  "/services", "/approvals", "/usage"):  # fmt: skip

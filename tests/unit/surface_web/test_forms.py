@@ -143,3 +143,14 @@ def test_a_select_that_may_stay_empty_offers_nothing_first(app: Flask) -> None:
         (field,) = forms.draw(schema, {})
     assert field.kind == "select"
     assert [o.value for o in field.options] == ["", "a", "b", "c", "d", "e"]
+
+
+def test_values_are_described_as_the_form_calls_them(app: Flask) -> None:
+    values = {"volume_gb": 1500, "exposure": "internet", "backup": True, "older": "x"}
+    with app.test_request_context("/?lang=zh"):
+        assert forms.described(SCHEMA, values) == [
+            ("开放范围", "互联网"),
+            ("云硬盘", "1,500 GB"),
+            ("每晚备份", "是"),
+            ("older", "x"),
+        ]

@@ -85,7 +85,17 @@ def test_a_stranger_is_sent_to_sign_in_and_comes_back(app: Flask) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["https://evil.example/", "//evil.example", "/\\evil.example", "", None, "javascript:alert(1)"],
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "///evil.example",
+        "////evil.example/",
+        "/\\evil.example",
+        "/a\r\nSet-Cookie: a=b",
+        "",
+        None,
+        "javascript:alert(1)",
+    ],
 )
 def test_nobody_is_sent_elsewhere_after_signing_in(target: str | None) -> None:
     assert safe_target(target, "/") == "/"
