@@ -42,7 +42,7 @@ def statement() -> None:
 
 @statement.command("list")
 @click.option("--period", metavar="YYYY-MM", help="Only of this month.")
-@cli.console(api="GET /api/v1/statements", web="/statements")
+@cli.console(api="GET /api/v1/statements", web="/usage")
 def list_(console: cli.Console, period: str | None) -> None:
     """List statements, newest month first."""
     console.rows(console.client.get("/statements", period=period)["items"], _HEADS)
@@ -78,7 +78,7 @@ def _show(console: cli.Console, found: Mapping[str, Any]) -> None:
 
 @statement.command()
 @click.argument("period", metavar="YYYY-MM")
-@cli.console(api="POST /api/v1/rating-runs", web="/statements", waits=True)
+@cli.console(api="POST /api/v1/rating-runs", waits=True)
 def rate(console: cli.Console, period: str) -> None:
     """Rate a month now: charge what was used, correct what was charged otherwise before."""
     started = console.client.post("/rating-runs", {"period": period})
@@ -87,7 +87,7 @@ def rate(console: cli.Console, period: str) -> None:
 
 @statement.command()
 @click.argument("line_id")
-@cli.console(api="GET /api/v1/statement-lines/{id}/explanation", web="/statements/{id}")
+@cli.console(api="GET /api/v1/statement-lines/{id}/explanation", web="/statement-lines/{id}")
 def explain(console: cli.Console, line_id: str) -> None:
     """Walk a line back: charges, hours, events, resource, order, contract, approvals."""
     told = console.client.get(f"/statement-lines/{line_id}/explanation")

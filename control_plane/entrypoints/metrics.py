@@ -35,23 +35,48 @@ class Gauge:
     values: Callable[[], Mapping[str, float]]
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What one metric is, for the reference.
+
+    Attributes:
+        name: as Prometheus sees it, without ``_total`` and ``_bucket``.
+        kind: counter, histogram or gauge.
+        labels: what its values are told apart by.
+        help: one line.
+    """
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+
+
+_REQUESTS = Described(
+    "borough_http_requests", "counter", ("method", "route", "status"), "Requests answered."
+)
+_SECONDS = Described(
+    "borough_http_request_duration_seconds", "histogram", ("method", "route"),
+    "Time from the request to its answer.",
+)  # fmt: skip
+
+
+def describe(gauges: tuple[Gauge, ...]) -> list[Described]:
+    """All metrics of an application with these gauges; nothing is asked for."""
+    asked = [Described(each.name, "gauge", (each.label,), each.help) for each in gauges]
+    return [_REQUESTS, _SECONDS, *asked]
+
+
 class Figures:
     """The metrics of one application, in a registry of its own."""
 
     def __init__(self, gauges: tuple[Gauge, ...]) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "borough_http_requests",
-            "Requests answered.",
-            ["method", "route", "status"],
-            registry=self.registry,
+            _REQUESTS.name, _REQUESTS.help, _REQUESTS.labels, registry=self.registry
         )
         self.seconds = Histogram(
-            "borough_http_request_duration_seconds",
-            "Time from the request to its answer.",
-            ["method", "route"],
-            buckets=_BUCKETS,
-            registry=self.registry,
+            _SECONDS.name, _SECONDS.help, _SECONDS.labels, buckets=_BUCKETS, registry=self.registry
         )
         self.registry.register(_Asked(gauges))
 

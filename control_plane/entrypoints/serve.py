@@ -11,6 +11,7 @@ from control_plane.entrypoints.metrics import Gauge
 from control_plane.entrypoints.processes import Companion, run_file, start_logging
 from control_plane.entrypoints.serving import Server, address_of, bind
 from control_plane.kernel.settings import Settings
+from control_plane.operations.service import Operations
 from control_plane.surface.cli.contexts import RUN_FILE
 from control_plane.surface.cli.exits import Failure
 from control_plane.surface.runtime import Runtime
@@ -51,15 +52,20 @@ def parts(platform: Platform) -> Parts:
         authenticator=platform.authenticator,
         services=platform.services,
         ready={"database": lambda: _answers(platform), "schema": platform.is_current},
-        gauges=(
-            Gauge(
-                "borough_operations", "Operations by state, of those that have not ended.",
-                "state", platform.operations.open_by_state,
-            ),
-            Gauge(
-                "borough_workers", "Workers that have spoken within their lease.",
-                "state", lambda: {"alive": platform.operations.workers_alive()},
-            ),
+        gauges=gauges(platform.operations),
+    )
+
+
+def gauges(operations: Operations) -> tuple[Gauge, ...]:
+    """The figures that services are asked for when the metrics are read, not before."""
+    return (
+        Gauge(
+            "borough_operations", "Operations by state, of those that have not ended.",
+            "state", lambda: dict(operations.open_by_state()),
+        ),
+        Gauge(
+            "borough_workers", "Workers that have spoken within their lease.",
+            "state", lambda: {"alive": operations.workers_alive()},
         ),
     )  # fmt: skip
 

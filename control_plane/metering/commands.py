@@ -106,9 +106,10 @@ def _records(console: cli.Console, filters: dict[str, str | None]) -> Iterator[A
 
 
 @usage.command()
-@click.argument("region", shell_complete=cli.complete("/regions"))
+@click.argument("region", shell_complete=cli.complete("/regions", name="slug"))
 @cli.console(api="POST /api/v1/usage-collections", web="/regions", waits=True)
 def collect(console: cli.Console, region: str) -> None:
     """Collect a region's use now, from where its last collection ended."""
-    started = console.client.post("/usage-collections", {"region": region})
+    region_id = console.client.get(f"/regions/{region}")["id"]  # by id or slug
+    started = console.client.post("/usage-collections", {"region": region_id})
     console.one(console.follow(started), _OPERATION)

@@ -58,7 +58,7 @@ def explain(problem: Mapping[str, Any]) -> str:
         lines = [f"{count} field{'s are' if count > 1 else ' is'} wrong:"]
         lines += [f"  {error.get('field') or '(body)'}: {error['message']}" for error in errors]
     for name, value in (problem.get("details") or {}).items():
-        lines += _detail(name, value, 1)
+        lines += [] if value in (None, "", [], {}) else _detail(name, value, 1)
     if problem.get("status", 0) >= 500 and problem.get("request_id"):  # noqa: PLR2004 - HTTP
         lines.append(f"  request {problem['request_id']}")
     return "\n".join(lines)

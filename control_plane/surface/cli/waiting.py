@@ -189,5 +189,7 @@ def describe(event: Mapping[str, Any]) -> str:
     """An event as one line."""
     data = dict(event.get("data") or {})
     message = data.pop("message", "")
+    if "name" in data:
+        data.pop("urn", None)  # long, and the name says which
     rest = " ".join(f"{key}={value}" for key, value in data.items() if not isinstance(value, dict))
     return " ".join(part for part in (event["at"], event["type"], message, rest) if part)
