@@ -26,7 +26,10 @@ from control_plane.provisioning.ports import Cancellation, EngineError, StackBus
 _TICK = 0.05
 _OUTPUT_BYTES = 256 * 1024
 _COLOURS = re.compile(r"<\{%.*?%\}>")
-_PASSED_ON = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "TMPDIR")
+_PASSED_ON = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "TMPDIR"),
+)
 _INSTALL_SECONDS = 600.0
 
 OnRaw = Callable[[dict[str, Any]], None]
@@ -272,16 +275,16 @@ class _Watch:
             data = os.read(handle, 1 << 16)
         except BlockingIOError:
             return False
+        if not data:
+            # The CLI has closed it; before it opens it nothing is ready to be read.
+            self._open.discard(handle)
         if handle == self._events:
             self._lines += data
             *whole, rest = bytes(self._lines).split(b"\n")
             self._lines = bytearray(rest)
             for line in whole:
                 self._tell(line)
-            # Nobody has opened the other end yet, or has closed it.
             return bool(data)
-        if not data:
-            self._open.discard(handle)
         self._output += data
         del self._output[:-_OUTPUT_BYTES]
         return bool(data)
