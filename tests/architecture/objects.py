@@ -34,8 +34,8 @@ ASKED_BY_SERVICES = frozenset({"meter.manage"})
 #: The kinds of things that belong to a department.
 KINDS = (
     "contracts", "deployments", "grants", "operations", "orders", "organisations", "people",
-    "plans", "service-accounts", "services", "statement-lines", "statements", "systems",
-    "tenancies", "tokens",
+    "plans", "resources", "service-accounts", "services", "statement-lines", "statements",
+    "systems", "tenancies", "tokens",
 )  # fmt: skip
 
 _SYSTEM = Actor.system("test")
@@ -154,6 +154,11 @@ def make(platform: Platform) -> Things:
     statement, line = maker.statement()
     market = platform.marketplace
     instance = market.instances(_SYSTEM, PageRequest()).items[0]
+    resource = next(
+        r
+        for r in platform.provisioning.resources(_SYSTEM, instance.deployment_id)
+        if "server.instance_hours" in canonical.dumps(r.hourly)
+    )
     organisation = platform.tenancy.organisation(_SYSTEM, A)
     tenancy = platform.tenancy.tenancy(_SYSTEM, "health-production")
     system = next(
@@ -189,6 +194,7 @@ def make(platform: Platform) -> Things:
         "plans": order_plan.provisioning_plan,
         "price-books": city.price_books[0].slug,
         "regions": "east",
+        "resources": resource.id,
         "revisions": revision.version,
         "service-accounts": robot.id,
         "services": instance.id,
@@ -266,7 +272,7 @@ def _bodies(
                 }
             ]
         },
-        "POST /api/v1/usage-events": _event(names["deployments"], "evt-1"),
+        "POST /api/v1/usage-events": _event(names["resources"], "evt-1"),
         "POST /api/v1/contracts": {
             "number": "CT-TEST",
             "framework": framework,
@@ -363,13 +369,13 @@ def _event(resource: str, name: str) -> dict[str, Any]:
         "specversion": "1.0",
         "id": name,
         "source": "test",
-        "type": "borough.usage",
+        "type": "dev.borough.usage.v1",
         "data": {
             "meter": "server.instance_hours",
             "resource": resource,
             "quantity": "1",
-            "start": "2026-11-16T09:00:00Z",
-            "end": "2026-11-16T10:00:00Z",
+            "start": "2026-11-16T10:00:00Z",
+            "end": "2026-11-16T11:00:00Z",
             "dimensions": {"flavor": "m"},
         },
     }

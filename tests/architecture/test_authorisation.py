@@ -4,6 +4,7 @@ The table is written anew with ``python -m pytest tests/architecture/test_author
 --write-golden``; read its difference before you commit it.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,16 +164,32 @@ def test_a_neighbour_reaches_nothing_of_another_department(
 
 
 def test_no_answer_tells_a_neighbour_what_belongs_to_another_department(
-    answers: dict[str, dict[str, tuple[str, str]]], asker: Asker, all_endpoints: list[Endpoint]
+    answers: dict[str, dict[str, tuple[str, str]]],
+    asker: Asker,
+    all_endpoints: list[Endpoint],
+    things: Things,
 ) -> None:
-    addresses = {e.name: asker.address(e) for e in all_endpoints if e.name in answers}
+    asked = {
+        e.name: asker.address(e) + json.dumps(things.bodies.get(e.name))
+        for e in all_endpoints
+        if e.name in answers
+    }
     told = {}
     for name, who in answers.items():
-        # An answer may repeat the address it was asked at.
-        leaks = set(asker.leaks(who[NEIGHBOUR][1])) - set(asker.leaks(addresses[name]))
+        # An answer may repeat what it was asked.
+        leaks = set(asker.leaks(who[NEIGHBOUR][1])) - set(asker.leaks(asked[name]))
         if leaks:
             told[name] = leaks
     assert told == {}
+
+
+def test_a_neighbour_reports_no_usage_of_another_department(
+    answers: dict[str, dict[str, tuple[str, str]]],
+) -> None:
+    """A batch is answered as a whole; each of its events has an outcome of its own."""
+    found = {who: text for who, (_, text) in answers["POST /api/v1/usage-events"].items()}
+    assert '"accepted"' in found[ADMIN]
+    assert '"accepted"' not in found[NEIGHBOUR]
 
 
 def test_department_a_sees_its_own(
