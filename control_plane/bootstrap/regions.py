@@ -24,9 +24,10 @@ class RealRegions:
 
     def __init__(self, provisioning: Provisioning) -> None:
         access, inventory = provisioning.region_access, provisioning.resources_in_region
+        at_work = provisioning.deployments_at_work
         self._collectors: tuple[Collector, ...] = (
-            OpenStackCollector(access, inventory),
-            KubernetesCollector(access, inventory),
+            OpenStackCollector(access, inventory, at_work),
+            KubernetesCollector(access, inventory, at_work),
         )
 
     def observe(self, region_id: str, window: Interval) -> Iterable[Observation]:

@@ -471,6 +471,10 @@ class DeploymentStore(Protocol):
         """Resources by id or physical id, deleted ones too; unknown names are left out."""
         ...
 
+    def at_work(self, region_id: str) -> frozenset[str]:
+        """The deployments of a region that an operation works on now."""
+        ...
+
     def in_region(self, region_id: str, since: datetime) -> list[Resource]:
         """The resources of a region that lived at that time or later, by id."""
         ...

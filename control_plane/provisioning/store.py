@@ -521,6 +521,11 @@ class PostgresProvisioning:
             found[resource.physical_id] = resource
         return {name: found[name] for name in wanted if name in found}
 
+    def at_work(self, region_id: str) -> frozenset[str]:
+        t = deployment_table.c
+        rows = self._db.execute(sa.select(t.id).where(t.region_id == region_id, t.operation != ""))
+        return frozenset(rows.scalars())
+
     def in_region(self, region_id: str, since: datetime) -> list[Resource]:
         t = resource_table.c
         rows = self._db.execute(

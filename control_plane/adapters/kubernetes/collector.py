@@ -34,6 +34,7 @@ class KubernetesCollector:
     Args:
         access: A region with its credentials, by id.
         inventory: The resources of a region that lived at a time or later.
+        at_work: The deployments of a region that an operation works on now.
         connect: Makes the connection to a region's cluster.
     """
 
@@ -41,14 +42,18 @@ class KubernetesCollector:
         self,
         access: Callable[[str], RegionAccess],
         inventory: Callable[[str, datetime], Sequence[Resource]],
+        at_work: Callable[[str], frozenset[str]],
         connect: Callable[[RegionAccess], Cluster] = connect,
     ) -> None:
         self._access = access
         self._inventory = inventory
+        self._at_work = at_work
         self._connect = connect
 
     def observe(self, region_id: str, window: Interval) -> Iterable[Observation]:
         """See the port."""
+        # Asked before the inventory: what has settled since is then in the inventory.
+        at_work = self._at_work(region_id)
         known = [
             r
             for r in self._inventory(region_id, window.start)
@@ -58,13 +63,13 @@ class KubernetesCollector:
             return []
         cluster = self._connect(self._access(region_id))
         try:
-            return list(_observations(cluster, known, window))
+            return list(_observations(cluster, known, at_work, window))
         finally:
             cluster.close()
 
 
 def _observations(
-    cluster: Cluster, known: Sequence[Resource], window: Interval
+    cluster: Cluster, known: Sequence[Resource], at_work: frozenset[str], window: Interval
 ) -> Iterator[Observation]:
     for type_ in sorted({r.type for r in known}):
         things = cluster.things(type_)
@@ -77,12 +82,15 @@ def _observations(
                 thing = by_id.get(resource.physical_id) or (
                     by_marks.get(marks) if resource.deleted_at is None else None
                 )
-                yield from _of(resource, thing.created if thing else None, window)
+                if thing is not None or resource.deleted_at is not None:
+                    yield from _of(resource, thing.created if thing else None, window)
+                elif resource.physical_id and resource.deployment_id in at_work:
+                    # It counts until the platform has confirmed its end.
+                    yield from _of(resource, resource.created_at, window)
+                # Gone behind the platform's back: nobody knows when; drift shows it.
 
 
 def _of(resource: Resource, created: datetime | None, window: Interval) -> Iterator[Observation]:
-    if created is None and resource.deleted_at is None:
-        return  # gone behind the platform's back: nobody knows when; drift shows it
     start = resource.created_at if created is None else created.astimezone(UTC)
     changes = [past.until for past in resource.history if past.until > start]
     sizes = [past.hourly for past in resource.history if past.until > start]

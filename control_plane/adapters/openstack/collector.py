@@ -62,6 +62,7 @@ class OpenStackCollector:
     Args:
         access: A region with its credentials, by id.
         inventory: The resources of a region that lived at a time or later.
+        at_work: The deployments of a region that an operation works on now.
         connect: Makes the connection to a region.
     """
 
@@ -69,21 +70,25 @@ class OpenStackCollector:
         self,
         access: Callable[[str], RegionAccess],
         inventory: Callable[[str, datetime], Sequence[Resource]],
+        at_work: Callable[[str], frozenset[str]],
         connect: Callable[[RegionAccess], Cloud] = connect,
     ) -> None:
         self._access = access
         self._inventory = inventory
+        self._at_work = at_work
         self._connect = connect
 
     def observe(self, region_id: str, window: Interval) -> Iterable[Observation]:
         """See the port."""
+        # Asked before the inventory: what has settled since is then in the inventory.
+        at_work = self._at_work(region_id)
         known = [r for r in self._inventory(region_id, window.start) if r.type in _TYPES]
         if not known:
             return []
         access = self._access(region_id)
         cloud = self._connect(access)
         try:
-            return list(_Reading(cloud, access.config, known, window).observations())
+            return list(_Reading(cloud, access.config, known, at_work, window).observations())
         finally:
             cloud.close()
 
@@ -96,8 +101,10 @@ class _Reading:
         cloud: Cloud,
         facts: Mapping[str, Any],
         known: Sequence[Resource],
+        at_work: frozenset[str],
         window: Interval,
     ) -> None:
+        self._at_work = at_work
         self._cloud = cloud
         self._facts = facts
         self._known = known
@@ -122,9 +129,9 @@ class _Reading:
         changed = {str(s["id"]): s for s in self._cloud.servers(self._window.start)}
         for resource, record in _claimed(resources, {**changed, **living}):
             if record is None:
-                # OpenStack has cleaned its deleted rows up; what was known before holds.
-                if resource.deleted_at is not None:
-                    yield resource, Life(resource.created_at, resource.deleted_at)
+                gone = self._gone(resource)
+                if gone is not None:
+                    yield resource, gone
                 continue
             server = str(record["id"])
             size = self._size(resource, record)
@@ -140,6 +147,13 @@ class _Reading:
             if life is not None:
                 yield resource, life
 
+    def _gone(self, resource: Resource) -> Life | None:
+        """A server that neither lives nor ended in the window; None when it ended before."""
+        if resource.deleted_at is None or self._cloud.actions(resource.physical_id):
+            return None
+        # OpenStack has cleaned its deleted rows up; what the inventory knows holds.
+        return Life(resource.created_at, resource.deleted_at)
+
     def _size(self, resource: Resource, record: Record) -> Hourly | None:
         """What a server uses by the flavor that it has now; None when it is gone."""
         flavor = (record.get("flavor") or {}).get("id")
@@ -154,7 +168,8 @@ class _Reading:
             if record is not None:
                 created = instant(record.get("created_at")) or resource.created_at
                 yield resource, Life(created)
-            elif resource.deleted_at is not None:
+            elif resource.deleted_at is not None or resource.deployment_id in self._at_work:
+                # Nothing keeps account of its end: it counts until the platform has confirmed it.
                 yield resource, Life(resource.created_at, resource.deleted_at)
             # Gone behind the platform's back: nobody knows when; drift shows it.
 

@@ -41,6 +41,8 @@ from control_plane.provisioning.ports import (
 from control_plane.provisioning.service.core import Core, Place, pending_place
 
 _FILES = ("blueprint.yaml", "Pulumi.yaml", "__main__.py", "README.md")
+#: The reader takes seconds for a megabyte.
+_MOST_YAML = 256 * 1024
 _SAMPLE_ID = "dep_sample00000000000000000000000"
 _SIZES = {"s": (1, 2), "m": (2, 4), "l": (4, 8), "xl": (8, 16)}
 
@@ -311,11 +313,27 @@ def document_schema() -> dict[str, Any]:
     return found
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases, by which a few lines can stand for more than fits into memory."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:  # noqa: ANN401 - the library's
+        """Called by the library."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not taken")
+        return super().compose_node(parent, index)
+
+
+def _read_yaml(data: bytes) -> Any:  # noqa: ANN401 - outside data
+    if len(data) > _MOST_YAML:
+        raise ValueError(f"is larger than {_MOST_YAML >> 10} KiB")
+    return yaml.load(data.decode(), _Loader)  # noqa: S506 - a safe loader
+
+
 def _read_document(files: Content, problems: list[Problem]) -> dict[str, Any]:
     if "blueprint.yaml" not in files:
         return {}
     try:
-        read = yaml.safe_load(files["blueprint.yaml"].decode())
+        read = _read_yaml(files["blueprint.yaml"])
         document = json.loads(json.dumps(read))
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError, RecursionError) as error:
         problems.append(Problem("blueprint.yaml", f"cannot be read: {error}"))
@@ -382,8 +400,8 @@ def _sample_problems(document: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _project_problems(document: Mapping[str, Any], files: Content) -> Iterator[Problem]:
     try:
-        project = yaml.safe_load(files["Pulumi.yaml"].decode())
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError):
+        project = _read_yaml(files["Pulumi.yaml"])
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, ValueError, RecursionError):
         yield Problem("Pulumi.yaml", "cannot be read")
         return
     if not isinstance(project, Mapping) or project.get("name") != document["name"]:

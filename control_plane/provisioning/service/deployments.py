@@ -307,6 +307,11 @@ class Deployments(Core):
         with self._db.transaction():
             return self._store.in_region(self._region(region).id, since)
 
+    def deployments_at_work(self, region: str) -> frozenset[str]:
+        """The deployments of a region that an operation works on now, for collectors."""
+        with self._db.transaction():
+            return self._store.at_work(self._region(region).id)
+
     # Inside -----------------------------------------------------------------------------------
 
     def _seen(self, actor: Actor, deployment_id: str, action: str) -> Deployment:

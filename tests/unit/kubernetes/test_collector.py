@@ -48,10 +48,13 @@ class FakeCluster:
         self.closed = True
 
 
-def used(cluster: FakeCluster, resource: Resource, start: float, end: float) -> Decimal:
+def used(
+    cluster: FakeCluster, resource: Resource, start: float, end: float, *at_work: str
+) -> Decimal:
     collector = KubernetesCollector(
         lambda region: RegionAccess(region, frozenset({"kubernetes"})),
         lambda _region, _since: [resource],
+        lambda _region: frozenset(at_work),
         lambda _access: cluster,
     )
     window = Interval(at(start), at(end))
@@ -83,3 +86,9 @@ def test_what_is_made_counts_before_its_operation_has_ended() -> None:
 
 def test_what_vanished_is_not_charged_to_anybody() -> None:
     assert used(FakeCluster(), WEB, 2, 4) == 0
+
+
+def test_it_counts_until_its_return_is_confirmed() -> None:
+    assert used(FakeCluster(), WEB, 2, 4, "dep_1") == 4
+    gone = replace(WEB, state=InventoryState.DELETED, deleted_at=at(5))
+    assert used(FakeCluster(), gone, 4, 8) == 2

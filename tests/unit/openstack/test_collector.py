@@ -68,12 +68,19 @@ def resource(type_: str = SERVER, **changed: Any) -> Resource:
     return Resource(**values)
 
 
-def collect(cloud: FakeOpenStack, known: Sequence[Resource], start: float, end: float) -> Any:
+def collect(
+    cloud: FakeOpenStack,
+    known: Sequence[Resource],
+    start: float,
+    end: float,
+    at_work: frozenset[str] = frozenset(),
+) -> Any:
     """Hours by (resource, meter, flavor) over a window, looked at when it ends."""
     cloud.now = at(end)
     collector = OpenStackCollector(
         lambda region: RegionAccess(region, frozenset({"openstack"}), FACTS),
         lambda _region, _since: known,
+        lambda _region: at_work,
         lambda _access: cloud,
     )
     sums: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
@@ -241,6 +248,23 @@ def test_a_volume_that_grew_counts_as_it_was_at_each_time(cloud: FakeOpenStack) 
     cloud.keep("volumes", "vol", at(1))
     grown = resource(VOLUME, physical_id="vol", hourly=MORE, history=(PastUsage(at(3), GIGABYTES),))
     assert sum(collect(cloud, [grown], 0, 4).values()) == 2 * 20 + 1 * 50
+
+
+def test_a_poll_in_the_middle_of_a_return_counts_nothing_twice(cloud: FakeOpenStack) -> None:
+    """The server ends at 3, the poll comes at 4, the operation settles at 5."""
+    cloud.boot("server-1", at(1), at(1))
+    cloud.delete("server-1", at(2.9), at(3))
+    assert hours(cloud, resource(), 2, 4) == {"s": 1}
+    assert hours(cloud, resource(deleted_at=at(5)), 4, 6) == {}
+
+
+def test_a_volume_counts_until_its_return_is_confirmed(cloud: FakeOpenStack) -> None:
+    cloud.keep("volumes", "vol", at(1), at(3))
+    volume = resource(VOLUME, physical_id="vol", hourly=GIGABYTES, created_at=at(1))
+    gone = resource(VOLUME, physical_id="vol", hourly=GIGABYTES, created_at=at(1), deleted_at=at(5))
+    during = collect(cloud, [volume], 2, 4, frozenset({"dep_1"}))
+    assert sum(during.values()) == 2 * 20
+    assert sum(collect(cloud, [gone], 4, 6).values()) == 1 * 20
 
 
 def test_a_volume_that_vanished_is_not_charged_to_anybody(cloud: FakeOpenStack) -> None:
