@@ -59,6 +59,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
+            # Errors end in the log: what was asked with stays out of it (hashes, sealed secrets).
+            hide_parameters=True,
             json_serializer=lambda value: json.dumps(canonical.plain(value), ensure_ascii=False),
         )
         self._current: contextvars.ContextVar[sa.Connection | None] = contextvars.ContextVar(

@@ -73,7 +73,10 @@ def parse_instant(text: str, field: str = "time") -> datetime:
         raise Invalid([Problem(field, "must be an RFC 3339 date-time")]) from None
     if value.tzinfo is None:
         raise Invalid([Problem(field, "must carry an offset such as Z")])
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise Invalid([Problem(field, "must be an RFC 3339 date-time")]) from None
 
 
 def format_instant(at: datetime) -> str:
@@ -89,10 +92,10 @@ def month(text: str, field: str = "period") -> Interval:
     """
     try:
         start = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+        if start.month == _DECEMBER:
+            return Interval(start, start.replace(year=start.year + 1, month=1))
     except (TypeError, ValueError):
         raise Invalid([Problem(field, "must be a month such as 2026-11")]) from None
-    if start.month == _DECEMBER:
-        return Interval(start, start.replace(year=start.year + 1, month=1))
     return Interval(start, start.replace(month=start.month + 1))
 
 

@@ -246,7 +246,10 @@ def _window(query: UsageQuery) -> Interval:
         return use(Metering).this_month()
     if query.start is None:
         raise Invalid([Problem("start", "is required with end")])
-    return Interval(query.start, query.end or query.start + timedelta(days=31))
+    try:
+        return Interval(query.start, query.end or query.start + timedelta(days=31))
+    except OverflowError:
+        raise Invalid([Problem("end", "is required", "required")]) from None
 
 
 def _filters(query: UsageQuery) -> dict[str, str]:

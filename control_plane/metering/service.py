@@ -37,6 +37,10 @@ COLLECTION_STEP = timedelta(days=7)
 ROOT = "/"
 #: The kind of the operation that collects a region.
 COLLECT = "metering.collect"
+#: The source of what collectors see. Nobody else may use it: an event that came first with the
+#: same source and id would stand in the place of theirs.
+_COLLECTOR = "borough:collector:"
+_COLLECTING = Actor.system("collector")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,8 @@ class Metering:
 
     def _doubts(self, event: UsageEvent, context: _Context) -> tuple[str, ...]:
         reasons = []
+        if event.source.startswith(_COLLECTOR) and context.sender != _COLLECTING.id:
+            reasons.append(f"source: {_COLLECTOR}… is the platform's own")
         meter = context.meters.get(event.meter)
         if meter is None:
             reasons.append(f"data.meter: {event.meter} is not a meter")
@@ -290,8 +296,8 @@ class Metering:
                 return made
 
     def _keep(self, region_id: str, mark: Watermark, window: Interval, seen: Sequence[Any]) -> int:
-        source = f"borough:collector:{region_id}"
-        actor = Actor.system("collector")
+        source = f"{_COLLECTOR}{region_id}"
+        actor = _COLLECTING
         with self._db.transaction():
             self._store.lock_region(region_id)
             if self._store.watermark(region_id).collected_until != mark.collected_until:

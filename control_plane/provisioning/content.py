@@ -9,7 +9,7 @@ import shutil
 import tarfile
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from control_plane.kernel.errors import Collector, Invalid, Problem
@@ -19,6 +19,7 @@ Content = Mapping[str, bytes]
 
 MOST_FILES = 500
 MOST_BYTES = 5 * 1024 * 1024
+_LONGEST_PATH = 255
 _CACHES = {
     "__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".venv", "node_modules",
     ".DS_Store",
@@ -64,9 +65,11 @@ def check(content: Content) -> dict[str, bytes]:
     found.check(len(content) <= MOST_FILES, "files", f"are more than {MOST_FILES}")
     size = sum(len(data) for data in content.values())
     found.check(size <= MOST_BYTES, "files", f"are larger than {MOST_BYTES >> 20} MiB together")
+    folders = {str(above) for name in content for above in PurePosixPath(name).parents}
     for name in content:
         path = PurePosixPath(name)
         plain = name == path.as_posix() and not path.is_absolute() and ".." not in path.parts
+        plain = plain and name not in folders and len(name.encode()) <= _LONGEST_PATH
         found.check(plain and "\0" not in name and name != ".", name, "is not a plain path")
     found.finish()
     return dict(sorted(content.items()))
@@ -159,23 +162,29 @@ def _write(content: Content, folder: Path) -> None:
 
 # Secrets -----------------------------------------------------------------------------------------
 
+#: A longer line is looked at piece by piece, and no pattern repeats without bound: what anybody
+#: may send must not take time that grows with the square of its length.
+_PIECE, _OVERLAP = 1000, 200
 #: Forms of credentials that their issuers document, and so are no guess.
 _KNOWN_SECRETS = {
-    "a private key": re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----"),
+    "a private key": re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY-----"),
     "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    "a GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{60,})\b"),
-    "a GitLab token": re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}"),
-    "a Slack token": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+    "a GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{60})"),
+    "a GitLab token": re.compile(r"\bglpat-[A-Za-z0-9_-]{20}"),
+    "a Slack token": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10}"),
     "a JSON web token": re.compile(
-        r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"
+        r"\beyJ[A-Za-z0-9_-]{10,400}\.eyJ[A-Za-z0-9_-]{10,400}\.[A-Za-z0-9_-]{10}"
     ),
     "a Pulumi token": re.compile(r"\bpul-[0-9a-f]{40}\b"),
-    "a password in an address": re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@'\"{}]+:[^\s/@'\"{}]+@"),
+    "a password in an address": re.compile(
+        r"\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@'\"{}]{1,100}:[^\s/@'\"{}]{1,100}@"
+    ),
 }
 #: A name that promises a secret, given a literal.
 _ASSIGNED = re.compile(
-    r"""(?ix) [\w.-]*(?:password|passwd|secret|token|api_?key|access_?key|credential)[\w.-]*
-    ["']? \s* [:=] \s* ["']? (?P<value> [A-Za-z0-9+/=_\-.!@\#$%^&*]{8,}) ["']? \s* [,;}]? \s* $""",
+    r"""(?ix) (?:password|passwd|secret|token|api_?key|access_?key|credential)[\w.-]{0,60}
+    ["']? \s{0,20} [:=] \s{0,20} ["']?
+    (?P<value> [A-Za-z0-9+/=_\-.!@\#$%^&*]{8,400}) ["']? \s{0,20} [,;}]? \s{0,20} $""",
     re.MULTILINE,
 )
 _WORD = re.compile(r"[A-Za-z0-9+=_-]{32,}")
@@ -188,6 +197,11 @@ _ASSIGNED_BITS = 2.75
 def _entropy(text: str) -> float:
     counts = Counter(text).values()
     return -sum(n / len(text) * math.log2(n / len(text)) for n in counts)
+
+
+def _pieces(line: str) -> Iterator[str]:
+    for start in range(0, max(len(line) - _OVERLAP, 1), _PIECE - _OVERLAP):
+        yield line[start : start + _PIECE]
 
 
 def _looks_secret(line: str) -> str:
@@ -219,7 +233,7 @@ def secrets_in(content: Content) -> list[Problem]:
         except UnicodeDecodeError:
             continue
         for number, line in enumerate(text.splitlines(), start=1):
-            what = _looks_secret(line)
+            what = next(filter(None, map(_looks_secret, _pieces(line))), "")
             if what:
                 problems.append(Problem(f"{name}:{number}", f"looks like {what}", "secret"))
     return problems

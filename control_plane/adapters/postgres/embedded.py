@@ -110,6 +110,7 @@ class EmbeddedPostgres:
             for path in (self._binaries, *self._binaries.parents):
                 _let_through(path)
         self._sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _require_own(self._sockets, self._user)
         self._data.mkdir(mode=0o700, exist_ok=True)
         self._own(self._data, self._sockets)
         if (self._data / "PG_VERSION").exists():
@@ -240,6 +241,18 @@ def _socket_folder(folder: Path) -> Path:
     # A socket's path is short by nature; a deep home gets a folder named by its digest.
     name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"borough-pg-{os.geteuid()}-{name}"
+
+
+def _require_own(path: Path, user: str) -> None:
+    """Refuse a folder that somebody else made first, in a place where everybody may write.
+
+    Raises:
+        Unavailable: it is a link, or another user's, who could then connect to the server.
+    """
+    owners = {os.geteuid()} | ({pwd.getpwnam(user).pw_uid} if user else set())
+    if path.is_symlink() or path.stat().st_uid not in owners:
+        raise Unavailable(f"{path} belongs to somebody else: remove it, or set a shorter home")
+    path.chmod(0o700)
 
 
 def _let_through(path: Path) -> None:

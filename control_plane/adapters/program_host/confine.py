@@ -75,16 +75,17 @@ _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _DENIED = {
     "x86_64": {
         *(41, 57, 58, 59, 322, 101, 62, 310, 311, 272, 308, 165, 321, 298),
-        *(248, 249, 250, 323, 304, 200, 161, 155, 246, 320, 175, 313),
+        *(248, 249, 250, 323, 304, 200, 161, 155, 246, 320, 175, 313, 129, 297),
     },
     "aarch64": {
         *(198, 221, 281, 117, 129, 270, 271, 97, 268, 40, 280, 241),
-        *(217, 218, 219, 282, 265, 130, 51, 41, 104, 294, 105, 273),
+        *(217, 218, 219, 282, 265, 130, 51, 41, 104, 294, 105, 273, 138, 240),
     },
 }
 """socket, fork, vfork, execve, execveat, ptrace, kill, process_vm_readv/writev, unshare, setns,
 mount, bpf, perf_event_open, add_key, request_key, keyctl, userfaultfd, open_by_handle_at, tkill,
-chroot, pivot_root, kexec_load, kexec_file_load, init_module, finit_module."""
+chroot, pivot_root, kexec_load, kexec_file_load, init_module, finit_module, rt_sigqueueinfo,
+rt_tgsigqueueinfo."""
 
 _DENIED_EVERYWHERE = frozenset({424, 425, 438, 440, 434})
 """pidfd_send_signal, io_uring_setup (it would go around this filter), pidfd_getfd,
@@ -93,6 +94,8 @@ process_madvise, pidfd_open: numbers that all architectures share."""
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _PRLIMIT = {"x86_64": 302, "aarch64": 261}
 _TGKILL = {"x86_64": 234, "aarch64": 131}
+_FCNTL = {"x86_64": 72, "aarch64": 25}
+_F_SETOWN, _F_SETOWN_EX = 8, 15
 _CLONE3 = 435
 _CLONE_THREAD = 0x00010000
 _X32 = 0x40000000
@@ -101,7 +104,7 @@ _ALLOW = 0x7FFF0000
 _KILL = 0x80000000
 _REFUSE = 0x00050000
 _LOAD, _EQUAL, _ABOVE, _BITS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCHITECTURE, _ARGUMENT = 0, 4, 16
+_NUMBER, _ARCHITECTURE, _ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
 
 
 class _Program(ctypes.Structure):
@@ -146,6 +149,15 @@ def _filter(machine: str) -> bytes:
     # Only its own threads may be signalled, and only its own limits be read.
     code += _when(_TGKILL[machine], _op(_LOAD, _ARGUMENT), _op(_EQUAL, own, 1, 0), _refuse(), allow)
     code += _when(_PRLIMIT[machine], _op(_LOAD, _ARGUMENT), _op(_EQUAL, 0, 1, 0), _refuse(), allow)
+    # The owner of a file is sent a signal of the program's choice when the file is ready.
+    code += _when(
+        _FCNTL[machine],
+        _op(_LOAD, _SECOND_ARGUMENT),
+        _op(_EQUAL, _F_SETOWN, 1, 0),
+        _op(_EQUAL, _F_SETOWN_EX, 0, 1),
+        _refuse(),
+        allow,
+    )
     return b"".join([*code, allow])
 
 

@@ -1,6 +1,7 @@
 """The metering store."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,9 +11,10 @@ from sqlalchemy.dialects import postgresql
 
 from control_plane.kernel import ids
 from control_plane.kernel.database import Database
+from control_plane.kernel.errors import Invalid, Problem
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.kernel.text import Text
-from control_plane.kernel.time import Interval
+from control_plane.kernel.time import Interval, parse_instant
 from control_plane.metering.model import (
     Aggregation,
     Meter,
@@ -216,10 +218,7 @@ class PostgresMetering:
         chosen = _chosen(s, r.hour, paths, filters, window)
         after = request.key(2)
         if after is not None:
-            chosen.append(
-                sa.tuple_(r.hour, r.event_number)
-                > sa.tuple_(datetime.fromisoformat(after[0]), int(after[1]))
-            )
+            chosen.append(sa.tuple_(r.hour, r.event_number) > sa.tuple_(*_place(*after)))
         page = (
             sa.select(r.hour, r.event_number, r.series_id, r.quantity)
             .select_from(t)
@@ -308,6 +307,17 @@ def _chosen(
         chosen.append(hour < window.end)
     chosen.extend(t[name] == value for name, value in filters.items())
     return chosen
+
+
+def _place(hour: str, number: str) -> tuple[datetime, int]:
+    """Where a page of records begins, as its cursor says.
+
+    Raises:
+        Invalid: a cursor of another list.
+    """
+    if not re.fullmatch(r"[0-9]{1,18}", number):
+        raise Invalid([Problem("cursor", "is not a cursor of this list")])
+    return parse_instant(hour, "cursor"), int(number)
 
 
 def _row(event: UsageEvent, ref: ResourceRef) -> dict[str, Any]:

@@ -73,6 +73,32 @@ def test_what_is_no_event_is_refused(
     assert api("admin", "GET", "/usage-quarantine").get_json()["items"] == []
 
 
+def test_nobody_takes_the_place_of_a_collector(api: Any) -> None:
+    squatted = {**event(1, 2), "source": "borough:collector:reg_1"}
+    answer = api.push("meter", [squatted])
+    assert outcomes(answer) == ["quarantined"]
+    assert "platform's own" in answer.text
+    (kept,) = api("admin", "GET", "/usage-quarantine").get_json()["items"]
+    again = api("admin", "POST", f"/usage-quarantine/{kept['id']}/release")
+    assert again.get_json()["outcome"] == "quarantined"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "start=9999-12-31T00:00:00Z",
+        "start=0001-01-01T00:00:00%2B14:00",
+        "period=9999-12",
+        "cursor=WyJ4IiwgIngiXQ",  # ["x", "x"]
+        "cursor=WyJcdTAwMDAiLCJcdTAwMDAiXQ",  # ["\\u0000", "\\u0000"]
+        "cursor=WyIyMDI2LTAxLTAxVDAwOjAwOjAwWiIsICI5OTk5OTk5OTk5OTk5OTk5OTk5OSJd",  # number > 2**63
+    ],
+)
+def test_what_is_no_part_of_the_records_is_refused(api: Any, query: str) -> None:
+    answer = api("meter", "GET", f"/usage-records?{query}")
+    assert answer.status_code == 422, answer.text
+
+
 def test_an_empty_batch_is_nothing(api: Any) -> None:
     answer = api.push("meter", [])
     assert (answer.status_code, answer.get_json()["items"]) == (200, [])

@@ -118,6 +118,18 @@ def test_what_is_missing_is_named(service: Provisioning) -> None:
     }
 
 
+def test_a_document_that_unfolds_without_bound_is_refused(service: Provisioning) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    for name in ("blueprint.yaml", "Pulumi.yaml"):
+        found = service.validate_blueprint(PLATFORM, {**folder(), name: "\n".join(lines).encode()})
+        assert name in [problem.field for problem in found.problems]
+    large = service.validate_blueprint(
+        PLATFORM, {**folder(), "blueprint.yaml": b"# " + b"x" * 300_000}
+    )
+    assert "KiB" in str(large.problems)
+
+
 def test_samples_titles_and_secret_inputs_are_checked(service: Provisioning) -> None:
     inputs = {
         "type": "object",

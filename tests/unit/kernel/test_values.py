@@ -64,11 +64,11 @@ def test_hours_cover_an_interval_without_gap() -> None:
 
 def test_months_and_instants_are_read_strictly() -> None:
     assert month("2026-12").end == datetime(2027, 1, 1, tzinfo=UTC)
-    for wrong in ("2026-13", "2026", "x", "2026-1-1"):
+    for wrong in ("2026-13", "2026", "x", "2026-1-1", "9999-12"):
         with pytest.raises(Invalid):
             month(wrong)
     assert parse_instant("2026-10-01T20:00:00+08:00") == NOON
-    for wrong in ("2026-10-01T12:00:00", "noon"):
+    for wrong in ("2026-10-01T12:00:00", "noon", "0001-01-01T00:00:00+14:00"):
         with pytest.raises(Invalid):
             parse_instant(wrong)
 
@@ -86,13 +86,18 @@ def test_equal_values_have_equal_digests() -> None:
         canonical.dumps({"x": object()})
 
 
+#: Cursors with what PostgreSQL cannot hold: a NUL, and half of a surrogate pair.
+NUL = base64.b64encode(rb'["\u0000"]').decode()
+HALF = base64.b64encode(rb'["\ud800"]').decode()
+
+
 def test_a_page_knows_whether_there_is_more() -> None:
     rows = list(range(4))
     first = page_of(rows, PageRequest(limit=3), lambda n: (str(n),))
     assert first.items == (0, 1, 2)
     assert PageRequest(first.next).key(1) == ("2",)
     assert page_of(rows[3:], PageRequest(first.next, 3), lambda n: (str(n),)).next is None
-    for wrong in ("rubbish!", "e30", base64.b64encode(b'["a","b"]').decode()):
+    for wrong in ("rubbish!", "e30", base64.b64encode(b'["a","b"]').decode(), NUL, HALF):
         with pytest.raises(Invalid):
             PageRequest(wrong).key(1)
     with pytest.raises(Invalid):

@@ -1,6 +1,7 @@
 import io
 import os
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,23 @@ def test_the_bundled_blueprints_hold_no_secret() -> None:
     names = [f for f in folder.iterdir() if (f / "blueprint.yaml").exists()]
     assert len(names) >= 2
     assert [content.secrets_in(content.read_folder(f)) for f in names] == [[]] * len(names)
+
+
+@pytest.mark.parametrize("part", ["a", "a-", "eyJ-", "password", "password=x", "-----BEGIN A "])
+def test_a_long_line_is_looked_at_in_bounded_time(part: str) -> None:
+    line = part * (200_000 // len(part))
+    began = time.process_time()
+    content.secrets_in({"data.txt": line.encode()})
+    assert time.process_time() - began < 10  # hours, when the time grows with its square
+
+
+def test_a_secret_in_a_long_line_is_found_where_pieces_meet() -> None:
+    for before in range(600, 1100, 100):
+        line = "x " * (before // 2) + SECRETS["a GitHub token"] + " y" * 1000
+        assert content.secrets_in({"data.txt": line.encode()}), before
+
+
+@pytest.mark.parametrize("names", [("a", "a/b"), ("x" * 256,), ("a/" * 200 + "b",)])
+def test_what_no_folder_can_hold_is_refused(names: tuple[str, ...]) -> None:
+    with pytest.raises(Invalid):
+        content.check(dict.fromkeys(names, b""))
