@@ -64,7 +64,7 @@ def main() -> None:
 
         timed("bench.none")
         empty, full = timed("bench.none"), timed("bench.ten")
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), time.process_time()
         together = [
             operations.start("bench.ten", subject="b", path="/", inputs={}, actor=Actor.system("b"))
             for _ in range(number)
@@ -72,12 +72,13 @@ def main() -> None:
         for made in together:
             operations.wait(made.id, 300)
         rate = number * STEPS / (time.perf_counter() - begun)
+        busy = (time.process_time() - used) / (number * STEPS)
         per_step = (statistics.median(full) - statistics.median(empty)) / STEPS
         print(
             f"start to end of an operation without steps: {statistics.median(empty) * 1000:.1f} ms"
         )
         print(f"each step: {per_step * 1000:.2f} ms")
-        print(f"four at once: {rate:.0f} steps/s")
+        print(f"four at once: {rate:.0f} steps/s, {busy * 1000:.1f} ms of our CPU each")
         worker.end()
         thread.join()
         database.close()

@@ -9,6 +9,7 @@ in this file, and ``tests/contract/operations`` holds them.
 import json
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ _WORKFLOW = "borough.operation"
 #: Pinned: recovery must find the work of an older release. Steps are known by name, and a handler
 #: whose steps changed meanwhile fails with DBOS's own check of names.
 _VERSION = "borough-1"
+_FORGOTTEN_AT_ONCE = 500
 _MIGRATION_LOCK = 7_261_003_552
 
 
@@ -130,6 +132,22 @@ class Durable:
         except (DBOSWorkflowConflictIDError, DBOSWorkflowCancelledError) as error:
             raise Superseded(str(error)) from None
         return outcome
+
+    def forget_ended(self, connection: sa.Connection, before: datetime) -> int:
+        """Drop what steps answered in operations that ended before that; answers how many."""
+        found = connection.execute(
+            sa.text(
+                "SELECT o.id FROM operations_operation o"
+                " JOIN dbos.workflow_status s ON s.workflow_uuid = o.id"
+                " WHERE o.state IN ('succeeded', 'failed', 'cancelled') AND o.ended_at < :before"
+                " LIMIT :most"
+            ),
+            {"before": before, "most": _FORGOTTEN_AT_ONCE},
+        )
+        ids = list(found.scalars())
+        if ids:
+            DBOS.delete_workflows(ids)
+        return len(ids)
 
     def close(self) -> None:
         """End DBOS's threads; operations that run are left to the next worker."""

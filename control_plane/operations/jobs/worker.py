@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -35,6 +36,7 @@ _log = logging.getLogger("borough.operations")
 _POLL_SECONDS = 1.0
 _STEADY_BEATS = 2
 _FORGET_SECONDS = 3600.0
+_KEPT = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ class Worker:
         self._lock = threading.Lock()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._durable: Durable | None = None
-        self._schedules = Schedules(database, schedules, options.name)
+        own = Schedule("operations.forget", _FORGET_SECONDS, self._forget_old)
+        self._schedules = Schedules(database, [*schedules, own], options.name)
 
     def run(self) -> None:
         """Work until ``end`` is called; then let running steps finish and give the rest back."""
@@ -307,7 +310,7 @@ class Worker:
     def _beat_for_ever(self) -> None:
         options = self._options
         steady = 0
-        last = forgot = time.monotonic()
+        last = time.monotonic()
         while not self._gone.wait(options.heartbeat_seconds):
             try:
                 known = self._leases.beat()
@@ -317,14 +320,20 @@ class Worker:
                 steady = 0 if late or not known else steady + 1
                 last = time.monotonic()
                 self._leases.reap(by_silence=steady >= _STEADY_BEATS)
-                if last - forgot > _FORGET_SECONDS:
-                    self._leases.forget_old()
-                    forgot = last
             except Exception as error:  # noqa: BLE001 - the heart beats on
                 if is_outage(error):
                     _log.warning("no heartbeat: the database is away")
                 else:
                     _log.exception("the heartbeat failed")
+
+    def _forget_old(self) -> None:
+        """Drop what nothing needs any more: kept answers of ended work, rows of old workers."""
+        self._leases.forget_old()
+        before = self._clock.now() - _KEPT
+        while self._durable is not None:
+            with self._database.engine.connect() as connection:
+                if not self._durable.forget_ended(connection, before):
+                    return
 
     def _drain(self) -> None:
         with self._lock:
