@@ -128,7 +128,7 @@ def _keep(request: dict[str, Any], handles: list[int], root: Path) -> NoReturn:
             os.close(channel)
             os.close(output)
             with socket.socket(fileno=control_fd) as control:
-                _watch(control, child)
+                _watch(control, child, home)
         finally:
             shutil.rmtree(home, ignore_errors=True)
         status = 0
@@ -146,7 +146,7 @@ def _copy_program(source: Path, home: Path) -> None:
     shutil.copytree(source, home / "program", ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def _watch(control: socket.socket, child: int) -> None:
+def _watch(control: socket.socket, child: int, home: Path) -> None:
     handle = os.pidfd_open(child)
     poll = select.poll()
     poll.register(handle, select.POLLIN)
@@ -157,7 +157,7 @@ def _watch(control: socket.socket, child: int) -> None:
         for which, _ in poll.poll():
             if which == handle or not _obey(control, reader, child):
                 running = False
-    _end(control, child)
+    _end(control, child, home)
 
 
 def _obey(control: socket.socket, reader: wire.Reader, child: int) -> bool:
@@ -173,13 +173,14 @@ def _obey(control: socket.socket, reader: wire.Reader, child: int) -> bool:
     return bool(data)
 
 
-def _end(control: socket.socket, child: int) -> None:
-    """Kill the child, unless it has ended, and everything that descends from it; report."""
+def _end(control: socket.socket, child: int, home: Path) -> None:
+    """Kill the child, unless it has ended, and all that it left: then report."""
     exited, status, usage = os.wait4(child, os.WNOHANG)
     _kill(child, group=True)
     if not exited:
         _, status, usage = os.wait4(child, 0)
     _kill_descendants()
+    shutil.rmtree(home, ignore_errors=True)
     report = {"status": status, "peak_kb": usage.ru_maxrss, "cpu": usage.ru_utime + usage.ru_stime}
     with contextlib.suppress(OSError):
         control.sendall(wire.pack(report))

@@ -190,7 +190,11 @@ def test_one_that_reads_the_environment_finds_nothing(
     source = """
     import os, pulumi
     pulumi.export("environment", sorted(os.environ))
-    pulumi.export("block", open("/proc/self/environ", "rb").read().decode())
+    try:
+        block = open("/proc/self/environ", "rb").read().decode()
+    except PermissionError:  # it runs as a user of its own
+        block = ""
+    pulumi.export("block", block)
     pulumi.export("descriptors", sorted(os.listdir("/proc/self/fd")))
     """
     outputs = evaluate(host, program(source), KEY).outputs
