@@ -163,6 +163,10 @@ class Credentials(Protocol):
         """Forget the attempts of these keys: a sign-in succeeded."""
         ...
 
+    def forgive_attempt(self, key: str) -> None:
+        """Take one attempt off a series: it was no failure."""
+        ...
+
     def sweep_attempts(self, before: datetime) -> None:
         """Forget some of the series that began before this."""
         ...

@@ -208,6 +208,10 @@ class Gate:
             self._credentials.clear_attempts([keys["pair"], keys["name"]])
             if fresh is not None:
                 self._principals.set_password(person.id, fresh)
+        # A whole department may sign in from one address: only failures count against it. This has
+        # its own transaction, so that two sign-ins never hold what the other waits for.
+        with self._db.transaction():
+            self._credentials.forgive_attempt(keys["address"])
         return person
 
     def _count(self, keys: dict[str, str]) -> None:

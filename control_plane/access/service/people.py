@@ -227,7 +227,9 @@ class People:
         self._credentials.end_sessions_of(principal.id)
 
     def set_password(self, actor: Actor, principal_id: str, password: str) -> None:
-        """Give a person another password and end their sessions.
+        """Give a person another password; their sessions and tokens end.
+
+        Whoever knew the old one, and made a token with it, is out as well.
 
         Raises:
             Invalid: the password is too weak, or it is a service account.
@@ -244,6 +246,7 @@ class People:
         with self._db.transaction():
             self._store.set_password(person.id, hashed)
             self._credentials.end_sessions_of(person.id)
+            self._credentials.revoke_tokens_of(person.id, self._clock.now())
             self._audit.record(actor, "person.set_password", path=person.path, subject=person.id)
 
     def grant(self, actor: Actor, *, principal_id: str, role: str, path: str) -> RoleGrant:

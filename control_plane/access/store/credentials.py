@@ -161,6 +161,12 @@ class CredentialStore:
         """Forget the attempts of these keys."""
         self._database.execute(attempt_table.delete().where(_A.key.in_(sorted(keys))))
 
+    def forgive_attempt(self, key: str) -> None:
+        """Take one attempt off a series."""
+        self._database.execute(
+            attempt_table.update().where(_A.key == key, _A.count > 0).values(count=_A.count - 1)
+        )
+
     def sweep_attempts(self, before: datetime) -> None:
         """Forget some of the series that began before this."""
         old = (

@@ -37,6 +37,13 @@ def test_a_store_outside_of_a_use_case_is_refused(database: Database) -> None:
         database.execute(sa.text("SELECT 1"))
 
 
+def test_an_error_does_not_tell_what_was_asked_with(database: Database) -> None:
+    with pytest.raises(sa.exc.DBAPIError) as error, database.transaction():
+        database.execute(sa.text("SELECT :secret FROM nowhere"), {"secret": "hunter22"})
+    assert "nowhere" in str(error.value)
+    assert "hunter22" not in str(error.value)
+
+
 def test_the_outside_is_not_called_within_a_transaction(database: Database) -> None:
     database.assert_no_transaction()
     with database.transaction(), pytest.raises(RuntimeError, match="call to the outside"):

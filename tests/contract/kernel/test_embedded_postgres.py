@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.kernel.database import Database
+from control_plane.kernel.errors import Unavailable
 
 HOLD = """
 import sys, time
@@ -95,6 +96,13 @@ def test_it_starts_again_after_it_was_killed(folder: Path) -> None:
             with psycopg.connect(again.url().replace("+psycopg", "")) as connection:
                 row = connection.execute("SELECT n FROM kept").fetchone()
             assert row == (7,)
+
+
+def test_a_socket_folder_that_somebody_else_made_is_refused(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir()
+    (folder / "socket").symlink_to(tmp_path)
+    with pytest.raises(Unavailable, match="belongs to somebody else"):
+        EmbeddedPostgres(folder, durable=False).start()
 
 
 def _try_as_nobody(path: Path) -> int:

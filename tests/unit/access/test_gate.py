@@ -317,3 +317,18 @@ def test_tokens_of_service_accounts_are_made_by_those_who_manage_them(
     city.gate.revoke_token(mia, token.id)
     with pytest.raises(Unauthenticated):
         city.gate.by_token(secret)
+
+
+@pytest.mark.usefixtures("ann")
+def test_a_department_behind_one_address_is_not_blocked_by_signing_in(city: City) -> None:
+    for _ in range(LIMITS["address"] + 1):
+        assert city.gate.sign_in("ann", PASSWORD, address="one")
+    assert refused(city, "nobody", "wrong", "one") is Unauthenticated
+
+
+def test_another_password_ends_tokens_made_with_the_old_one(city: City, ann: Actor) -> None:
+    _, secret = city.gate.token_by_password("ann", PASSWORD, address="a", name="laptop")
+    assert city.gate.by_token(secret)
+    city.people.set_password(city.admin, ann.id, "another long phrase")
+    with pytest.raises(Unauthenticated):
+        city.gate.by_token(secret)
