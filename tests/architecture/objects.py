@@ -145,8 +145,6 @@ def make(platform: Platform) -> Things:
     now = datetime(2026, 11, 16, 9, 30, tzinfo=UTC)
     clock.shift_to(now)
     city = load_city()
-    # TODO(region data): a look-up in the simulated region is not known before it is made.
-    city.regions[0].config["openstack"].setdefault("roles", {"member": "role-member"})
     for _ in load(platform, city, now):
         pass
     maker = _Maker(platform)

@@ -1,13 +1,14 @@
-"""The tables of the first release, as SQL: what ``draft.py`` wrote from the features' tables."""
+"""The tables of the first release, as SQL: what ``draft`` wrote from the features' tables."""
+
+from pathlib import Path
 
 from alembic import op
-
-from control_plane.migrations.draft import draft
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
+    sql = Path(__file__).with_suffix(".sql").read_text("utf-8")
     # A cursor of the driver: SQLAlchemy would read percent signs of the text as parameters.
-    op.get_bind().connection.cursor().execute(draft())
+    op.get_bind().connection.cursor().execute(sql)
