@@ -313,6 +313,8 @@ def test_a_month_passes_and_is_billed(http: Http, wanted: StoryOrder) -> None:
     region = http.ok("operator", "GET", f"/regions/{wanted.region}")["id"]
     collecting = http.ok("operator", "POST", "/usage-collections", {"region": region})
     http.follow("operator", collecting["id"])
+    head: dict[str, Any] = {}
+    issued: dict[str, Any] = {}
     for period in (f"{MONTH.start - timedelta(days=1):%Y-%m}", f"{MONTH.start:%Y-%m}"):
         rating = http.ok("finance.approver", "POST", "/rating-runs", {"period": period})
         http.follow("finance.approver", rating["id"])
@@ -380,7 +382,7 @@ def test_what_is_generated_from_the_description_finds_nothing(
     found: list[str] = []
     asked = 0
     end = time.monotonic() + _SECONDS
-    operations = [result.ok() for result in schema.get_all_operations()]
+    operations: list[Any] = [each.ok() for each in schema.get_all_operations()]  # type: ignore[union-attr]
     # On a slow machine the time may be over before all were asked: then those of all areas were.
     for operation in sorted(operations, key=lambda one: zlib.crc32(one.label.encode())):
         if operation.path.endswith(_LEAVE_OUT) or time.monotonic() > end:
@@ -392,7 +394,7 @@ def test_what_is_generated_from_the_description_finds_nothing(
             phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck),
         )  # fmt: skip
         @given(case=operation.as_strategy())
-        def ask(case: schemathesis.Case) -> None:
+        def ask(case: Any) -> None:
             try:
                 case.call_and_validate(
                     base_url=http.product.url, headers=headers, checks=list(_CHECKS), timeout=30
