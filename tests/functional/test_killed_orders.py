@@ -5,6 +5,7 @@ service, one set of objects in the region, one encumbrance, one use of the quota
 deed in the audit log, and the same usage.
 """
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -94,7 +95,11 @@ class Orders:
         self.platform.marketplace.approve(APPROVER, order_id, review.plan.digest)
 
     def reach(self, order_id: str, state: OrderState) -> None:
-        wait_until(lambda: self.state(order_id) is state, 90)
+        try:
+            wait_until(lambda: self.state(order_id) is state, 90)
+        except AssertionError:
+            work = self.platform.operations.list(SYSTEM, PageRequest(), subject=order_id).items
+            raise AssertionError(self.state(order_id), work) from None
 
     def quota(self) -> dict[str, tuple[Decimal, Decimal]]:
         levels = self.platform.tenancy.quota_view(SYSTEM, "health-production")
@@ -155,9 +160,10 @@ def _roomy(city: City) -> City:
 
 
 @pytest.fixture(scope="module")
-def orders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orders]:
-    folder = tmp_path_factory.mktemp("orders")
+def orders() -> Iterator[Orders]:
     with ExitStack() as stack:
+        made = stack.enter_context(tempfile.TemporaryDirectory(prefix="borough-orders-"))
+        folder = Path(made)
         settings = Settings(home=folder / "home", simulated_time=True)
         platform = stack.enter_context(open_platform(settings))
         migrate(platform.database.engine)
