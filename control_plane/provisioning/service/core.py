@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from control_plane.kernel import canonical
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import UnitOfWork
 from control_plane.kernel.errors import NotFound, Unavailable
@@ -132,7 +133,11 @@ class Core:
         if sealed is not None:
             opened = self._secrets.open(sealed, f"provisioning_region:{region.id}")
             credentials = json.loads(opened)
-        return RegionAccess(region.id, region.kinds, region.config, credentials)
+        config = dict(region.config)
+        if region.engine is EngineKind.EMBEDDED:
+            # What a real cloud knows of itself, the simulated one is told.
+            config["embedded"] = {"capacity": canonical.plain(region.capacity)}
+        return RegionAccess(region.id, region.kinds, config, credentials)
 
     def _seed(self, deployment_id: str) -> str:
         with self._db.transaction():
