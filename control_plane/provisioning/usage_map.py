@@ -15,7 +15,9 @@ from control_plane.provisioning.model import MeterQuantity
 
 _HOUR = Decimal(1)
 _UNITS = {
-    **{"": Decimal(1), "k": Decimal(1000), "m": Decimal("0.001")},
+    "": Decimal(1),
+    "k": Decimal(1000),
+    "m": Decimal("0.001"),
     **{name: Decimal(1000) ** n for n, name in enumerate("MGTPE", start=2)},
     **{f"{name}i": Decimal(1024) ** n for n, name in enumerate("KMGTPE", start=1)},
 }

@@ -150,9 +150,7 @@ class City:
         )  # fmt: skip
 
     def use(self, number: int, hours: int, *, start: datetime = OCTOBER, **data: Any) -> Any:
-        return self.metering.ingest(
-            PUSHER, [event(number, hours, start=start, **data)]
-        )[0]
+        return self.metering.ingest(PUSHER, [event(number, hours, start=start, **data)])[0]
 
     def statement(self, period: str = "2026-10", path: str = HEALTH) -> Any:
         (head,) = [s for s in self.billing.statements(FINANCE, period) if s.path == path]

@@ -21,8 +21,8 @@ MANY = 100
 
 @pytest.fixture
 def wide(database_url: str, clock: SettableClock) -> Iterator[World]:
-    """A world whose pool lets a score of approvals run at the same moment."""
-    database = Database(database_url, pool_size=12)
+    """A world whose pool lets threescore approvals run at the same moment."""
+    database = Database(database_url, pool_size=30)
     yield build(database, clock)
     database.close()
 
