@@ -343,6 +343,8 @@ def _collectors(
         return provisioning.region_access(region).config
 
     return {
-        EngineKind.EMBEDDED: lambda: EmbeddedCollector(database, facts),
+        EngineKind.EMBEDDED: lambda: EmbeddedCollector(
+            database, facts, provisioning.resources_in_region
+        ),
         EngineKind.PULUMI: lambda: RealRegions(provisioning),
     }

@@ -1,6 +1,6 @@
 """What the objects of the simulated region used, from the region's own log of actions."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -12,6 +12,7 @@ from control_plane.kernel.database import Database
 from control_plane.kernel.time import Interval
 from control_plane.metering.model import Observation
 from control_plane.provisioning.graph import ResourceNode
+from control_plane.provisioning.model import Resource
 from control_plane.provisioning.usage_map import usage
 
 
@@ -24,11 +25,18 @@ class EmbeddedCollector:
     Args:
         database: Where the region is kept.
         facts: The plain facts of a region by id, as the engine was given them.
+        inventory: The resources of a region that lived at that time or later.
     """
 
-    def __init__(self, database: Database, facts: Callable[[str], Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        facts: Callable[[str], Mapping[str, Any]],
+        inventory: Callable[[str, datetime], Sequence[Resource]],
+    ) -> None:
         self._db = database
         self._facts = facts
+        self._inventory = inventory
 
     def observe(self, region_id: str, window: Interval) -> Iterable[Observation]:
         """See the port."""
@@ -49,14 +57,34 @@ class EmbeddedCollector:
                 )
                 .order_by(ACTION.c.physical_id, ACTION.c.id)
             ).all()
+        names = _Names(self._inventory(region_id, window.start))
         found: list[Observation] = []
-        for _, actions in groupby(rows, key=lambda row: row.physical_id):
-            found += _lived(list(actions), facts, end)
+        for _, grouped in groupby(rows, key=lambda row: row.physical_id):
+            actions = list(grouped)
+            found += _lived(names.of(actions[0]), actions, facts, end)
         return found
 
 
+class _Names:
+    """The platform's ids of objects.
+
+    In the middle of an operation the inventory does not know an object's own id yet, but what it
+    is to the deployment.
+    """
+
+    def __init__(self, known: Sequence[Resource]) -> None:
+        self._settled = {each.physical_id: each.id for each in known if each.physical_id}
+        self._unsettled = {
+            (str(each.deployment_id), each.urn): each.id for each in known if not each.physical_id
+        }
+
+    def of(self, action: sa.Row[Any]) -> str:
+        own: str = action.physical_id
+        return self._settled.get(own) or self._unsettled.get((action.deployment, action.urn)) or own
+
+
 def _lived(
-    actions: list[sa.Row[Any]], facts: Mapping[str, Any], end: datetime
+    name: str, actions: list[sa.Row[Any]], facts: Mapping[str, Any], end: datetime
 ) -> Iterator[Observation]:
     """The spans between an object's actions, each with what it used then."""
     ends = [action.at for action in actions[1:]] + [end]
@@ -66,7 +94,7 @@ def _lived(
         node = ResourceNode(action.urn, action.name, action.type, action.inputs)
         for quantity in usage(node, facts):
             yield Observation(
-                action.physical_id,
+                name,
                 quantity.meter,
                 quantity.dimensions,
                 quantity.per_hour,
