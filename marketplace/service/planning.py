@@ -77,8 +77,10 @@ class Planning(Ordering):
         """
         with self._db.transaction():
             order = self._current(order_id, submission)
-            if order.state in {OrderState.IN_APPROVAL, OrderState.APPROVED}:
-                return {"digest": order.digest, "state": order.state.value}  # a repeated step
+            there = self._store.order_plan(order.plan_id) if order.plan_id else None
+            if there is not None and there.round == submission:
+                # A repeated step; people may have decided since, and another worker gone on.
+                return {"digest": order.digest, "state": order.state.value}
             if order.state is not OrderState.PLANNING:
                 raise _overtaken(order)
             plan = self._provisioning.plan_in_transaction(provision)

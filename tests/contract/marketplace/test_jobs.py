@@ -177,3 +177,19 @@ def test_an_instance_is_written_down_before_anything_is_made(world: World) -> No
     assert instance.state is InstanceState.PENDING
     assert instance.deployment_id == order.deployment_id
     assert world.provisioner.applied == []
+
+
+def test_approved_before_the_planning_worker_s_successor_looks_again(world: World) -> None:
+    """The plan was put up, its worker died, and people went on before another one took it up."""
+    draft = world.market.create_order(MEMBER, world.wish())
+    planning = world.market.submit(MEMBER, draft.id)
+    first = _ForgetfulContext(planning, "price")
+    with pytest.raises(_KilledError):
+        handlers(world.market)["order.plan"].run(first)  # type: ignore[arg-type]
+    put_up = world.market.order(MEMBER, draft.id)
+    world.fulfil(world.market.approve(FINANCE, put_up.id, put_up.digest))
+    assert world.market.order(MEMBER, draft.id).state is OrderState.ACTIVE
+    second = FakeContext(planning)
+    second.kept = first.kept
+    handlers(world.market)["order.plan"].run(second)  # type: ignore[arg-type]
+    assert world.market.order(MEMBER, draft.id).state is OrderState.ACTIVE
