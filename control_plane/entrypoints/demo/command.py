@@ -99,14 +99,15 @@ def _run(settings: Settings, narrator: Narrator, *, once: bool, port: int | None
         with narrator.chapter("Starting: embedded PostgreSQL, web process, worker"):
             empty_embedded(settings)
             platform = stack.enter_context(open_platform(settings))
+            now = platform.clock.now()
+            begin = begins_at(city, now)
+            # Before the worker begins: it collects usage up to its present.
+            platform.shift_clock(begin)
             logs = settings.home / "logs"
             web = stack.enter_context(processes.running("serve", environment, logs))
             stack.enter_context(processes.running("worker", environment, logs))
             narrator.tell(f"files and logs: {settings.home}")
         with narrator.chapter(f"Loading {city.name.en} (synthetic: no person in it is real)"):
-            now = platform.clock.now()
-            begin = begins_at(city, now)
-            platform.shift_clock(begin)
             entered = [f"{one.count} {one.what}" for one in load(platform, city, now)]
             narrator.tell(", ".join(entered))
             processes.wait_until_ready(url, web, logs / "serve.log")
