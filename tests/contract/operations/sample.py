@@ -89,6 +89,8 @@ class Handlers:
                 self._world.make(ctx, "hold")
                 if ctx.lease.attempt == 1:
                     os.kill(os.getpid(), signal.SIGSTOP)
+                    # The other threads' stop is not awaited by this one: it must not commit first.
+                    time.sleep(1)
             return "written"
 
         return str(ctx.step("hold", write))

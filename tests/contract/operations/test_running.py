@@ -144,7 +144,7 @@ def test_the_workers_are_seen_by_operators(operations: Operations, worker: Worke
     (found,) = operations.workers(SYSTEM)
     assert (found.name, found.pid, found.stopped_at) == ("only", worker.pid, None)
     assert operations.workers_alive() == 1
-    with pytest.raises(NotFound):
+    with pytest.raises(Forbidden):
         operations.workers(person("member", "/city/health/"))
     assert worker.end() == 0
     assert operations.workers(SYSTEM)[0].stopped_at is not None

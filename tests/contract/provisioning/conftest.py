@@ -175,7 +175,7 @@ def empty(database: Database, clock: Clock, host: ProgramHost, cache: Path) -> d
 @pytest.fixture(scope="session")
 def furnished(postgres: EmbeddedPostgres, host: ProgramHost, cache: Path) -> str:
     """The name of a database with a city, a region and the bundled blueprints, made once."""
-    name = "furnished"
+    name = ids.new("furnished")
     with _admin(postgres) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE borough STRATEGY FILE_COPY")
     database = Database(postgres.url(name), pool_size=2)
