@@ -284,5 +284,6 @@ def _used(platform: Platform, resources: set[str], hour: datetime) -> Counter[tu
             {"resources": sorted(resources), "hour": hour},
         )
         for row in rows:
-            found[row.meter, str(row.quantity.normalize())] += 1
+            # An event is spread over the hours that it touches, to nine decimals.
+            found[row.meter, str(round(row.quantity, 6))] += 1
     return found
