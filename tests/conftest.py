@@ -52,6 +52,13 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture
+def server_folder() -> Iterator[Path]:
+    """For a server of the test's own: pytest closes its folders to PostgreSQL's user again."""
+    with tempfile.TemporaryDirectory(prefix="borough-pg-", ignore_cleanup_errors=True) as name:
+        yield Path(name) / "postgres"
+
+
+@pytest.fixture
 def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """The URL of a fresh, migrated database that nobody else uses."""
     name = ids.new("test")

@@ -236,8 +236,10 @@ def test_a_worker_of_the_same_name_succeeds_at_once(
 
 
 @pytest.mark.parametrize("kind", ["sample.build", "sample.slow"])
-def test_a_restarted_postgresql_loses_nothing(kind: str, tmp_path: Path) -> None:
-    server = EmbeddedPostgres(tmp_path / "postgres", durable=False).start()
+def test_a_restarted_postgresql_loses_nothing(
+    kind: str, tmp_path: Path, server_folder: Path
+) -> None:
+    server = EmbeddedPostgres(server_folder, durable=False).start()
     try:
         database = Database(server.url())
         upgrade(database)
@@ -248,7 +250,7 @@ def test_a_restarted_postgresql_loses_nothing(kind: str, tmp_path: Path) -> None
             worker = start("only", "--lease", "3")
             made = [begin(operations, kind, ticks=40) for _ in range(6)]
             wait_until(lambda: len(worker.passed()) > 8)
-            _restart(tmp_path / "postgres")
+            _restart(server_folder)
             time.sleep(1)
             database.engine.dispose()
             done = [operations.wait(operation.id, 60) for operation in made]
