@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig, Serializer
+from dbos import DBOS, DBOSConfig, Serializer, _sys_db
 from dbos._core import execute_dequeued_workflow
 from dbos._error import DBOSWorkflowCancelledError, DBOSWorkflowConflictIDError
 from dbos._sys_db import SystemDatabase, WorkflowStatusInternal
 
+from control_plane.operations.jobs.outage import is_outage
 from control_plane.operations.model import Superseded
 
 SCHEMA = "dbos"
@@ -75,6 +76,7 @@ class Durable:
         idle_seconds: float = 60.0,
     ) -> None:
         _quiet()
+        _wait_out_every_outage()
         config: DBOSConfig = {
             "name": "borough",
             "system_database_url": url,
@@ -194,6 +196,22 @@ class Durable:
 
 def _token(operation_id: str, attempt: int) -> str:
     return f"{operation_id}:{attempt}"
+
+
+_retriable: Callable[[Exception], bool] = vars(_sys_db)["retriable_postgres_exception"]
+
+
+def _wait_out_every_outage() -> None:
+    """Let DBOS repeat its own statements for every outage that we know.
+
+    It tells by the driver's words, and does not know those for a socket that is away: a step whose
+    effect is there would then fail for a checkpoint that could not be written.
+    """
+    setattr(_sys_db, "retriable_postgres_exception", _is_retriable)  # noqa: B010 - not exported
+
+
+def _is_retriable(error: Exception) -> bool:
+    return _retriable(error) or is_outage(error)
 
 
 def _quiet() -> None:

@@ -120,19 +120,21 @@ class Leases:
 
     def beat(self) -> bool:
         """Say that this worker lives; False when it had been declared dead meanwhile."""
-        before = sa.select(_WORKER.id, _WORKER.stopped_at).where(_WORKER.id == self.worker)
-        old = before.with_for_update().cte("old")
+        there = sa.select(_WORKER.id, _WORKER.stopped_at).where(_WORKER.id == self.worker)
+        old = there.with_for_update().cte("old")
         # One statement: a process that is stopped holds no lock between two.
         with self._database.transaction():
-            return (
-                self._database.execute(
-                    worker_table.update()
-                    .where(_WORKER.id == old.c.id)
-                    .values(heartbeat_at=_NOW, stopped_at=None)
-                    .returning(old.c.stopped_at)
-                ).scalar()
-                is None
-            )
+            row = self._database.execute(
+                worker_table.update()
+                .where(_WORKER.id == old.c.id)
+                .values(heartbeat_at=_NOW, stopped_at=None)
+                .returning(old.c.stopped_at)
+            ).first()
+        if row is None:
+            # The database was set back to a time before this worker, or lost its last commits.
+            self.register()
+            return False
+        return row.stopped_at is None
 
     def held(self) -> dict[str, tuple[int, bool]]:
         """The operations that this worker holds: attempt, and whether they should stop."""

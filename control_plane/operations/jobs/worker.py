@@ -254,12 +254,20 @@ class Worker:
         except Exception as error:
             if signals.lost.is_set():
                 raise Superseded(lease.operation_id) from error
-            problem = problem_of(error)
-            if problem["code"] == "internal":
-                _log.exception("operation %s (%s) failed", operation.id, operation.kind)
-            self._finish(lease, OperationState.FAILED, error=problem)
+            self._failed(lease, operation, error)
         else:
             self._finish(lease, OperationState.SUCCEEDED, result=result)
+
+    def _failed(self, lease: Lease, operation: Operation, error: Exception) -> None:
+        if is_outage(error):
+            # No failure of the work: it goes on from its last kept step.
+            _log.warning("operation %s waits for the database", operation.id)
+            self._steady(lambda: self._leases.give_back(lease))
+            return
+        problem = problem_of(error)
+        if problem["code"] == "internal":
+            _log.error("operation %s (%s) failed", operation.id, operation.kind, exc_info=error)
+        self._finish(lease, OperationState.FAILED, error=problem)
 
     def _load(self, lease: Lease) -> Operation:
         found: list[Operation] = []
