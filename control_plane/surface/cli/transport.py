@@ -73,6 +73,8 @@ class Transport:
         Raises:
             NoAnswerError: nobody answers.
         """
+        if not repeatable:
+            self.close()  # a kept connection may be closed at the other end: it could not be told
         pause = _FIRST_PAUSE
         for left in reversed(range(_ATTEMPTS)):
             try:
