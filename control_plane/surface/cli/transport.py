@@ -52,6 +52,11 @@ class Transport:
         self._secure = parts.scheme == "https"
         self._connection: http.client.HTTPConnection | None = None
 
+    def __del__(self) -> None:
+        # A client is made and dropped wherever one is wanted; its socket goes with it.
+        if hasattr(self, "_connection"):
+            self.close()
+
     def send(
         self,
         method: str,

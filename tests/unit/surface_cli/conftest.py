@@ -52,6 +52,8 @@ def api() -> Iterator[FakeApi]:
     fake = FakeApi()
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # connections are kept, as the platform keeps them
+
         def handle_any(self) -> None:
             parts = urlsplit(self.path)
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
