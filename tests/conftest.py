@@ -14,6 +14,9 @@ from control_plane.adapters.postgres.schema import upgrade
 from control_plane.kernel import ids
 from control_plane.kernel.database import Database
 
+#: Begun first: few files, each of them long. Left to the end, one of two processes would wait.
+_LONG = ("functional", "contract/engine", "architecture", "contract")
+
 START = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
 
 
@@ -83,3 +86,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("BOROUGH_") and not name.startswith("BOROUGH_DEVCLOUD_"):
             monkeypatch.delenv(name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    root = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        name = item.path.relative_to(root).as_posix() if item.path.is_relative_to(root) else ""
+        return next((n for n, part in enumerate(_LONG) if name.startswith(part)), len(_LONG))
+
+    items.sort(key=rank)
