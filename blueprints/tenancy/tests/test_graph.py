@@ -25,8 +25,10 @@ def test_both_platforms_by_default(evaluated: Evaluate) -> None:
 
 
 def test_only_what_the_region_has(evaluated: Evaluate) -> None:
-    graph = evaluated("tenancy", **SMALL, kinds=frozenset({"openstack"}))
-    assert {n.kind for n in graph.resources} == {"openstack"}
+    for kind, outputs in (("openstack", "project_id"), ("kubernetes", "namespace")):
+        graph = evaluated("tenancy", **SMALL, kinds=frozenset({kind}))
+        assert {n.kind for n in graph.resources} == {kind}
+        assert outputs in graph.outputs
     with pytest.raises(ProgramError, match="the region has kubernetes"):
         evaluated("tenancy", **SMALL, platforms=["openstack"], kinds=frozenset({"kubernetes"}))
 

@@ -83,6 +83,13 @@ def test_a_platform_that_the_region_has_not_is_named(evaluated: Evaluate) -> Non
         evaluated("web-application", **SMALL, platform="kubernetes", kinds=frozenset({"openstack"}))
 
 
+@pytest.mark.parametrize("kind", ["openstack", "kubernetes"])
+def test_a_region_of_one_kind_is_enough(evaluated: Evaluate, kind: str) -> None:
+    graph = evaluated("web-application", **SMALL, platform=kind, kinds=frozenset({kind}))
+    assert {n.kind for n in graph.resources} == {kind}
+    assert {"address", "url"} <= graph.outputs.keys()
+
+
 def test_containers_pass_restricted_pod_security(evaluated: Evaluate) -> None:
     nodes = by_name(evaluated("web-application", **SMALL, platform="kubernetes"))
     spec = nodes["application"].inputs["spec"]

@@ -13,11 +13,10 @@ from control_plane.kernel.actor import Actor
 from control_plane.kernel.canonical import decimal_text
 from control_plane.kernel.errors import Collector, Conflict, Invalid, NotFound, Problem
 from control_plane.kernel.text import Text
-from control_plane.provisioning import differences, policies, usage_map
+from control_plane.provisioning import differences, policies, region_kinds, usage_map
 from control_plane.provisioning.graph import Change, Graph, Json, Op, PropertyChange
 from control_plane.provisioning.inputs import checked
 from control_plane.provisioning.model import (
-    KINDS,
     TENANCY_BLUEPRINT,
     Deployment,
     DeploymentId,
@@ -296,16 +295,16 @@ class Planning(Core):
         found = Collector()
         full: dict[str, Json] = {}
         try:
-            full = checked(revision.inputs, inputs)
+            chosen = region_kinds.with_choice(revision.inputs, inputs, region.kinds)
+            full = checked(revision.inputs, chosen)
         except Invalid as error:
             found.include(error)
-        for kind in sorted(set(revision.document["kinds"]) - region.kinds):
-            found.check(False, "region", f"the region {region.slug} has no {kind}")
-        for name, value in full.items():
-            if _asks_for_kind(revision.inputs["properties"].get(name, {})):
-                field = f"inputs.{name}"
-                message = f"the region {region.slug} has no {value}"
-                found.check(value in region.kinds, field, message)
+        found.problems.extend(
+            region_kinds.region_problem(revision.document["kinds"], region.slug, region.kinds)
+        )
+        found.problems.extend(
+            region_kinds.input_problems(revision.inputs, full, region.slug, region.kinds)
+        )
         found.finish()
         return full
 
@@ -538,12 +537,6 @@ def _was_prepared(like: Plan, landing: Deployment) -> bool:
         and stage.revision == landing.revision
         and dict(stage.inputs) == dict(landing.inputs)
     )
-
-
-def _asks_for_kind(schema: Mapping[str, Any]) -> bool:
-    """Whether an input chooses the kind of region that is used."""
-    values = schema.get("enum")
-    return bool(values) and KINDS.issuperset(map(str, values or ()))
 
 
 def _check_open(tenancy: Tenancy, region: Region) -> None:

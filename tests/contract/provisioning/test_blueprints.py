@@ -109,6 +109,24 @@ def test_every_mistake_in_the_document_is_named(service: Provisioning) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("kinds", "field"),
+    [
+        ({"any_of": ["kubernetes", "moon"]}, "kinds.any_of.1"),
+        ({"any_of": ["kubernetes"]}, "kinds.any_of"),
+        ({"all_of": ["kubernetes"]}, "kinds.all_of"),
+        ({}, "kinds.any_of"),
+        ([], "kinds"),
+        ("kubernetes", "kinds"),
+    ],
+)
+def test_kinds_that_say_nothing_are_refused(
+    service: Provisioning, kinds: object, field: str
+) -> None:
+    wrong = fields(service, folder(kinds=kinds))
+    assert f"blueprint.yaml.{field}" in wrong
+
+
 def test_what_is_missing_is_named(service: Provisioning) -> None:
     assert set(fields(service, {"a.txt": b"x"})) == {
         "blueprint.yaml",

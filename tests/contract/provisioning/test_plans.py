@@ -19,6 +19,8 @@ from tests.contract.provisioning.conftest import (
     text,
 )
 
+BOTH = ["openstack", "kubernetes"]
+
 
 def wrong(world: World, **changed: Any) -> dict[str, str]:
     with pytest.raises(Invalid) as caught:
@@ -92,10 +94,38 @@ def test_a_region_must_have_what_the_inputs_ask_for(world: World) -> None:
     assert wrong(world, region="servers", inputs={**SMALL, "platform": "kubernetes"}) == {
         "inputs.platform": "the region servers has no kubernetes"
     }
-    world.service.add_region(
-        PLATFORM, slug="pods", title=text("Pods"), kinds=["kubernetes"], engine="embedded"
-    )
-    assert "region" in wrong(world, region="pods")
+    assert set(wrong(world, region="servers", blueprint=newer_blueprint(world, kinds=BOTH))) == {
+        "region"
+    }
+
+
+def test_a_blueprint_for_either_kind_goes_into_a_region_of_one(world: World) -> None:
+    """What was left out is what the region has; the tenancy is prepared there alone."""
+    small = {name: value for name, value in SMALL.items() if name != "platform"}
+    for slug, kind in (("servers", "openstack"), ("pods", "kubernetes")):
+        world.service.add_region(
+            PLATFORM, slug=slug, title=text(slug), kinds=[kind], engine="embedded",
+            config={kind: FACTS[kind]},
+        )  # fmt: skip
+        plan = world.plan(region=slug, name=slug, inputs=small)
+        assert plan.inputs["platform"] == kind
+        assert plan.preparation is not None
+        assert plan.preparation.inputs["platforms"] == [kind]
+        made = {c.type.partition(":")[0] for c in (*plan.changes, *plan.preparation.changes)}
+        assert made == {kind}
+        estimate = world.service.evaluate(
+            PLATFORM, blueprint="web-application", inputs=small, region=slug
+        )
+        assert estimate.inputs == plan.inputs
+        world.apply(plan)
+        assert world.service.deployment(PLATFORM, plan.deployment_id).state == "active"
+    assert wrong(world, region="pods", inputs={**SMALL, "platform": "openstack"}) == {
+        "inputs.platform": "the region pods has no openstack"
+    }
+    wanted = {"platforms": ["openstack"], "vcpus": 4, "ram_gb": 8, "volume_gb": 50}
+    assert wrong(world, region="pods", blueprint="tenancy", inputs=wanted) == {
+        "inputs.platforms": "the region pods has none of openstack"
+    }
 
 
 @pytest.mark.parametrize("name", ["Web", "web_1", "-web", "a" * 41, "网站"])

@@ -13,6 +13,7 @@ from blueprints.conftest import FACTS, PLACE, SECRETS
 from control_plane.adapters.program_host.evaluate import evaluate
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.provisioning.graph import Graph, ResourceNode, is_secret
+from control_plane.provisioning.inputs import checked
 from control_plane.provisioning.ports import (
     DeploymentContext,
     Program,
@@ -20,6 +21,7 @@ from control_plane.provisioning.ports import (
     Run,
     StackRef,
 )
+from control_plane.provisioning.region_kinds import input_problems, region_problem, with_choice
 from control_plane.provisioning.usage_map import usage_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -46,15 +48,18 @@ def host() -> Iterator[ProgramHost]:
     host.close()
 
 
-def run(folder: Path, inputs: dict[str, Any]) -> Run:
+BOTH = frozenset({"openstack", "kubernetes"})
+
+
+def run(folder: Path, inputs: dict[str, Any], kinds: frozenset[str] = BOTH) -> Run:
     return Run(
         stack=StackRef("dep_1", folder.name, "dep_1"),
         program=Program(folder, "sha256:test"),
         inputs=inputs,
         region=RegionAccess(
             "reg_1",
-            frozenset({"openstack", "kubernetes"}),
-            FACTS,
+            kinds,
+            {kind: facts for kind, facts in FACTS.items() if kind in kinds},
             {
                 "openstack": {"user_name": "admin", "password": SECRETS["region"]},
                 "kubernetes": {"kubeconfig": SECRETS["kubeconfig"]},
@@ -67,8 +72,10 @@ def run(folder: Path, inputs: dict[str, Any]) -> Run:
     )  # fmt: skip
 
 
-def graph_of(host: ProgramHost, folder: Path, inputs: dict[str, Any]) -> Graph:
-    return evaluate(host, run(folder, inputs), b"k" * 32)
+def graph_of(
+    host: ProgramHost, folder: Path, inputs: dict[str, Any], kinds: frozenset[str] = BOTH
+) -> Graph:
+    return evaluate(host, run(folder, inputs, kinds), b"k" * 32)
 
 
 def test_there_are_blueprints() -> None:
@@ -166,6 +173,37 @@ def test_every_resource_carries_its_deployment(
 ) -> None:
     graph = graph_of(host, folder, inputs)
     assert [n.type for n in graph.resources if not marked(n) and n.type not in UNMARKED] == []
+
+
+def regions_of(kinds: list[str] | dict[str, list[str]]) -> list[frozenset[str]]:
+    """The smallest regions that a blueprint says it can go into."""
+    if isinstance(kinds, dict):
+        return [frozenset({kind}) for kind in kinds["any_of"]]
+    return [frozenset(kinds)]
+
+
+@pytest.mark.parametrize(
+    ("folder", "kinds"),
+    [
+        pytest.param(folder, kinds, id=f"{folder.name}-{'+'.join(sorted(kinds))}")
+        for folder in FOLDERS
+        for kinds in regions_of(document(folder)["kinds"])
+    ],
+)
+def test_it_goes_into_the_smallest_region_that_it_names(
+    host: ProgramHost, folder: Path, kinds: frozenset[str]
+) -> None:
+    """Its first sample, with what was left out chosen by the region; made of nothing else."""
+    found = document(folder)
+    inputs = checked(
+        found["inputs"],
+        with_choice(found["inputs"], found["samples"][0]["inputs"], kinds),
+    )
+    assert not list(region_problem(found["kinds"], "small", kinds))
+    assert not list(input_problems(found["inputs"], inputs, "small", kinds))
+    graph = graph_of(host, folder, inputs, kinds)
+    assert {n.kind for n in graph.resources} == kinds
+    assert set(found["outputs"].get("required", ())) <= graph.outputs.keys()
 
 
 def test_all_read_their_configuration_in_the_same_way() -> None:
