@@ -14,8 +14,16 @@ from control_plane.billing.model import Estimate as Priced
 from control_plane.billing.model import HourlyQuantity, Terms
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.paging import Page, PageRequest
-from control_plane.provisioning.model import Deployment, Estimate, Plan, Region, Resource, Revision
+from control_plane.provisioning.model import (
+    Deployment,
+    Estimate,
+    Plan,
+    Region,
+    Resource,
+    Revision,
+)
 from control_plane.provisioning.ports import Cancellation, OnEvent
+from control_plane.provisioning.standing import Standing
 from marketplace.model import (
     Approval,
     Balance,
@@ -46,6 +54,10 @@ class Provisioner(Protocol):
 
     def region(self, actor: Actor, reference: str) -> Region:
         """A region by id or slug.
+    def standing_in_transaction(self, blueprint: str) -> Standing:
+        """Where a blueprint is in its life; within the open transaction."""
+        ...
+
 
         Raises:
             NotFound: there is none.

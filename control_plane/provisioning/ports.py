@@ -29,6 +29,7 @@ from control_plane.provisioning.model import (
     Resource,
     Revision,
 )
+from control_plane.provisioning.standing import Standing
 
 
 class ProgramError(Conflict):
@@ -388,6 +389,22 @@ class RevisionStore(Protocol):
         ...
 
 
+class StandingStore(Protocol):
+    """Which blueprints are deprecated or retired."""
+
+    def standing(self, blueprint: str) -> Standing:
+        """Where a blueprint is in its life; published when nothing was said."""
+        ...
+
+    def standings(self) -> list[Standing]:
+        """All that was said, by name."""
+        ...
+
+    def put_standing(self, standing: Standing) -> None:
+        """Write down what holds from now on."""
+        ...
+
+
 class DeploymentStore(Protocol):
     """Deployments, plans and inventory; every call joins the open transaction."""
 
@@ -480,5 +497,5 @@ class DeploymentStore(Protocol):
         ...
 
 
-class ProvisioningStore(RegionStore, RevisionStore, DeploymentStore, Protocol):
+class ProvisioningStore(RegionStore, RevisionStore, StandingStore, DeploymentStore, Protocol):
     """All that provisioning keeps."""

@@ -244,6 +244,12 @@ class Wishes(Catalogue, Procurement):
                 offering.orderable, "offering",
                 f"cannot be ordered: {offering.availability_note.en}", "not_orderable",
             )  # fmt: skip
+            if offering.blueprint:
+                standing = self._provisioning.standing_in_transaction(offering.blueprint)
+                found.check(
+                    not standing.refuses(self._clock.now()), "offering",
+                    f"cannot be ordered any more: {standing.refusal()}", "retired",
+                )  # fmt: skip
             found.check(tenancy.state is TenancyState.ACTIVE, "tenancy", "is closed", "closed")
         if wish.kind is not OrderKind.DELETE:
             kept = [DataClass(name) for name in offering.data_classes]

@@ -39,6 +39,7 @@ from control_plane.provisioning.model import (
     Severity,
 )
 from control_plane.provisioning.ports import Cancellation, OnEvent
+from control_plane.provisioning.standing import Standing
 from control_plane.tenancy.service import TenancyService
 
 CPUS = {"s": 1, "m": 2, "l": 4}
@@ -60,6 +61,7 @@ class FakeProvisioner:
         revision: what ``web-application`` is; replace it to publish another.
         refuse: what the region says to the next apply; empty when it does not refuse.
         surprise: whether the next apply finds that something else would happen.
+        standing: where the blueprint is in its life.
         findings: what the policies say.
     """
 
@@ -73,6 +75,7 @@ class FakeProvisioner:
         self._resources: dict[str, list[Resource]] = {}
         self.refuse = ""
         self.surprise = False
+        self.standing = Standing("web-application")
         self.findings: tuple[Finding, ...] = ()
         self.applied: list[str] = []
         self.revision = self.make_revision("1.0.0")
@@ -103,6 +106,9 @@ class FakeProvisioner:
         }:  # fmt: skip
             return self.revision
         raise NotFound(f"there is no blueprint {reference}")
+
+    def standing_in_transaction(self, blueprint: str) -> Standing:
+        return self.standing if blueprint == "web-application" else Standing(blueprint)
 
     def region(self, actor: Actor, reference: str) -> Region:
         del actor

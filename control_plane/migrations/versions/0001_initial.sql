@@ -417,6 +417,19 @@ CREATE UNIQUE INDEX uq_tenancy_organisation_city ON tenancy_organisation (kind) 
 CREATE INDEX ix_tenancy_organisation_path_prefix ON tenancy_organisation (path text_pattern_ops);
 
 CREATE TABLE tenancy_quota (
+CREATE TABLE provisioning_standing (
+	blueprint TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	successor TEXT NOT NULL, 
+	ends_at TIMESTAMP WITH TIME ZONE, 
+	reason TEXT NOT NULL, 
+	since TIMESTAMP WITH TIME ZONE NOT NULL, 
+	said_by TEXT NOT NULL, 
+	CONSTRAINT pk_provisioning_standing PRIMARY KEY (blueprint), 
+	CONSTRAINT ck_provisioning_standing_kind CHECK (kind IN ('published', 'deprecated', 'retired')), 
+	CONSTRAINT ck_provisioning_standing_ends_at CHECK ((kind = 'deprecated') = (ends_at IS NOT NULL))
+);
+
 	scope TEXT NOT NULL, 
 	resource TEXT NOT NULL, 
 	limit_ NUMERIC(18, 3), 

@@ -1,13 +1,14 @@
 """The use cases of provisioning."""
 
-from control_plane.provisioning.service.blueprints import Blueprints, Sample, Validation
+from control_plane.provisioning.service.blueprints import Sample, Validation
 from control_plane.provisioning.service.core import Collaborators
 from control_plane.provisioning.service.deployments import Deployments
-from control_plane.provisioning.service.planning import Planning
+from control_plane.provisioning.service.lifecycle import Lifecycle
 from control_plane.provisioning.service.regions import Regions
+from control_plane.provisioning.service.trials import Trials
 
 __all__ = ["Collaborators", "Provisioning", "Sample", "Validation"]
 
 
-class Provisioning(Regions, Blueprints, Planning, Deployments):
+class Provisioning(Regions, Trials, Lifecycle, Deployments):
     """Regions, blueprints, plans and deployments, as surfaces and features above use them."""

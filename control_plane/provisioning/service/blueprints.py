@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -14,11 +14,16 @@ from control_plane.access import policy
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.canonical import plain
 from control_plane.kernel.errors import Conflict, Invalid, NotFound, Problem
-from control_plane.kernel.paging import Page, PageRequest
+from control_plane.kernel.paging import MAX_LIMIT, Page, PageRequest
 from control_plane.provisioning import content as contents
 from control_plane.provisioning import policies
+from control_plane.provisioning.compatibility import (
+    document_changes,
+    lowest_version,
+    version_key,
+)
 from control_plane.provisioning.content import Content
-from control_plane.provisioning.graph import Json
+from control_plane.provisioning.graph import Graph, Json
 from control_plane.provisioning.inputs import checked, schema_problems
 from control_plane.provisioning.model import (
     TENANCY_BLUEPRINT,
@@ -53,10 +58,12 @@ class Sample:
 
     Attributes:
         resources: how many it declares.
+        graph: all that it declares.
     """
 
     name: str
     resources: int
+    graph: Graph = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +201,8 @@ class Blueprints(Core):
         problems.extend(contents.secrets_in(files))
         document = _read_document(files, problems)
         name, version = str(document.get("name", "")), str(document.get("version", ""))
-        problems.extend(_document_problems(document, files))
+        wrong = _document_problems(document, files)
+        problems.extend(wrong or self._version_problems(document))
         findings: list[Finding] = []
         samples: list[Sample] = []
         if not problems:
@@ -203,6 +211,41 @@ class Blueprints(Core):
         return Validation(
             digest, name, version, document, tuple(problems), tuple(unique), tuple(samples)
         )
+
+    def predecessor(self, blueprint: str, version: str) -> Revision | None:
+        """The published revision with the highest version below another; for features above."""
+        request = PageRequest(limit=MAX_LIMIT)
+        while True:
+            with self._db.transaction():
+                page = self._store.revisions(blueprint, request)
+            for each in page.items:
+                if version_key(each.version) < version_key(version):
+                    return each
+            if page.next is None:
+                return None
+            request = PageRequest(page.next, MAX_LIMIT)
+
+    def _version_problems(self, document: Mapping[str, Any]) -> list[Problem]:
+        """A change that breaks what its predecessor took needs a higher first number."""
+        if not document:
+            return []
+        name, version = document["name"], document["version"]
+        before = self.predecessor(name, version)
+        if before is None:
+            return []
+        least = lowest_version(before.version)
+        if version_key(version) >= version_key(least):
+            return []
+        return [
+            Problem(
+                f"blueprint.yaml.{change.part.value}.{change.name}",
+                f"{change.message.en} That breaks what {before.version} promised: publish it as "
+                f"{least} or higher",
+                "breaking",
+            )
+            for change in document_changes(before.document, document)
+            if change.breaking
+        ]
 
     def _try_samples(
         self,
@@ -226,7 +269,7 @@ class Blueprints(Core):
                 )
                 problems.append(Problem(f"samples.{index}", text, error.code))
                 continue
-            samples.append(Sample(sample["name"], len(graph.resources)))
+            samples.append(Sample(sample["name"], len(graph.resources), graph))
             findings.extend(
                 policies.evaluate(
                     policies.Subject(

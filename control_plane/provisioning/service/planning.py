@@ -107,13 +107,18 @@ class Planning(Core):
         )  # fmt: skip
         self._db.assert_no_transaction()
         graph = self._engine(chosen.engine).evaluate(run)
+        with self._db.transaction():
+            said = self._store.standing(revision.blueprint).finding()
         return Estimate(
             revision=revision.digest,
             inputs=full,
             resources=tuple((n.type, n.logical_name) for n in graph.resources),
             quota=usage_map.quota_of(graph, chosen.config),
             hourly=usage_map.usage_of(graph, chosen.config),
-            findings=_policies(graph, _ESTIMATE_ID, data_class, chosen, revision),
+            findings=(
+                *((said,) if said else ()),
+                *_policies(graph, _ESTIMATE_ID, data_class, chosen, revision),
+            ),
         )
 
     def make_plan(  # noqa: PLR0913 - all by name
@@ -153,7 +158,8 @@ class Planning(Core):
         Raises:
             Invalid: names every wrong input, and a name or region that does not do.
             NotFound: no such tenancy, region, blueprint or deployment.
-            Conflict: the deployment or its tenancy's is not in a state that allows it.
+            Conflict: the deployment or its tenancy's is not in a state that allows it, or the
+                blueprint takes nothing new.
             ProgramError: the program did not end well.
             EngineError: the region could not be compared with.
             StackBusyError: another operation works on the deployment.
@@ -266,6 +272,7 @@ class Planning(Core):
             region = self._region(region_ref)
             _check_open(tenancy, region)
             revision = self._wanted_revision(blueprint, version)
+            self._check_standing(revision)
             full = self._checked_inputs(revision, inputs, region)
             made = self._create_row(tenancy, region, revision, full, name, owner, tags)
             return _Wish(action, made, tenancy, region, revision, full)
@@ -287,6 +294,12 @@ class Planning(Core):
         if action is PlanAction.CHANGE:
             _check_growth(revision, there.inputs, full)
         return _Wish(action, there, tenancy, region, revision, full)
+
+    def _check_standing(self, revision: Revision) -> None:
+        """Refuse something new from a blueprint that takes nothing new."""
+        standing = self._store.standing(revision.blueprint)
+        if standing.refuses(self._clock.now()):
+            raise Conflict(standing.refusal(), successor=standing.successor)
 
     def _checked_inputs(
         self, revision: Revision, inputs: Mapping[str, Any], region: Region
@@ -365,6 +378,8 @@ class Planning(Core):
         ]
         with self._db.transaction():
             held = self._store.held(wish.region.id)
+            said = self._store.standing(wish.revision.blueprint).finding()
+        findings.extend([said] if said else [])
         quota = _delta(wish.deployment.footprint, footprint)
         room = {name: total - held.get(name, _ZERO) for name, total in wish.region.capacity.items()}
         findings.extend(_room_findings(quota, room))

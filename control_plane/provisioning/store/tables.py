@@ -54,6 +54,20 @@ revision_table = sa.Table(
     sa.Index("ix_provisioning_revision_newest", "blueprint", sa.text("version_key DESC")),
 )
 
+standing_table = sa.Table(
+    "provisioning_standing",
+    metadata,
+    sa.Column("blueprint", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("successor", sa.Text, nullable=False),
+    sa.Column("ends_at", _INSTANT),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("since", _INSTANT, nullable=False),
+    sa.Column("said_by", sa.Text, nullable=False),
+    sa.CheckConstraint("kind IN ('published', 'deprecated', 'retired')", name="kind"),
+    sa.CheckConstraint("(kind = 'deprecated') = (ends_at IS NOT NULL)", name="ends_at"),
+)
+
 deployment_table = sa.Table(
     "provisioning_deployment",
     metadata,

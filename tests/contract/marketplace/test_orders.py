@@ -17,6 +17,7 @@ from control_plane.kernel.errors import (
     QuotaExceeded,
 )
 from control_plane.kernel.paging import PageRequest
+from control_plane.provisioning.standing import Standing, StandingKind
 from marketplace.jobs import fulfil_order
 from marketplace.model import Availability, InstanceState, OrderKind, OrderState, Wish
 from tests.contract.marketplace.conftest import (
@@ -167,6 +168,27 @@ def test_an_offering_that_cannot_be_ordered_says_why(world: World) -> None:
     with pytest.raises(Invalid) as error:
         world.market.quote(MEMBER, world.wish())
     assert error.value.problems[0].message == "cannot be ordered: Comes with the next release"
+
+
+def test_what_is_made_from_a_retired_blueprint_cannot_be_ordered(world: World) -> None:
+    kept = world.active()
+    draft = world.market.create_order(MEMBER, world.wish(name="later"))
+    waiting = world.planned(name="waiting")
+    world.provisioner.standing = Standing(
+        "web-application", StandingKind.RETIRED, successor="container-application"
+    )
+    for ask in (
+        lambda: world.market.quote(MEMBER, world.wish(name="third")),
+        lambda: world.market.submit(MEMBER, draft.id),
+    ):
+        with pytest.raises(Invalid) as refused:
+            ask()
+        assert fields(refused) == ["offering"]
+        assert "retired; use container-application instead" in refused.value.message
+    # What was planned before is finished, and what runs is still changed and returned.
+    assert world.market.order(MEMBER, waiting.id).state is OrderState.IN_APPROVAL
+    change = world.wish(kind=OrderKind.CHANGE, instance=kept.instance_id, inputs={"servers": 3})
+    assert world.market.quote(MEMBER, change).month
 
 
 def test_a_quote_shows_price_quota_and_who_approves(world: World) -> None:
