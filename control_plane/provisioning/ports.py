@@ -1,6 +1,6 @@
 """What provisioning needs from outside: engines that turn programs into resources."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -283,7 +283,12 @@ class Engine(Protocol):
         """
 
     def refresh(
-        self, run: Run, *, on_event: OnEvent | None = None, accept: bool = False
+        self,
+        run: Run,
+        *,
+        on_event: OnEvent | None = None,
+        accept: bool = False,
+        only: Collection[str] = (),
     ) -> tuple[DriftFinding, ...]:
         """Compare the state with what the cloud really has, ordered by URN.
 
@@ -292,6 +297,7 @@ class Engine(Protocol):
             on_event: Receives live progress.
             accept: Write reality into the state; otherwise the state is left as it is, and the
                 next call finds the same again.
+            only: URNs of the resources to look at, and to accept; empty for all.
 
         Raises:
             EngineError: The region did not answer.

@@ -43,10 +43,16 @@ class EmbeddedCollector:
         facts = self._facts(region_id)
         end = window.end or window.start
         with self._db.transaction():
-            ended = sa.select(ACTION.c.physical_id).where(
-                ACTION.c.region == region_id,
-                ACTION.c.action == "delete",
-                ACTION.c.at <= window.start,
+            # Something that was removed by hand and is made again may have its old name and id.
+            newest = sa.func.max(ACTION.c.id)
+            ended = (
+                sa.select(ACTION.c.physical_id)
+                .where(ACTION.c.region == region_id, ACTION.c.at < end)
+                .group_by(ACTION.c.physical_id)
+                .having(
+                    newest.filter(ACTION.c.action == "delete", ACTION.c.at <= window.start)
+                    > sa.func.coalesce(newest.filter(ACTION.c.action == "create"), 0)
+                )
             )
             rows = self._db.execute(
                 sa.select(ACTION)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Collection
 from typing import Any
 
 from control_plane.adapters.embedded.making import MakingPass, Steps, finding, outcome
@@ -102,20 +103,29 @@ class EmbeddedEngine:
             confirm(approved)
             _phase(on_event, "apply")
             if refresh:
-                self._accept(self.region.things(run.stack.deployment))
+                self._accept(run, self.region.things(run.stack.deployment))
             return self._make(run, approved, on_event, cancel)
 
     def refresh(
-        self, run: Run, *, on_event: OnEvent | None = None, accept: bool = False
+        self,
+        run: Run,
+        *,
+        on_event: OnEvent | None = None,
+        accept: bool = False,
+        only: Collection[str] = (),
     ) -> tuple[DriftFinding, ...]:
         """See the port."""
         self._db.assert_no_transaction()
         with self._locks.hold(run.stack.stack):
             _phase(on_event, "refresh")
-            things = self.region.things(run.stack.deployment)
+            things = [
+                thing
+                for thing in self.region.things(run.stack.deployment)
+                if not only or thing.urn in only
+            ]
             found = sorted((_drift(t) for t in things if t.drift), key=lambda f: f.urn)
             if accept:
-                self._accept(things)
+                self._accept(run, things)
             return tuple(found)
 
     def destroy(
@@ -230,11 +240,11 @@ class EmbeddedEngine:
             error=masker_for(run, self._key).text(steps.error),
         )
 
-    def _accept(self, things: list[Thing]) -> None:
+    def _accept(self, run: Run, things: list[Thing]) -> None:
         for thing in things:
             if thing.drift:
                 real = thing if thing.drift.get("missing") else drifted(thing)
-                self.region.settle(thing, real.inputs)
+                self.region.settle(thing, real.inputs, run.region.config)
 
     def _serve(self, run: Run, what: Pass, on_event: OnEvent | None, *, dry_run: bool) -> None:
         masker = what.masker

@@ -1,8 +1,5 @@
 """One run of a program against the simulated region: to look, or to make it so."""
 
-import copy
-import itertools
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,29 +17,10 @@ from control_plane.provisioning.graph import (
     Preview,
     by_urn,
 )
+from control_plane.provisioning.paths import assign
 from control_plane.provisioning.ports import ProgramError, Run
 
 _PROVIDERS = "pulumi:providers:"
-_STEP = re.compile(r'\.?([^.\[\]]+)|\[(\d+)\]|\["([^"]+)"\]')
-
-
-def assign(tree: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
-    """Return a tree with one property changed; the path is one of ``differences``."""
-    changed: Any = copy.deepcopy(dict(tree))
-    steps: list[Any] = [
-        int(index) if index else name or quoted for name, index, quoted in _STEP.findall(path)
-    ]
-    at = changed
-    for step, following in itertools.pairwise(steps):
-        if isinstance(step, str):
-            at = at.setdefault(step, [] if isinstance(following, int) else {})
-        else:
-            at = at[step]
-    if isinstance(at, list) and steps[-1] == len(at):
-        at.append(value)
-    else:
-        at[steps[-1]] = value
-    return dict(changed)
 
 
 def merged(below: Any, above: Any) -> Any:  # noqa: ANN401 - JSON

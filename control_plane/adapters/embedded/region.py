@@ -20,6 +20,7 @@ from control_plane.kernel import canonical
 from control_plane.kernel.database import Database
 from control_plane.kernel.time import Clock
 from control_plane.provisioning.graph import Json
+from control_plane.provisioning.paths import assign
 from control_plane.provisioning.usage_map import SERVER, quota
 
 _ALIASES = {"servers": "instances"}
@@ -195,10 +196,16 @@ class SimulatedRegion:
     # ------------------------------------------------------------------ drills
 
     def tamper(self, deployment: str, urn: str, path: str, value: Json) -> None:
-        """Change one property of an object behind the platform's back."""
+        """Change one property of an object behind the platform's back; metering sees it at once."""
         with self._db.transaction():
             thing = self._named(deployment, urn)
-            self._set(thing, drift={**thing.drift, path: value})
+            thing = replace(thing, drift={**thing.drift, path: value})
+            self._set(thing, drift=dict(thing.drift))
+            inputs = dict(thing.inputs)
+            for changed, other in thing.drift.items():
+                inputs = assign(inputs, changed, other)
+            resized = path.startswith(_SIZES)
+            self._note(replace(thing, inputs=inputs), "resize" if resized else "change")
 
     def remove(self, deployment: str, urn: str) -> None:
         """Remove an object behind the platform's back; metering sees its end."""
@@ -214,13 +221,14 @@ class SimulatedRegion:
         with self._db.transaction():
             self._note(self._named(deployment, urn), "start" if on else "stop")
 
-    def settle(self, thing: Thing, inputs: Mapping[str, Any]) -> None:
+    def settle(self, thing: Thing, inputs: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Write into the record what somebody changed; a removed object is forgotten."""
         with self._db.transaction():
             if thing.drift.get("missing"):
                 self._db.execute(sa.delete(RESOURCE).where(*_is(thing)))
             else:
-                self._set(thing, inputs=dict(inputs), drift={})
+                takes = _takes(replace(thing, inputs=inputs), facts)
+                self._set(thing, inputs=dict(inputs), takes=takes, drift={})
 
     def add_fault(self, region: str, fault: Fault) -> None:
         """Let something go wrong from now on."""

@@ -7,7 +7,7 @@ CLI that is found under ours is one that a killed CLI has left, and only ``recov
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from control_plane.adapters.program_host.evaluate import evaluate
 from control_plane.adapters.program_host.host import ProgramHost
@@ -111,11 +111,16 @@ class PulumiEngine:
             return operation.up(on_event, cancel, refresh=refresh)
 
     def refresh(
-        self, run: Run, *, on_event: OnEvent | None = None, accept: bool = False
+        self,
+        run: Run,
+        *,
+        on_event: OnEvent | None = None,
+        accept: bool = False,
+        only: Collection[str] = (),
     ) -> tuple[DriftFinding, ...]:
         """See the port."""
         with self._operation(run) as operation:
-            return operation.refresh(on_event, accept=accept)
+            return operation.refresh(on_event, accept=accept, only=only)
 
     def destroy(
         self,

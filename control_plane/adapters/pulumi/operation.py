@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,11 +154,14 @@ class Operation:
             )
         return self._result(ended, seen, {}, "")
 
-    def refresh(self, on_event: OnEvent | None, *, accept: bool) -> tuple[DriftFinding, ...]:
+    def refresh(
+        self, on_event: OnEvent | None, *, accept: bool, only: Collection[str] = ()
+    ) -> tuple[DriftFinding, ...]:
         _phase(on_event, "refresh")
         seen = DriftEvents()
         kind = ["--yes", "--skip-preview"] if accept else ["--preview-only"]
-        ended = self._command("refresh", *kind, on_event=seen.take)
+        targets = [f"--target={urn}" for urn in sorted(only)]
+        ended = self._command("refresh", *kind, *targets, on_event=seen.take)
         if cli.no_such_stack(ended):
             return ()
         if ended.status and seen.errors and not cli.locked(ended):

@@ -1,10 +1,11 @@
 """What the parts of the service share: collaborators, and the ways from rows to runs."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from control_plane.kernel import canonical
 from control_plane.kernel.actor import Actor
@@ -32,10 +33,15 @@ from control_plane.provisioning.ports import (
     RegionAccess,
     RegionProbe,
     Run,
+    StackBusyError,
     StackRef,
 )
 from control_plane.tenancy.model import Tenancy
 from control_plane.tenancy.service import TenancyService
+
+T = TypeVar("T")
+_LOOK_SECONDS = 30.0
+_PAUSE_SECONDS = 0.2
 
 PENDING = "borough-pending-"
 """Begins the stand-in for an output of a tenancy that is not prepared yet."""
@@ -82,6 +88,31 @@ class Core:
         self._db = with_.db
         self._clock = with_.clock
         self._secrets = with_.secrets
+
+    @staticmethod
+    def _when_free(work: Callable[[], T], mend: Callable[[], None] | None = None) -> T:
+        """What ``work`` answers; it waits for a look at the stack, such as a check for drift.
+
+        Args:
+            work: what needs the stack.
+            mend: frees the stack of what a killed look has left; only the holder of the
+                deployment may give one.
+
+        Raises:
+            StackBusyError: something works on the stack for longer than a look takes.
+        """
+        end = time.monotonic() + _LOOK_SECONDS
+        while True:
+            try:
+                return work()
+            except StackBusyError:
+                if time.monotonic() <= end:
+                    time.sleep(_PAUSE_SECONDS)
+                elif mend is None:
+                    raise
+                else:
+                    mend()
+                    return work()
 
     def _note(
         self,

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,6 +44,8 @@ _TENANCY_PATIENCE = 900.0
 _POLL_SECONDS = 1.0
 _PROVIDERS = "pulumi:"
 _MAKES = {Op.CREATE, Op.UPDATE, Op.REPLACE}
+
+Judge = Callable[[Preview, bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,8 @@ class Deployments(Core):
             tenancy = self._with.tenancy.tenancy_in_transaction(approved.tenancy_id)
         run = self._run(there, revision, approved.inputs, tenancy, place)
         self._check_stand_ins(approved, run)
-        work = _Work(there, revision, tenancy, run, approved.inputs, approved)
-        return self._carry_out(work, approved.preview, watch)
+        work = Work(there, revision, tenancy, run, approved.inputs, approved)
+        return self._carry_out(work, _judge(work, approved.preview), watch)
 
     def destroy(
         self,
@@ -390,8 +392,8 @@ class Deployments(Core):
             revision = self._revision(stage.revision)
             tenancy = self._with.tenancy.tenancy_in_transaction(plan.tenancy_id)
         run = self._run(landing, revision, stage.inputs, tenancy, Place())
-        work = _Work(landing, revision, tenancy, run, stage.inputs, None)
-        done = self._carry_out(work, Preview(stage.changes), watch)
+        work = Work(landing, revision, tenancy, run, stage.inputs, None)
+        done = self._carry_out(work, _judge(work, Preview(stage.changes)), watch)
         if done.state is not DeploymentState.ACTIVE:
             raise _PreparationFailed(
                 f"the tenancy could not be prepared: {done.error}", deployment=done.id
@@ -409,9 +411,20 @@ class Deployments(Core):
         fresh = Preview(differences.creations(graph))
         beyond = fresh.beyond(Preview(plan.changes))
         if beyond:
-            raise _needs_approval(plan.changes, fresh.changes)
+            raise needs_approval(plan.changes, fresh.changes)
 
-    def _carry_out(self, work: "_Work", approved: Preview, watch: Watch) -> Deployment:
+    def _carry_out(
+        self, work: "Work", judge: Judge, watch: Watch, *, refresh: bool = False
+    ) -> Deployment:
+        """Apply one stage.
+
+        Args:
+            work: the stage.
+            judge: raises when the fresh preview does what nobody approved; it is told whether
+                part of it may be done already.
+            watch: who does it.
+            refresh: first look at what the region really has.
+        """
         with self._db.transaction():
             hold = self._take(work.deployment, watch.operation, DeploymentState.APPLYING)
             started = work.plan is not None and work.deployment.plan_id == work.plan.id
@@ -426,7 +439,7 @@ class Deployments(Core):
         engine = self._engine(region.engine)
 
         def confirm(fresh: Preview) -> None:
-            _judge(work, approved, fresh, again=again)
+            judge(fresh, again)
             with self._db.transaction():
                 self._store.write(hold, self._clock.now(), {})  # only the holder goes on
                 inventory.announce(fresh, work.hourly)
@@ -434,8 +447,16 @@ class Deployments(Core):
         with self._undone(hold):
             if again:
                 engine.recover(work.run, on_event=watch.on_event)
-            result = engine.apply(
-                work.run, confirm=confirm, on_event=watch.on_event, cancel=watch.cancel
+            result = self._when_free(
+                lambda: engine.apply(
+                    work.run,
+                    confirm=confirm,
+                    on_event=watch.on_event,
+                    cancel=watch.cancel,
+                    refresh=refresh,
+                ),
+                # It is held by nobody else: what stands in the way was left by a killed look.
+                mend=lambda: engine.recover(work.run, on_event=watch.on_event),
             )
         return self._applied(work, hold, inventory, result)
 
@@ -454,7 +475,7 @@ class Deployments(Core):
             raise
 
     def _applied(
-        self, work: "_Work", hold: Hold, inventory: Inventory, result: ApplyResult
+        self, work: "Work", hold: Hold, inventory: Inventory, result: ApplyResult
     ) -> Deployment:
         at = self._clock.now()
         succeeded = result.state is ApplyState.SUCCEEDED
@@ -472,7 +493,7 @@ class Deployments(Core):
             inventory.settle(result.outcomes, work.hourly)
             return self._deployment(work.deployment.id)
 
-    def _outputs(self, work: "_Work", result: ApplyResult) -> dict[str, Any]:
+    def _outputs(self, work: "Work", result: ApplyResult) -> dict[str, Any]:
         """Outputs as they are kept: secret ones sealed, masks in their place."""
         properties = work.revision.outputs.get("properties", {})
         secret = dict(result.secret_outputs)
@@ -510,7 +531,9 @@ class Deployments(Core):
         with self._undone(hold):
             if hold.resumed or hold.before is not DeploymentState.ACTIVE:
                 engine.recover(run, on_event=watch.on_event)
-            result = engine.destroy(run, on_event=watch.on_event, cancel=watch.cancel)
+            result = self._when_free(
+                lambda: engine.destroy(run, on_event=watch.on_event, cancel=watch.cancel)
+            )
         return self._returned(there, hold, result)
 
     def _returned(self, there: Deployment, hold: Hold, result: ApplyResult) -> Deployment:
@@ -536,7 +559,7 @@ class Deployments(Core):
         approved = {c.urn for c in plan.changes}
         now = tuple(Change(r.urn, r.type, r.name, Op.DELETE) for r in present)
         if any(c.urn not in approved for c in now):
-            raise _needs_approval(plan.changes, now)
+            raise needs_approval(plan.changes, now)
 
 
 class _PreparationFailed(BoroughError):
@@ -546,7 +569,7 @@ class _PreparationFailed(BoroughError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class Work:
     """One stage of a plan, ready to be applied; the tenancy's own stage has no plan."""
 
     deployment: Deployment
@@ -583,31 +606,32 @@ def _has_unknown_stage(plan: Plan) -> bool:
     return plan.preparation is not None and all(c.op is Op.CREATE for c in plan.preparation.changes)
 
 
-def _judge(work: _Work, approved: Preview, fresh: Preview, *, again: bool) -> None:
-    """Refuse a fresh preview that does what nobody approved.
+def _judge(work: Work, approved: Preview) -> Judge:
+    """What refuses a fresh preview that does what nobody approved (NeedsApproval)."""
 
-    Raises:
-        NeedsApproval: with the difference.
-    """
-    if work.plan is not None and _has_unknown_stage(work.plan):
-        # Values were compared before (``_check_stand_ins``); here it is about what is touched.
-        allowed = {c.urn: c.type for c in approved.changes}
-        strange = [
-            c
-            for c in fresh.effective
-            if not c.type.startswith(_PROVIDERS)
-            and (c.op not in _MAKES or allowed.get(c.urn) != c.type)
-        ]
-        if strange:
-            raise _needs_approval(approved.changes, strange)
-        return
-    wanted, found = approved.document()["changes"], fresh.document()["changes"]
-    if wanted == found or (again and not fresh.beyond(approved)):
-        return
-    raise _needs_approval(approved.effective, fresh.effective)
+    def judge(fresh: Preview, again: bool) -> None:  # noqa: FBT001 - as the port calls it
+        if work.plan is not None and _has_unknown_stage(work.plan):
+            # Values were compared before (``_check_stand_ins``); here it is what is touched.
+            allowed = {c.urn: c.type for c in approved.changes}
+            strange = [
+                c
+                for c in fresh.effective
+                if not c.type.startswith(_PROVIDERS)
+                and (c.op not in _MAKES or allowed.get(c.urn) != c.type)
+            ]
+            if strange:
+                raise needs_approval(approved.changes, strange)
+            return
+        wanted, found = approved.document()["changes"], fresh.document()["changes"]
+        if wanted == found or (again and not fresh.beyond(approved)):
+            return
+        raise needs_approval(approved.effective, fresh.effective)
+
+    return judge
 
 
-def _needs_approval(approved: Iterable[Change], fresh: Iterable[Change]) -> NeedsApproval:
+def needs_approval(approved: Iterable[Change], fresh: Iterable[Change]) -> NeedsApproval:
+    """The refusal of what nobody approved, with the difference."""
     found = differences.changed_resources(approved, fresh)
     return NeedsApproval(
         "what would be done now is not what was approved",

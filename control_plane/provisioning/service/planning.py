@@ -369,7 +369,7 @@ class Planning(Core):
             changes = stand_in_changes(graph)
             outputs = differences.without_stand_ins(graph.outputs, PENDING)
         else:
-            preview = engine.preview(run)
+            preview = self._when_free(lambda: engine.preview(run))
             changes, outputs = preview.changes, dict(preview.outputs)
         footprint = usage_map.quota_of(graph, wish.region.config)
         findings = [
@@ -435,7 +435,7 @@ class Planning(Core):
         run = self._run(landing, revision, wanted, wish.tenancy, Place())
         engine = self._engine(wish.region.engine)
         self._db.assert_no_transaction()
-        preview = engine.preview(run)
+        preview = self._when_free(lambda: engine.preview(run))
         stage = Stage(landing.id, revision.digest, wanted, preview.effective)
         place = self._place(landing) if ready else self._pending_place()
         return stage, place, engine.evaluate(run)

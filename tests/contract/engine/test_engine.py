@@ -315,6 +315,19 @@ def test_drift_may_be_written_into_the_state(world: World) -> None:
     assert ops(engine.preview(run)) == {"thing-0": "update", "thing-1": "same"}
 
 
+def test_one_things_drift_may_be_written_into_the_state(world: World) -> None:
+    engine, run = world.engine, world.run(things=3)
+    engine.apply(run, confirm=yes)
+    world.tamper("thing-0", 9)
+    world.tamper("thing-1", 9)
+    world.remove("thing-2")
+    first, second, third = engine.refresh(run)
+    assert [f.name for f in engine.refresh(run, only=[second.urn])] == ["thing-1"]
+    engine.refresh(run, accept=True, only=[first.urn, third.urn])
+    assert [f.name for f in engine.refresh(run)] == ["thing-1"]
+    assert ops(engine.preview(run)) == {"thing-0": "update", "thing-1": "same", "thing-2": "create"}
+
+
 def test_a_preview_after_half_the_work_goes_not_beyond_what_was_approved(world: World) -> None:
     approved = world.engine.preview(world.run(things=3))
     world.refuse("thing-2")
