@@ -1,10 +1,12 @@
 """What blueprints' own tests need: their programs evaluated, without any cloud."""
 
+import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from control_plane.adapters.program_host.evaluate import evaluate
 from control_plane.adapters.program_host.host import ProgramHost
@@ -29,6 +31,15 @@ FACTS: dict[str, Any] = {
         "flavors": {
             size: {"id": f"flavor-{size}", "vcpus": n, "ram_gb": 2 * n, "disk_gb": 20}
             for size, n in {"s": 1, "m": 2, "l": 4, "xl": 8}.items()
+        },
+        "volume_types": {"standard": "disks", "fast": "solid"},
+        "object_storage": {
+            "s3_url": "http://objects.example",
+            "policies": {"standard": "three-copies", "archive": "erasure-coded"},
+        },
+        "bare_servers": {
+            "general": {"id": "metal-general", "cores": 64, "memory_gb": 512, "registered": 8},
+            "storage": {"id": "metal-storage", "cores": 32, "disk_tb": 200, "image": "default"},
         },
     },
     "kubernetes": {},
@@ -55,6 +66,24 @@ def program_host() -> Iterator[ProgramHost]:
     host = ProgramHost()
     yield host
     host.close()
+
+
+@pytest.fixture
+def region_facts() -> dict[str, Any]:
+    """The plain facts of the region, for a test to change."""
+    return copy.deepcopy(FACTS)
+
+
+@pytest.fixture
+def input_schema() -> Callable[[str], dict[str, Any]]:
+    """The JSON Schema of a blueprint's inputs."""
+
+    def read(blueprint: str) -> dict[str, Any]:
+        text = (FOLDER / blueprint / "blueprint.yaml").read_text(encoding="utf-8")
+        found: dict[str, Any] = yaml.safe_load(text)["inputs"]
+        return found
+
+    return read
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""Which kinds of region a blueprint goes into, and what its inputs ask for of them."""
+"""Which regions a blueprint goes into, and what its inputs ask for of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from control_plane.kernel.errors import Problem
@@ -25,6 +25,23 @@ def region_problem(wanted: Any, slug: str, has: Kinds) -> Iterator[Problem]:  # 
         return
     for kind in sorted(set(wanted) - has):
         yield Problem("region", f"the region {slug} has no {kind}")
+
+
+def lacking(needs: Iterable[str], slug: str, facts: Mapping[str, Any]) -> Iterator[Problem]:
+    """Facts that a blueprint needs and the region does not tell.
+
+    Args:
+        needs: of blueprint.yaml: paths such as ``openstack.object_storage``.
+        slug: the region's name.
+        facts: the region's plain facts, by kind.
+    """
+    for path in needs:
+        found: Any = facts
+        for step in path.split("."):
+            found = found.get(step) if isinstance(found, Mapping) else None
+        if found is None:
+            what = path.rpartition(".")[2].replace("_", " ")
+            yield Problem("region", f"the region {slug} has no {what} ({path})")
 
 
 def with_choice(schema: Mapping[str, Any], inputs: Mapping[str, Any], has: Kinds) -> dict[str, Any]:

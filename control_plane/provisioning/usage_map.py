@@ -111,7 +111,23 @@ def flavors(region: Facts) -> dict[str, Mapping[str, Any]]:
     return {str(f["size"]): f for f in listed}
 
 
+def bare_model(inputs: Inputs, region: Facts) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the model of a physical server and what the region has registered of it.
+
+    None when its flavor stands for no model, so that it is a virtual server.
+    """
+    openstack: Any = region.get("openstack") or {}
+    wanted = inputs.get("flavorId") or inputs.get("flavorName")
+    for model, facts in (openstack.get("bare_servers") or {}).items():
+        if wanted in {facts.get("id"), facts.get("name")}:
+            return str(model), facts
+    return None
+
+
 def _server(inputs: Inputs, region: Facts) -> Found:
+    bare = bare_model(inputs, region)
+    if bare is not None:
+        return [("bare_server.hours", {"model": bare[0]}, _HOUR)]
     size, facts = flavor(inputs, region)
     return [
         ("server.instance_hours", {"flavor": size}, _HOUR),
@@ -121,8 +137,10 @@ def _server(inputs: Inputs, region: Facts) -> Found:
 
 
 def _server_quota(inputs: Inputs, region: Facts) -> dict[str, Decimal]:
-    _, facts = flavor(inputs, region)
+    bare = bare_model(inputs, region)
+    facts = flavor(inputs, region)[1] if bare is None else bare[1]
     return {
+        "bare_servers": Decimal(0 if bare is None else 1),
         "instances": Decimal(1),
         "vcpus": Decimal(facts.get("vcpus", 0)),
         "ram_gb": Decimal(str(facts.get("ram_gb", 0))),
@@ -131,8 +149,34 @@ def _server_quota(inputs: Inputs, region: Facts) -> dict[str, Decimal]:
 
 def _volume(inputs: Inputs, region: Facts) -> Found:
     openstack: Any = region.get("openstack") or {}
-    kind = inputs.get("volumeType") or openstack.get("volume_type") or "standard"
-    return [("volume.gb_hours", {"type": str(kind)}, Decimal(str(inputs.get("size", 0))))]
+    own = inputs.get("volumeType") or openstack.get("volume_type") or "standard"
+    kind = _called(openstack.get("volume_types"), own)
+    return [("volume.gb_hours", {"type": kind}, Decimal(str(inputs.get("size", 0))))]
+
+
+def _called(names: Any, own: Json) -> str:  # noqa: ANN401 - JSON
+    """Return what the platform calls a kind of storage by the region's own name of it."""
+    for ours, theirs in (names or {}).items():
+        if theirs == own:
+            return str(ours)
+    return str(own)
+
+
+def bounded(inputs: Inputs) -> Decimal:
+    """Return the GB that a container may hold: its quota in bytes, in GB of 1024³ as volumes."""
+    metadata: Any = inputs.get("metadata") or {}
+    return Decimal(str(metadata.get("Quota-Bytes") or 0)) / _GIB
+
+
+def _container(inputs: Inputs, region: Facts) -> Found:
+    openstack: Any = region.get("openstack") or {}
+    policies = (openstack.get("object_storage") or {}).get("policies")
+    kind = _called(policies, inputs.get("storagePolicy") or "standard")
+    return [("object.gb_hours", {"class": kind}, bounded(inputs))]
+
+
+def _container_quota(inputs: Inputs, _region: Facts) -> dict[str, Decimal]:
+    return {"object_gb": bounded(inputs)}
 
 
 def _volume_quota(inputs: Inputs, _region: Facts) -> dict[str, Decimal]:
@@ -211,6 +255,7 @@ SERVER = "openstack:compute/instance:Instance"
 VOLUME = "openstack:blockstorage/volume:Volume"
 FLOATING_IP = "openstack:networking/floatingIp:FloatingIp"
 LOAD_BALANCER = "openstack:loadbalancer/loadBalancer:LoadBalancer"
+CONTAINER = "openstack:objectstorage/container:Container"
 
 _METERS: Mapping[str, Callable[[Inputs, Facts], Found]] = {
     SERVER: _server,
@@ -218,6 +263,7 @@ _METERS: Mapping[str, Callable[[Inputs, Facts], Found]] = {
     "openstack:blockstorage/volumeV3:VolumeV3": _volume,
     FLOATING_IP: _floating_ip,
     LOAD_BALANCER: _balancer,
+    CONTAINER: _container,
     "kubernetes:apps/v1:Deployment": _workload,
     "kubernetes:apps/v1:StatefulSet": _workload,
     "kubernetes:core/v1:PersistentVolumeClaim": _claim,
@@ -230,6 +276,7 @@ _QUOTAS: Mapping[str, Callable[[Inputs, Facts], dict[str, Decimal]]] = {
     "openstack:blockstorage/volumeV3:VolumeV3": _volume_quota,
     FLOATING_IP: _one("floating_ips"),
     LOAD_BALANCER: _one("load_balancers"),
+    CONTAINER: _container_quota,
     "kubernetes:apps/v1:Deployment": _workload_quota,
     "kubernetes:apps/v1:StatefulSet": _workload_quota,
     "kubernetes:core/v1:PersistentVolumeClaim": _claim_quota,

@@ -87,12 +87,14 @@ class Resource:
 RESOURCES: Mapping[str, Resource] = {
     r.name: r
     for r in (
+        Resource("bare_servers", Text("Physical servers", "物理服务器")),
         Resource("floating_ips", Text("Public addresses", "公网地址")),
         Resource("instances", Text("Servers", "云服务器")),
         Resource("k8s_cpu", Text("Container CPUs", "容器 CPU"), "CPU"),
         Resource("k8s_memory_gb", Text("Container memory", "容器内存"), "GiB"),
         Resource("load_balancers", Text("Load balancers", "负载均衡")),
         Resource("namespaces", Text("Namespaces", "命名空间")),
+        Resource("object_gb", Text("Object storage", "对象存储"), "GB"),
         Resource("ram_gb", Text("Memory", "内存"), "GiB"),
         Resource("vcpus", Text("Virtual CPUs", "虚拟 CPU"), "vCPU"),
         Resource("volume_gb", Text("Block storage", "块存储"), "GB"),

@@ -330,6 +330,15 @@ def sample_region() -> RegionAccess:
         "images": {"default": "sample-image"},
         "flavors": flavors,
         "volume_type": "standard",
+        "volume_types": {"standard": "standard", "fast": "fast"},
+        "object_storage": {
+            "s3_url": "https://objects.region.example",
+            "policies": {"standard": "standard", "archive": "archive"},
+        },
+        "bare_servers": {
+            model: {"id": f"bare-{model}", "cores": 64, "memory_gb": 512, "registered": 100}
+            for model in ("general", "storage")
+        },
         "roles": {"member": "role-member", "load-balancer_member": "role-balancer"},
     }
     return RegionAccess(

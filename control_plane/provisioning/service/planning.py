@@ -315,6 +315,8 @@ class Planning(Core):
         found.problems.extend(
             region_kinds.region_problem(revision.document["kinds"], region.slug, region.kinds)
         )
+        needs = revision.document.get("needs", ())
+        found.problems.extend(region_kinds.lacking(needs, region.slug, region.config))
         found.problems.extend(
             region_kinds.input_problems(revision.inputs, full, region.slug, region.kinds)
         )

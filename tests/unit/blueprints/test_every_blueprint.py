@@ -153,6 +153,7 @@ UNMARKED = {
     "openstack:loadbalancer/pool:Pool",  # listener
     "openstack:loadbalancer/member:Member",  # pool and address
     "openstack:loadbalancer/monitor:Monitor",  # pool
+    "openstack:identity/ec2CredentialV3:Ec2CredentialV3",  # has no name either: see 0116
 }
 
 
@@ -160,10 +161,13 @@ def marked(node: ResourceNode) -> bool:
     inputs: Any = node.inputs
     metadata = inputs.get("metadata") or {}
     labels = {**metadata, **(metadata.get("labels") or {})}
+    spelled = ("borough.deployment", "Borough-Deployment", "borough.dev/deployment")
     return (
         "borough.deployment=dep_1" in (inputs.get("tags") or ())
-        or "dep_1" in {labels.get("borough.deployment"), labels.get("borough.dev/deployment")}
+        or "dep_1" in {labels.get(name) for name in spelled}
         or "dep_1" in (inputs.get("description") or "")
+        # What has neither: keys and groups of servers.
+        or str(inputs.get("name") or "").endswith("-dep_1")
     )
 
 

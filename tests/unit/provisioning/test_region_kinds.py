@@ -82,3 +82,14 @@ def test_every_input_that_asks_for_more_than_the_region_has_is_named() -> None:
     assert list(region_kinds.input_problems(SCHEMA, full, "east", BOTH)) == []
     part = {"parts": ["openstack", "kubernetes"]}
     assert list(region_kinds.input_problems(SCHEMA, part, "east", CLOUD)) == []
+
+
+def test_what_a_blueprint_needs_the_region_tells() -> None:
+    facts = {"openstack": {"object_storage": {}, "auth_url": "http://x"}}
+    assert list(region_kinds.lacking(["openstack.object_storage"], "east", facts)) == []
+    needs = ["openstack.bare_servers", "kubernetes.storage_class", "openstack.auth_url.deeper"]
+    assert [p.message for p in region_kinds.lacking(needs, "east", facts)] == [
+        "the region east has no bare servers (openstack.bare_servers)",
+        "the region east has no storage class (kubernetes.storage_class)",
+        "the region east has no deeper (openstack.auth_url.deeper)",
+    ]
