@@ -46,6 +46,8 @@ from control_plane.provisioning.model import EngineKind
 from control_plane.provisioning.ports import Engine, Limits
 from control_plane.provisioning.service import Collaborators, Provisioning
 from control_plane.provisioning.store import PostgresProvisioning
+from control_plane.tenancy.migration.service import Migration
+from control_plane.tenancy.migration.store import PostgresMigration
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
 from marketplace import jobs as marketplace_jobs
@@ -69,6 +71,7 @@ class Platform:
     authenticator: AccessAuthenticator
     operations: Operations
     tenancy: TenancyService
+    migration: Migration
     provisioning: Provisioning
     metering: Metering
     billing: Billing
@@ -78,7 +81,7 @@ class Platform:
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
-            *(self.audit, self.people, self.gate, self.operations, self.tenancy),
+            *(self.audit, self.people, self.gate, self.operations, self.tenancy, self.migration),
             *(self.provisioning, self.metering, self.billing, self.marketplace),
         )
 
@@ -294,7 +297,9 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
     return Platform(
         settings, database, clock, secrets, programs, audit,
         People(principals, credentials, passwords, audit, database, clock),
-        gate, AccessAuthenticator(gate), operations, tenancy, provisioning, metering, billing,
+        gate, AccessAuthenticator(gate), operations, tenancy,
+        Migration(PostgresMigration(database), tenancy, database, clock, audit),
+        provisioning, metering, billing,
         marketplace,
     )  # fmt: skip
 

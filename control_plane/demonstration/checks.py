@@ -48,6 +48,7 @@ def problems_of(city: City) -> list[Problem]:
         _prices(city, found)
         _catalogue(city, found)
         _story(city, found)
+        _migration(city, found)
     return found.problems
 
 
@@ -395,3 +396,19 @@ def _order(city: City, order: StoryOrder, field: str, found: Collector) -> None:
         holder = city.department_of(tenancy.organisation).slug
         same = holder == contract.organisation
         found.check(same, f"{field}.contract", "is another department's")
+
+
+def _migration(city: City, found: Collector) -> None:
+    plan = city.migration
+    if plan is None:
+        return
+    systems = _Known(found, "a system", (one.slug for one in city.systems))
+    waves = _Known(found, "a wave", (one.slug for one in plan.waves))
+    for number, journey in enumerate(plan.journeys):
+        field = f"migration.journeys.{number}"
+        systems.check(journey.system, f"{field}.system")
+        if journey.wave:
+            waves.check(journey.wave, f"{field}.wave")
+        weeks = list(journey.steps.values())
+        in_order = weeks == sorted(weeks, reverse=True) and min(weeks, default=0) >= 0
+        found.check(in_order, f"{field}.steps", "must be in order, the first the longest ago")

@@ -503,6 +503,58 @@ class Story:
 
 
 @dataclass(frozen=True)
+class Wave:
+    """Systems that move together.
+
+    Attributes:
+        start: first day, in weeks from the day of loading.
+        due: last day, likewise.
+    """
+
+    slug: str
+    title: Text
+    start: int
+    due: int
+
+
+@dataclass(frozen=True)
+class MigrationTarget:
+    """What share of the city's systems must have arrived.
+
+    Attributes:
+        due: in weeks from the day of loading.
+        percent: above 0, at most 100.
+    """
+
+    due: int
+    percent: Decimal
+
+
+@dataclass(frozen=True)
+class Journey:
+    """A system on its way.
+
+    Attributes:
+        system: its slug.
+        wave: slug; empty for none.
+        steps: by the state that was reached, weeks before the day of loading, in order.
+    """
+
+    system: str
+    steps: Mapping[str, int]
+    wave: str | None = None
+
+
+@dataclass(frozen=True)
+class Migration:
+    """How far the systems have come on their way into the cloud."""
+
+    waves: tuple[Wave, ...]
+    targets: tuple[MigrationTarget, ...]
+    journeys: tuple[Journey, ...]
+
+
+@dataclass(frozen=True)
 class City:
     """Everything that the demonstration loads; built by :func:`load_city` or by the generator."""
 
@@ -522,6 +574,7 @@ class City:
     tenancies: tuple[Tenancy, ...]
     quotas: tuple[Quota, ...]
     story: Story | None = None
+    migration: Migration | None = None
 
     @cached_property
     def _by_slug(self) -> Mapping[str, Organisation]:

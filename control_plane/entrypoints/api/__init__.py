@@ -9,6 +9,7 @@ FEATURES = (
     "control_plane.access.api",
     "control_plane.operations.api",
     "control_plane.tenancy.api",
+    "control_plane.tenancy.migration.api",
     "control_plane.provisioning.api",
     "control_plane.metering.api",
     "control_plane.billing.api",

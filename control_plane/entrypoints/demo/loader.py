@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from control_plane.billing.model import Price, PriceBook
@@ -12,9 +12,12 @@ from control_plane.kernel import canonical, ids
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.money import Money
 from control_plane.metering.model import Aggregation, Meter
+from control_plane.tenancy.migration.service import Claim
 from marketplace import model as market
 
 ACTOR = Actor.system("demonstration")
+#: Who moved a system does not verify it.
+_VERIFIER = Actor.system("demonstration auditor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class _Loader:
             ("contracts", self._contracts),
             ("tenancies", self._open_tenancies),
             ("quotas", self._quotas),
+            ("journeys", self._journeys),
         )
 
     def _organisations(self) -> int:
@@ -246,3 +250,31 @@ class _Loader:
             limits = {name: Decimal(value) for name, value in one.limits.items()}
             self._platform.tenancy.set_quota(ACTOR, scope=scope, limits=limits)
         return len(self._city.quotas)
+
+    def _journeys(self) -> int:
+        plan = self._city.migration
+        if plan is None:
+            return 0
+        migration, today = self._platform.migration, self._now.date()
+        for wave in plan.waves:
+            start, due = (today + timedelta(weeks=weeks) for weeks in (wave.start, wave.due))
+            migration.put_wave(ACTOR, wave.slug, title=wave.title, start=start, due=due)
+        targets = [(today + timedelta(weeks=t.due), t.percent) for t in plan.targets]
+        migration.put_targets(ACTOR, self._city.path(self._city.root.slug), targets)
+        for journey in plan.journeys:
+            self._journey(journey)
+        return len(plan.journeys)
+
+    def _journey(self, journey: demo.Journey) -> None:
+        migration, system = self._platform.migration, self._systems[journey.system]
+        # Loaded already: steps are only ever added.
+        if migration.journey(ACTOR, system)[1]:
+            return
+        if journey.wave:
+            migration.plan(ACTOR, system, wave=journey.wave)
+        for state, weeks in journey.steps.items():
+            proof = (f"https://records.example/migration/{journey.system}/{state}",)
+            claim = Claim(
+                state, "Entered for the demonstration.", proof, self._now - timedelta(weeks=weeks)
+            )
+            migration.step(_VERIFIER if state == "verified" else ACTOR, system, claim)

@@ -11,10 +11,11 @@ from control_plane.entrypoints.web.home import pages as home
 from control_plane.operations.pages import pages as operations
 from control_plane.provisioning.pages import pages as provisioning
 from control_plane.surface.web.install import Theme, install
+from control_plane.tenancy.migration.pages import pages as migration
 from control_plane.tenancy.pages import pages as tenancy
 from marketplace.pages import pages as marketplace
 
-FEATURES = (home, access, operations, tenancy, provisioning, billing, marketplace)
+FEATURES = (home, access, operations, tenancy, migration, provisioning, billing, marketplace)
 
 
 def register(app: Flask, theme: Theme | None = None) -> None:

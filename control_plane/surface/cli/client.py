@@ -93,11 +93,11 @@ class Client:
             self._observe(method, address, data)
         return _read(self._send(method, address, data, sent))
 
-    def get(self, path: str, **params: object) -> Any:  # noqa: ANN401 - JSON
+    def get(self, path: str, /, **params: object) -> Any:  # noqa: ANN401 - JSON
         """The JSON of a resource."""
         return self.request("GET", path, params=params).body
 
-    def post(self, path: str, body: object = None, **params: object) -> Any:  # noqa: ANN401
+    def post(self, path: str, /, body: object = None, **params: object) -> Any:  # noqa: ANN401
         """Create or do something; answers the JSON of it."""
         return self.request("POST", path, body=body, params=params).body
 
@@ -105,11 +105,11 @@ class Client:
         """PUT or PATCH the version that ``etag`` names."""
         return self.request(method, path, body=body, headers={"If-Match": etag}).body
 
-    def delete(self, path: str, **params: object) -> Any:  # noqa: ANN401
+    def delete(self, path: str, /, **params: object) -> Any:  # noqa: ANN401
         """Delete something."""
         return self.request("DELETE", path, params=params).body
 
-    def items(self, path: str, *, limit: int | None = None, **params: object) -> Iterator[Any]:
+    def items(self, path: str, /, *, limit: int | None = None, **params: object) -> Iterator[Any]:
         """The items of a list, page after page, ``limit`` at most."""
         left = limit
         cursor: str | None = None

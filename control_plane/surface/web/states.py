@@ -84,6 +84,13 @@ LOOKS: dict[str, Look] = {
     "advisory": Look(N_("advisory"), "info", "wait"),
     "mandatory": Look(N_("mandatory"), "error", "bad"),
     "passed": Look(N_("passed"), "check_circle", "good"),
+    # migration of systems and its targets
+    "in_progress": Look(N_("in progress"), "autorenew", "busy"),
+    "moved": Look(N_("moved"), "check_circle", "good"),
+    "exempt": Look(N_("exempt"), "remove", "idle"),
+    "target_met": Look(N_("met"), "check_circle", "good"),
+    "target_missed": Look(N_("missed"), "error", "bad"),
+    "target_open": Look(N_("open"), "schedule", "wait"),
     # what happened to a request
     "ok": Look(N_("ok"), "check_circle", "good"),
     "denied": Look(N_("denied"), "do_not_disturb", "warn"),

@@ -14,6 +14,7 @@ from control_plane.provisioning.graph import ResourceState
 from control_plane.provisioning.model import DeploymentState, InventoryState, RegionState, Severity
 from control_plane.surface.web import messages
 from control_plane.surface.web.states import LOOKS, look
+from control_plane.tenancy.migration.model import MigrationState, TargetState
 from control_plane.tenancy.model import TenancyState
 from marketplace.model import Availability, Decision, InstanceState, Maturity, OrderState
 
@@ -24,6 +25,7 @@ ENUMERATIONS: tuple[type[StrEnum], ...] = (
     InstanceState,
     InventoryState,
     Maturity,
+    MigrationState,
     OperationState,
     OrderState,
     PrincipalState,
@@ -43,6 +45,7 @@ def test_every_state_has_a_look(enumeration: type[StrEnum]) -> None:
 
 def test_no_look_is_left_over() -> None:
     named = {state.value for enumeration in ENUMERATIONS for state in enumeration}
+    named |= {f"target_{state.value}" for state in TargetState}
     named |= {*OUTCOMES.values(), *UNDER_WAY.values(), *DONE.values()}
     for root in ("control_plane", "marketplace"):
         for path in (messages.ROOT / root).rglob("*.html"):
