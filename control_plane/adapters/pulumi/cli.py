@@ -47,6 +47,10 @@ class PulumiSettings:
         cancel_seconds: How long running steps may take to end after a cancel, before the CLI is
             told a second time, which leaves their resources unknown.
         environment: More variables for the CLI and its plugins.
+        parallel: How many resources of one operation are worked on at once.
+        service_parallel: The same for one OpenStack service, while things are made or changed.
+        pauses: How long to wait, in seconds, before each further attempt when a region fails in a
+            way that is likely to pass.
     """
 
     home: Path
@@ -55,6 +59,9 @@ class PulumiSettings:
     install: bool = True
     cancel_seconds: float = 120.0
     environment: Mapping[str, str] = field(default_factory=dict)
+    parallel: int = 8
+    service_parallel: int = 4
+    pauses: tuple[float, ...] = (2.0, 8.0, 20.0)
 
 
 def backend_url(database_url: str) -> str:
@@ -94,7 +101,7 @@ class PulumiCli:
 
     def __init__(self, host: ProgramHost, settings: PulumiSettings) -> None:
         self._host = host
-        self._settings = settings
+        self.settings = settings
         self._lock = threading.Lock()
         self._command: str | None = None
         # Salts of stacks' secrets; without one the CLI makes another, which costs half a second.
@@ -109,20 +116,20 @@ class PulumiCli:
         with self._lock:
             if self._command is None:
                 path = os.pathsep.join(
-                    p for p in (self._settings.search_path, os.environ.get("PATH", "")) if p
+                    p for p in (self.settings.search_path, os.environ.get("PATH", "")) if p
                 )
-                installed = str(self._settings.home / "cli" / "bin")
+                installed = str(self.settings.home / "cli" / "bin")
                 found = shutil.which("pulumi", path=os.pathsep.join([path, installed]))
                 self._command = found or self._install()
             return self._command
 
     def _install(self) -> str:
-        if not self._settings.install:
+        if not self.settings.install:
             raise EngineError("the Pulumi CLI is not on PATH, and may not be installed")
         from pulumi.automation import PulumiCommand  # noqa: PLC0415 - rarely needed, slow to load
 
         try:
-            command = PulumiCommand.install(root=str(self._settings.home / "cli"))
+            command = PulumiCommand.install(root=str(self.settings.home / "cli"))
         except Exception as error:  # the SDK raises what its download raises
             raise EngineError(f"the Pulumi CLI could not be installed: {error}") from error
         return str(command.command)
@@ -139,7 +146,7 @@ class PulumiCli:
             text=True,
             check=False,
             timeout=_INSTALL_SECONDS,
-            env={"PULUMI_SKIP_UPDATE_CHECK": "true", "HOME": str(self._settings.home)},
+            env={"PULUMI_SKIP_UPDATE_CHECK": "true", "HOME": str(self.settings.home)},
         )
         if done.returncode:
             raise EngineError(f"the Pulumi CLI does not run: {done.stderr[-500:]}")
@@ -160,7 +167,7 @@ class PulumiCli:
 
     def environment(self, passphrase: str, folder: Path) -> dict[str, str]:
         """Return the whole environment of a command."""
-        settings = self._settings
+        settings = self.settings
         settings.home.mkdir(parents=True, exist_ok=True)
         paths = [str(Path(self.find()).parent), settings.search_path, os.environ.get("PATH", "")]
         return {
@@ -213,7 +220,7 @@ class PulumiCli:
         child = self._host.command(
             command, folder=folder, environment=self.environment(passphrase, folder)
         )
-        watch = _Watch(child, events, on_event, cancel, seconds, self._settings.cancel_seconds)
+        watch = _Watch(child, events, on_event, cancel, seconds, self.settings.cancel_seconds)
         try:
             return watch.to_the_end()
         finally:

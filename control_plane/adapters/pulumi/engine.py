@@ -13,6 +13,7 @@ from control_plane.adapters.program_host.evaluate import evaluate
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi import recovery
 from control_plane.adapters.pulumi.cli import PulumiCli, PulumiSettings
+from control_plane.adapters.pulumi.kubernetes_lookup import find_kubernetes
 from control_plane.adapters.pulumi.openstack_lookup import explain_openstack, find_openstack
 from control_plane.adapters.pulumi.operation import Operation, Tools
 from control_plane.adapters.stack_locks import StackLocks
@@ -27,6 +28,10 @@ from control_plane.provisioning.ports import (
 )
 
 _RECOVER_SECONDS = 20.0
+LOOKUPS: Mapping[str, recovery.Lookup] = {
+    "openstack:": find_openstack,
+    "kubernetes:": find_kubernetes,
+}
 
 
 class PulumiEngine:
@@ -39,8 +44,8 @@ class PulumiEngine:
         key: Keys the digests of masked secrets and the passphrases; it must never change.
         locks: One operation per stack at a time.
         lookups: By the beginning of a type token (``openstack:``), what finds an object whose
-            creation was never confirmed; OpenStack's by default. A kind that has none is assumed
-            to refuse or to merge a second creation (as Kubernetes' server-side apply does).
+            creation was never confirmed or failed; OpenStack's and Kubernetes' by default. A kind
+            that has none is assumed to refuse or to merge a second creation.
         explain: By the beginning of a type token, what asks a cloud why an object failed;
             OpenStack's by default. What a failed creation leaves in such a cloud is deleted.
     """
@@ -60,7 +65,7 @@ class PulumiEngine:
             cli=PulumiCli(host, settings),
             host=host,
             key=key,
-            lookups={"openstack:": find_openstack} if lookups is None else dict(lookups),
+            lookups=dict(LOOKUPS if lookups is None else lookups),
             explain={"openstack:": explain_openstack} if explain is None else dict(explain),
         )
         self._db = database

@@ -183,6 +183,7 @@ class OperationEvents:
         mask: Takes the known secrets out of words.
         on_event: Receives progress.
         never_made: URNs of the resources whose creation failed.
+        not_replaced: URNs of those whose successor's creation failed; the old one is still there.
     """
 
     mask: Callable[[str], str]
@@ -190,6 +191,7 @@ class OperationEvents:
     outcomes: dict[str, ResourceOutcome] = field(default_factory=dict)
     errors: dict[str, list[str]] = field(default_factory=dict)
     never_made: set[str] = field(default_factory=set)
+    not_replaced: set[str] = field(default_factory=set)
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Note one event."""
@@ -223,6 +225,8 @@ class OperationEvents:
         self.outcomes[metadata["urn"]] = outcome(metadata, ResourceState.FAILED, state)
         if metadata["op"] == "create":
             self.never_made.add(metadata["urn"])
+        elif metadata["op"] == "create-replacement":
+            self.not_replaced.add(metadata["urn"])
         self._tell(metadata, Progress.FAILED, "; ".join(self.errors.get(metadata["urn"], ())))
 
     def _said(self, event: Mapping[str, Any]) -> None:

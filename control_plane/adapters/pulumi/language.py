@@ -32,6 +32,7 @@ from control_plane.adapters.program_host.evaluate import (
 )
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.program_host.session import Call, Session
+from control_plane.adapters.pulumi.turns import Turns, service_of
 from control_plane.provisioning.graph import STACK_TYPE, Json, fits
 from control_plane.provisioning.ports import ProgramError, Run
 
@@ -66,6 +67,30 @@ class Declaration:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A resource as a program registered it; secrets in clear (``$clear``), only in memory."""
+
+    type: str
+    inputs: Mapping[str, Any]
+    parent: str
+    provider: str
+    dependencies: tuple[str, ...]
+    by_property: Mapping[str, list[str]]
+
+    @classmethod
+    def of(cls, request: Any) -> "Registration":  # noqa: ANN401
+        """Return what a request of the resource monitor says."""
+        return cls(
+            request.type,
+            values.read_struct(request.object),
+            request.parent,
+            request.provider,
+            tuple(request.dependencies),
+            {n: list(d.urns) for n, d in request.propertyDependencies.items()},
+        )
+
+
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """A server for one command of the CLI.
 
@@ -75,9 +100,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         masker: Masks the secrets of the run.
         approved: What the program declared in the preview that was confirmed. A run that declares
             anything else is stopped before the engine hears of it: what is done is what was shown.
+        service_parallel: How many resources of one OpenStack service are made at once.
 
     Attributes:
         declared: What the program declared, by URN, masked.
+        registered: The same as it was sent to the CLI, of the resources that a cloud makes.
         exports: What the program exported, with secrets in clear (``$clear``).
         error: Why the program failed; None when it did not, or when the engine ended first.
     """
@@ -88,7 +115,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         run: Run,
         masker: values.Masker,
         approved: Mapping[str, Declaration] | None = None,
+        service_parallel: int = 4,
     ) -> None:
+        self._turns = Turns(service_parallel)
         self._host = host
         self._run = run
         self._masker = masker
@@ -97,6 +126,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self._session: Session | None = None
         self._cut_off = False
         self.declared: dict[str, Declaration] = {}
+        self.registered: dict[str, Registration] = {}
         self.exports: dict[str, Any] = {}
         self.error: ProgramError | None = None
         self._server = grpc.server(
@@ -148,7 +178,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             with self._lock:
                 self._session = session
             try:
-                session.serve(self._forward(monitor), on_log=self._log(engine))
+                session.serve(self._forward(monitor, request.dryRun), on_log=self._log(engine))
                 self._check_complete()
             except ProgramError as error:
                 told = masked(error, self._masker)
@@ -161,15 +191,30 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
                 session.close()
         return language_pb2.RunResponse()
 
-    def _forward(self, monitor: Any) -> Callable[[Call], None]:  # noqa: ANN401
+    def _forward(self, monitor: Any, dry_run: bool) -> Callable[[Call], None]:  # noqa: ANN401, FBT001
         def forward(call: Call) -> None:
             if call.method not in _METHODS:
                 call.refuse(f"programs cannot use {call.method}", "UNIMPLEMENTED")
                 return
+            service = ""
             if call.method == "RegisterResource":
-                self._check(resource_pb2.RegisterResourceRequest.FromString(call.body))
+                request = resource_pb2.RegisterResourceRequest.FromString(call.body)
+                self._check(request)
+                service = "" if dry_run else service_of(request.type)
             method = monitor.unary_unary(f"/pulumirpc.ResourceMonitor/{call.method}")
-            method.future(call.body).add_done_callback(lambda done: self._pass_on(call, done))
+
+            def done(answer: Any) -> None:  # noqa: ANN401
+                self._turns.end(service)
+                self._pass_on(call, answer)
+
+            def begin() -> None:
+                try:
+                    method.future(call.body).add_done_callback(done)
+                except ValueError:  # it waited for its turn until the operation was over
+                    self._turns.end(service)
+                    call.refuse("the operation is over", "CANCELLED")
+
+            self._turns.take(service, begin)
 
         return forward
 
@@ -194,6 +239,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             },
         )
         self.declared[urn] = declaration
+        if request.custom and not request.type.startswith("pulumi:providers:"):
+            self.registered[urn] = Registration.of(request)
         if self._approved is not None and not declaration.within(self._approved.get(urn)):
             raise ProgramError(
                 f"the blueprint declared {request.name!r} ({request.type}) otherwise than in the "

@@ -68,6 +68,8 @@ def _connect(provider: Mapping[str, Any]) -> "Connection":
 def _mine(candidates: Iterable[Any], pending: Pending) -> str | None:
     """Return the id of the candidate that carries the marks of the deployment."""
     for found in candidates:
+        if str(found.id) in pending.known:
+            continue
         metadata = getattr(found, "metadata", None) or {}
         if (
             metadata.get("borough.deployment") == pending.deployment

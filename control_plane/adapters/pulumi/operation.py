@@ -2,24 +2,22 @@
 
 import hashlib
 import hmac
-import json
-from collections.abc import Collection, Mapping
+import random
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from control_plane.adapters.program_host import values
 from control_plane.adapters.program_host.evaluate import masker_for
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi import cli, recovery
+from control_plane.adapters.pulumi.aftermath import Aftermath
 from control_plane.adapters.pulumi.cli import Ended, OnRaw, PulumiCli
-from control_plane.adapters.pulumi.events import (
-    DriftEvents,
-    OperationEvents,
-    PreviewEvents,
-    counts,
-    name_of,
-)
+from control_plane.adapters.pulumi.commands import Commands
+from control_plane.adapters.pulumi.events import DriftEvents, OperationEvents, PreviewEvents
+from control_plane.adapters.pulumi.passing import passes
 from control_plane.provisioning.graph import (
     STACK_TYPE,
     ApplyResult,
@@ -38,6 +36,14 @@ if TYPE_CHECKING:
     from control_plane.adapters.pulumi.language import Declaration, LanguageHost
 
 _INLINE = ["--exec-kind", "auto.inline"]
+_TICK = 0.1
+_DONE = {
+    ResourceState.CREATED,
+    ResourceState.UPDATED,
+    ResourceState.REPLACED,
+    ResourceState.DELETED,
+}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +57,42 @@ class Tools:
     explain: Mapping[str, recovery.Explain]
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One run of a command that changes things.
+
+    Attributes:
+        result: How it ended.
+        passing: It failed for reasons that are likely to be over soon.
+    """
+
+    result: ApplyResult
+    passing: bool = False
+
+
 class Operation:
     """One operation on one stack, while it is held."""
 
     def __init__(self, tools: Tools, run: Run, folder: Path) -> None:
-        self._cli = tools.cli
+        self._settings = tools.cli.settings
         self._host = tools.host
-        self._lookups = tools.lookups
-        self._explain = tools.explain
         self._run = run
-        self._folder = folder
         self._masker = masker_for(run, tools.key)
         text = b"pulumi passphrase:" + run.stack.deployment.encode()
-        self._passphrase = hmac.new(tools.key, text, hashlib.sha256).hexdigest()
+        passphrase = hmac.new(tools.key, text, hashlib.sha256).hexdigest()
+        self._commands = Commands(tools.cli, run, folder, passphrase, self._masker)
+        self._aftermath = Aftermath(
+            self._commands, tools.lookups, tools.explain, self._masker, run.stack.deployment
+        )
         self._declared: Mapping[str, Declaration] = {}
+        self._deadline = time.monotonic() + run.limits.operation_seconds
 
     def _language(self, approved: "Mapping[str, Declaration] | None" = None) -> "LanguageHost":
         # gRPC and Pulumi's own package: half a second that only operations need.
         from control_plane.adapters.pulumi.language import LanguageHost  # noqa: PLC0415
 
-        return LanguageHost(self._host, self._run, self._masker, approved)
+        parallel = self._settings.service_parallel
+        return LanguageHost(self._host, self._run, self._masker, approved, parallel)
 
     # ------------------------------------------------------------------------------ commands
 
@@ -80,14 +102,8 @@ class Operation:
         on_event: OnRaw | None = None,
         cancel: Cancellation | None = None,
     ) -> Ended:
-        return self._cli.run(
-            [*arguments, "--stack", self._run.stack.stack],
-            self._folder,
-            self._passphrase,
-            on_event=on_event,
-            cancel=cancel,
-            seconds=self._run.limits.operation_seconds,
-        )
+        left = max(self._deadline - time.monotonic(), 1.0)
+        return self._commands.run(*arguments, on_event=on_event, cancel=cancel, seconds=left)
 
     def _with_program(
         self,
@@ -104,12 +120,75 @@ class Operation:
         return ended
 
     def _check(self, ended: Ended, what: str) -> None:
-        cli.check(ended, what, self._masker.text)
+        self._commands.check(ended, what)
+
+    def _pauses(self, on_event: OnEvent | None, cancel: Cancellation | None) -> Iterator[bool]:
+        """Yield before each attempt; True for the last one. Waits longer each time.
+
+        Somebody who cancels meanwhile gets no further attempt.
+        """
+        for pause in self._settings.pauses:
+            yield False
+            seconds = pause * random.uniform(0.75, 1.25)  # noqa: S311 - so that not all come at once
+            if time.monotonic() + seconds > self._deadline:
+                return
+            message = f"the region did not answer as it should; trying again in {seconds:.0f} s"
+            _tell(on_event, EventKind.LOG, message)
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                if cancel is not None and cancel.is_set():
+                    return
+                time.sleep(_TICK)
+        yield True
+
+    def _patiently(self, ask: Callable[[], T], on_event: OnEvent | None) -> T:
+        """Ask a cloud something that changes nothing, again when a passing fault comes between.
+
+        Raises:
+            EngineError: What ``ask`` raised last.
+        """
+        failure: EngineError | None = None
+        for _last in self._pauses(on_event, None):
+            try:
+                return ask()
+            except EngineError as error:
+                failure = error
+                if not passes(error.message):
+                    break
+        raise failure or EngineError("the region was not asked")
+
+    def _persistently(
+        self,
+        attempt: Callable[[], _Attempt],
+        on_event: OnEvent | None,
+        cancel: Cancellation | None,
+    ) -> ApplyResult:
+        """Do something until it succeeds, fails for good, or has failed often enough."""
+        done: dict[str, ResourceOutcome] = {}
+        result = ApplyResult(ApplyState.FAILED, ())
+        for last in self._pauses(on_event, cancel):
+            tried = attempt()
+            now = {o.urn: o for o in tried.result.outcomes}
+            # What an earlier attempt did is the same to a later one, or gone.
+            earlier = {
+                urn: replace(one, outputs=now[urn].outputs) if urn in now else one
+                for urn, one in done.items()
+                if urn not in now or now[urn].state is ResourceState.SAME
+            }
+            outcomes = now | earlier
+            result = replace(tried.result, outcomes=_ordered(outcomes))
+            if last or not tried.passing:
+                break
+            done = {u: o for u, o in outcomes.items() if o.state in _DONE}
+        return result
 
     # ------------------------------------------------------------------------------ the port
 
     def preview(self, on_event: OnEvent | None, *, refresh: bool) -> Preview:
-        _phase(on_event, "preview")
+        _tell(on_event, EventKind.PHASE, "preview")
+        return self._patiently(lambda: self._preview(refresh=refresh), on_event)
+
+    def _preview(self, *, refresh: bool) -> Preview:
         seen = PreviewEvents()
         arguments = ["preview", *_refresh(refresh)]
         with self._language() as language:
@@ -126,38 +205,47 @@ class Operation:
     def up(
         self, on_event: OnEvent | None, cancel: Cancellation | None, *, refresh: bool
     ) -> ApplyResult:
-        _phase(on_event, "apply")
-        seen = OperationEvents(self._masker.text, on_event)
+        _tell(on_event, EventKind.PHASE, "apply")
         arguments = ["up", "--yes", "--skip-preview", *_refresh(refresh)]
-        with self._language(self._declared) as language:
-            ended = self._with_program(language, *arguments, on_event=seen.take, cancel=cancel)
-        if not seen.outcomes and cli.locked(ended):
-            self._check(ended, "apply")
-        exports = language.exports if not ended.status else {}
-        error = language.error.message if language.error is not None else ""
-        return self._result(ended, seen, exports, error)
+
+        def attempt() -> _Attempt:
+            seen = OperationEvents(self._masker.text, on_event)
+            with self._language(self._declared) as language:
+                ended = self._with_program(language, *arguments, on_event=seen.take, cancel=cancel)
+            if not seen.outcomes and cli.locked(ended):
+                self._check(ended, "apply")
+            return self._result(ended, seen, language)
+
+        return self._persistently(attempt, on_event, cancel)
 
     def destroy(self, on_event: OnEvent | None, cancel: Cancellation | None) -> ApplyResult:
-        _phase(on_event, "destroy")
-        seen = OperationEvents(self._masker.text, on_event)
-        ended = self._command(
-            "destroy", "--yes", "--skip-preview", on_event=seen.take, cancel=cancel
-        )
-        if cli.no_such_stack(ended):
-            return ApplyResult(ApplyState.SUCCEEDED, ())
-        if not seen.outcomes and cli.locked(ended):
-            self._check(ended, "destroy")
-        if not ended.status:
-            self._check(
-                self._command("stack", "rm", "--yes", "--remove-backups"),
-                "removing the stack's state",
+        _tell(on_event, EventKind.PHASE, "destroy")
+
+        def attempt() -> _Attempt:
+            seen = OperationEvents(self._masker.text, on_event)
+            ended = self._command(
+                "destroy", "--yes", "--skip-preview", on_event=seen.take, cancel=cancel
             )
-        return self._result(ended, seen, {}, "")
+            if cli.no_such_stack(ended):
+                return _Attempt(ApplyResult(ApplyState.SUCCEEDED, ()))
+            if not seen.outcomes and cli.locked(ended):
+                self._check(ended, "destroy")
+            if not ended.status:
+                self._check(
+                    self._command("stack", "rm", "--yes", "--remove-backups"),
+                    "removing the stack's state",
+                )
+            return self._result(ended, seen, None)
+
+        return self._persistently(attempt, on_event, cancel)
 
     def refresh(
         self, on_event: OnEvent | None, *, accept: bool, only: Collection[str] = ()
     ) -> tuple[DriftFinding, ...]:
-        _phase(on_event, "refresh")
+        _tell(on_event, EventKind.PHASE, "refresh")
+        return self._patiently(lambda: self._refresh(accept=accept, only=only), on_event)
+
+    def _refresh(self, *, accept: bool, only: Collection[str]) -> tuple[DriftFinding, ...]:
         seen = DriftEvents()
         kind = ["--yes", "--skip-preview"] if accept else ["--preview-only"]
         targets = [f"--target={urn}" for urn in sorted(only)]
@@ -170,88 +258,42 @@ class Operation:
         return seen.findings()
 
     def recover(self, on_event: OnEvent | None) -> None:
-        _phase(on_event, "recover")
-        ended = self._command("cancel", "--yes")
-        if cli.no_such_stack(ended):
+        _tell(on_event, EventKind.PHASE, "recover")
+        if cli.no_such_stack(self._command("cancel", "--yes")):
             return
-        state = self._export(clear=True)
-        if not recovery.pending(state):
-            return
-        found = {}
-        for creation in recovery.creations(state, self._run.stack.deployment):
-            lookup = next(
-                (f for kind, f in self._lookups.items() if creation.type.startswith(kind)), None
-            )
-            physical = lookup(creation) if lookup else None
-            if physical:
-                found[creation.urn] = physical
-        # The file lies in this operation's own folder (mode 0700), which is gone right after.
-        file = self._folder / "state.json"
-        file.write_text(json.dumps(recovery.resolved(state, found)))
-        self._check(self._command("stack", "import", "--file", str(file)), "mending the state")
-        file.unlink()
-        if found:
-            targets = [f"--target={urn}" for urn in sorted(found)]
-            self._check(
-                self._command("refresh", "--yes", "--skip-preview", *targets),
-                "reading what was found",
-            )
+        try:
+            self._aftermath.resolve()
+        except EngineError:
+            raise
+        except Exception as error:
+            # Each cloud's client has errors of its own.
+            text = self._masker.text(f"{type(error).__name__}: {error}")
+            raise EngineError(
+                f"the region did not answer when it was looked into: {text}"
+            ) from error
 
     def outputs(self) -> tuple[dict[str, Json], dict[str, Json]]:
-        for resource in self._resources(self._export(clear=True)):
+        for resource in recovery.resources(self._commands.export()):
             if resource["type"] == STACK_TYPE:
                 return _apart(values.read_json(resource.get("outputs") or {}))
         raise EngineError(f"there is no stack {self._run.stack.stack}")
 
     # ------------------------------------------------------------------------------ results
 
-    def _export(self, *, clear: bool) -> dict[str, Any]:
-        file = self._folder / "export.json"
-        secrets = ["--show-secrets"] if clear else []
-        ended = self._command("stack", "export", "--file", str(file), *secrets)
-        if cli.no_such_stack(ended):
-            raise EngineError(f"there is no stack {self._run.stack.stack}")
-        self._check(ended, "reading the state")
-        found: dict[str, Any] = json.loads(file.read_text())
-        file.unlink()
-        return found
-
-    def _resources(self, state: Mapping[str, Any]) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (state.get("deployment") or {}).get("resources") or []
-        return found
-
     def _result(
-        self, ended: Ended, seen: OperationEvents, exports: Mapping[str, Any], error: str
-    ) -> ApplyResult:
-        outcomes = seen.explained()
+        self, ended: Ended, seen: OperationEvents, language: "LanguageHost | None"
+    ) -> _Attempt:
         if not ended.status:
-            plain, secret = _apart(exports)
-            return ApplyResult(ApplyState.SUCCEEDED, _ordered(outcomes), plain, secret)
+            plain, secret = _apart(language.exports if language else {})
+            outcomes = _ordered(seen.explained())
+            return _Attempt(ApplyResult(ApplyState.SUCCEEDED, outcomes, plain, secret))
         state = ApplyState.CANCELLED if ended.cancelled else ApplyState.FAILED
-        left = self._left(outcomes)
-        left = self._without_wrecks(left, seen.never_made)
-        return ApplyResult(state, _ordered(left), error=self._why(ended, seen, left, error))
-
-    def _without_wrecks(
-        self, left: dict[str, ResourceOutcome], never_made: set[str]
-    ) -> dict[str, ResourceOutcome]:
-        """Delete what a failed creation has left in a cloud that cannot mend it.
-
-        A server that ended in ERROR never becomes one; Pulumi would keep it as made and fail on
-        what hangs on it, and it uses up quota. What the cloud said of it is known by then.
-        """
-        wrecks = [
-            urn
-            for urn in sorted(never_made)
-            if left[urn].physical_id and any(left[urn].type.startswith(k) for k in self._explain)
-        ]
-        if not wrecks:
-            return left
-        targets = [f"--target={urn}" for urn in wrecks]
-        ended = self._command("destroy", "--yes", "--skip-preview", *targets)
-        if not ended.status:
-            left |= {urn: replace(left[urn], physical_id="") for urn in wrecks}
-        return left
+        passing = state is ApplyState.FAILED and not ended.timed_out and _passes(ended, seen)
+        registered = language.registered if language else {}
+        left = self._aftermath.left(seen, registered, alive=ended.status > 0)
+        error = language.error.message if language and language.error else ""
+        why = self._why(ended, seen, left, error)
+        return _Attempt(ApplyResult(state, _ordered(left), error=why), passing)
 
     def _why(
         self,
@@ -266,60 +308,20 @@ class Operation:
             told.insert(0, "The operation was cancelled.")
         elif ended.timed_out:
             told.insert(0, f"It took longer than {self._run.limits.operation_seconds:g} s.")
-        elif not any(o.state is ResourceState.FAILED for o in left.values()):
+        elif not any(o.error and o.state in _NOT_DONE for o in left.values()):
             # A program that is cut off because a resource failed is not to blame; else it is.
             told = [error] if error else [*seen.others(), *told]
         return "\n".join(told)[:8000] or self._masker.text(cli.reason(ended))
 
-    def _left(self, outcomes: dict[str, ResourceOutcome]) -> dict[str, ResourceOutcome]:
-        """Add what the operation did not come to, and what it did not see the end of."""
-        try:
-            state = self._export(clear=True)
-        except EngineError:
-            # The state cannot be read: then nobody knows, and nothing may be claimed.
-            return outcomes
-        found = {}
-        for resource in self._resources(state):
-            if counts({"type": resource["type"], "new": resource}):
-                urn = resource["urn"]
-                found[urn] = self._left_over(resource, ResourceState.SAME)
-                known = outcomes.get(urn)
-                if known is not None and known.state is ResourceState.FAILED:
-                    outcomes[urn] = self._explained(known, state, resource)
-        found |= outcomes
-        for operation in (state.get("deployment") or {}).get("pending_operations") or []:
-            resource = operation["resource"]
-            if counts({"type": resource["type"], "new": resource}):
-                found[resource["urn"]] = self._left_over(resource, ResourceState.UNKNOWN)
-        return found
 
-    def _left_over(self, resource: Mapping[str, Any], state: ResourceState) -> ResourceOutcome:
-        return ResourceOutcome(
-            urn=resource["urn"],
-            type=resource["type"],
-            name=name_of(resource["urn"]),
-            state=state,
-            physical_id=str(resource.get("id") or ""),
-            error="the region did not confirm it" if state is ResourceState.UNKNOWN else "",
-            outputs=self._masker.mask(values.read_json(resource.get("outputs") or {})),
-            depends_on=tuple(sorted(resource.get("dependencies") or ())),
-        )
+_NOT_DONE = {ResourceState.FAILED, ResourceState.UNKNOWN}
 
-    def _explained(
-        self, known: ResourceOutcome, state: Mapping[str, Any], resource: Mapping[str, Any]
-    ) -> ResourceOutcome:
-        """Add what the cloud itself says of an object that failed, and the id that it has."""
-        physical = str(resource.get("id") or "")
-        ask = next((f for k, f in self._explain.items() if known.type.startswith(k)), None)
-        if not physical or ask is None:
-            return known
-        failed = recovery.describe(state, resource, self._run.stack.deployment)
-        try:
-            said = self._masker.text(ask(failed, physical))
-        except Exception as error:  # noqa: BLE001 - an explanation more or less stops nothing
-            said = f"(the region could not be asked why: {type(error).__name__})"
-        text = "; ".join(part for part in (said, known.error) if part)
-        return replace(known, physical_id=physical, error=text)
+
+def _passes(ended: Ended, seen: OperationEvents) -> bool:
+    """Tell whether all that failed did so for reasons that pass; a killed CLI is none."""
+    failed = [o for o in seen.explained().values() if o.state is ResourceState.FAILED]
+    told = [o.error for o in failed] or seen.others()
+    return ended.status > 0 and bool(told) and all(passes(each) for each in told)
 
 
 def _ordered(outcomes: Mapping[str, ResourceOutcome]) -> tuple[ResourceOutcome, ...]:
@@ -330,9 +332,9 @@ def _refresh(wanted: bool) -> list[str]:  # noqa: FBT001 - a flag of a command
     return ["--refresh"] if wanted else []
 
 
-def _phase(on_event: OnEvent | None, name: str) -> None:
+def _tell(on_event: OnEvent | None, kind: EventKind, message: str) -> None:
     if on_event is not None:
-        on_event(EngineEvent(EventKind.PHASE, name))
+        on_event(EngineEvent(kind, message))
 
 
 def _apart(exports: Mapping[str, Any]) -> tuple[dict[str, Json], dict[str, Json]]:

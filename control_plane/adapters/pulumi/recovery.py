@@ -1,17 +1,25 @@
-"""What an operation that was killed leaves in a stack's state, and how it is put right.
+"""What an operation that was cut off leaves in a stack's state, and how it is put right.
 
-The state names the operations that were begun and never confirmed. An update, read or deletion is
-done again by the next operation. A creation may have happened: the object is looked up in its
-cloud, by the marks that every resource carries, and taken into the state when it is there, so that
-no second one is made.
+The state names the operations that were begun and never confirmed: those that were running when the
+CLI was killed, and those that we note ourselves, when a provider or a cloud went away before it
+answered. An update, read or deletion is done again by the next operation. A creation may have
+happened: the object is looked up in its cloud, by the marks that every resource carries, and taken
+into the state when it is there, so that no second one is made and none is left outside.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from control_plane.adapters.program_host import values
+
+if TYPE_CHECKING:
+    from control_plane.adapters.pulumi.language import Registration
+
+_CREATING = "creating"
+_DELETING = "deleting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,8 @@ class Pending:
         deployment: Whose it is; in the resource's marks.
         inputs: What was asked for, in clear.
         provider: Inputs of its provider, in clear: how the cloud is reached.
+        known: Ids of the resource's objects that the state holds, such as the one that is being
+            replaced: it has the same marks and is not the one that is looked for.
     """
 
     urn: str
@@ -33,6 +43,7 @@ class Pending:
     deployment: str
     inputs: Mapping[str, Any]
     provider: Mapping[str, Any]
+    known: frozenset[str] = field(default=frozenset())
 
 
 Explain = Callable[["Pending", str], str]
@@ -45,12 +56,33 @@ It raises when the cloud does not answer: then nothing may be forgotten.
 """
 
 
+def resources(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the resources of an exported state."""
+    found: list[dict[str, Any]] = (state.get("deployment") or {}).get("resources") or []
+    return found
+
+
+def unconfirmed(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the operations of an exported state that were begun and never confirmed."""
+    found: list[dict[str, Any]] = (state.get("deployment") or {}).get("pending_operations") or []
+    return found
+
+
 def creations(state: Mapping[str, Any], deployment: str) -> list[Pending]:
     """Return the pending creations in an exported state (with its secrets in clear)."""
     return [
         describe(state, operation["resource"], deployment)
-        for operation in (state.get("deployment") or {}).get("pending_operations") or []
-        if operation["type"] == "creating"
+        for operation in unconfirmed(state)
+        if operation["type"] == _CREATING
+    ]
+
+
+def wrecks(state: Mapping[str, Any]) -> list[str]:
+    """Return the URNs of what failed while it was made and could not be cleared away yet."""
+    return [
+        operation["resource"]["urn"]
+        for operation in unconfirmed(state)
+        if operation["type"] == _DELETING and operation["resource"].get("initErrors")
     ]
 
 
@@ -59,11 +91,12 @@ def describe(state: Mapping[str, Any], resource: Mapping[str, Any], deployment: 
     provider: Mapping[str, Any] = next(
         (
             _clear(r.get("inputs") or {})
-            for r in (state.get("deployment") or {}).get("resources") or []
+            for r in resources(state)
             if f"{r['urn']}::{r.get('id', '')}" == resource.get("provider")
         ),
         {},
     )
+    known = (str(r.get("id") or "") for r in resources(state) if r["urn"] == resource["urn"])
     return Pending(
         urn=resource["urn"],
         type=resource["type"],
@@ -71,17 +104,62 @@ def describe(state: Mapping[str, Any], resource: Mapping[str, Any], deployment: 
         deployment=deployment,
         inputs=_clear(resource.get("inputs") or {}),
         provider=provider,
+        known=frozenset(known) - {""},
     )
-
-
-def pending(state: Mapping[str, Any]) -> bool:
-    """Tell whether a state has operations that were never confirmed."""
-    return bool((state.get("deployment") or {}).get("pending_operations"))
 
 
 def _clear(tree: Any) -> dict[str, Any]:  # noqa: ANN401
     found: dict[str, Any] = values.clear(values.read_json(tree))
     return found
+
+
+def as_resource(urn: str, registered: "Registration") -> dict[str, Any]:
+    """Return a resource in the form of an exported state, from what the program registered."""
+    return {
+        "urn": urn,
+        "type": registered.type,
+        "custom": True,
+        "inputs": {name: _as_state(value) for name, value in registered.inputs.items()},
+        "parent": registered.parent,
+        "provider": registered.provider,
+        "dependencies": list(registered.dependencies),
+        "propertyDependencies": {n: list(urns) for n, urns in registered.by_property.items()},
+    }
+
+
+def _as_state(value: Any) -> Any:  # noqa: ANN401
+    """Return a property in the form of an exported state; the import seals its secrets."""
+    if isinstance(value, Mapping):
+        if "$clear" in value:
+            text = json.dumps(values.clear(value["$clear"]))
+            return {values.SIGNATURE: values.SECRET, "plaintext": text}
+        if "$asset" in value:
+            return None
+        return {name: _as_state(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_as_state(item) for item in value]
+    return value
+
+
+def noted(
+    state: Mapping[str, Any],
+    *,
+    made: Iterable[Mapping[str, Any]] = (),
+    wrecked: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Return a state in which it is noted what the next operation has to look after.
+
+    Args:
+        state: As exported.
+        made: Resources that may have been made.
+        wrecked: URNs of what is to be cleared away.
+    """
+    new: dict[str, Any] = deepcopy(dict(state))
+    notes = new["deployment"].setdefault("pending_operations", [])
+    notes += [{"resource": dict(each), "type": _CREATING} for each in made]
+    broken = {r["urn"]: r for r in resources(state) if r.get("initErrors")}
+    notes += [{"resource": broken[u], "type": _DELETING} for u in wrecked if u in broken]
+    return new
 
 
 def resolved(state: Mapping[str, Any], found: Mapping[str, str]) -> dict[str, Any]:
@@ -96,7 +174,7 @@ def resolved(state: Mapping[str, Any], found: Mapping[str, str]) -> dict[str, An
     for operation in content.pop("pending_operations", None) or []:
         resource = operation["resource"]
         physical = found.get(resource["urn"])
-        if operation["type"] == "creating" and physical:
+        if operation["type"] == _CREATING and physical:
             # A replacement's old object keeps its place as one to be deleted.
             for other in content["resources"]:
                 if other["urn"] == resource["urn"]:

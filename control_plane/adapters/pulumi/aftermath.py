@@ -1,0 +1,216 @@
+"""What an operation that did not succeed leaves, and how its stack is made whole again.
+
+An object that a cloud has made and the state does not hold is the one thing that must not be: it
+costs, it uses up quota, and the next attempt makes a second one. So each creation that failed is
+looked up, and what cannot be looked up now is noted in the state for the next operation.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from control_plane.adapters.program_host import values
+from control_plane.adapters.program_host.values import Masker
+from control_plane.adapters.pulumi import recovery
+from control_plane.adapters.pulumi.commands import Commands
+from control_plane.adapters.pulumi.events import OperationEvents, counts, name_of
+from control_plane.adapters.pulumi.recovery import Explain, Lookup, Pending
+from control_plane.provisioning.graph import ResourceOutcome, ResourceState
+from control_plane.provisioning.ports import EngineError
+
+if TYPE_CHECKING:
+    from control_plane.adapters.pulumi.language import Registration
+
+Outcomes = dict[str, ResourceOutcome]
+
+
+class Aftermath:
+    """Puts right what a stack's operations leave.
+
+    Args:
+        commands: On the stack, while it is held.
+        lookups, explain: See ``PulumiEngine``.
+        masker: Takes the run's secrets out of words.
+        deployment: Whose stack it is.
+    """
+
+    def __init__(
+        self,
+        commands: Commands,
+        lookups: Mapping[str, Lookup],
+        explain: Mapping[str, Explain],
+        masker: Masker,
+        deployment: str,
+    ) -> None:
+        self._commands = commands
+        self._lookups = lookups
+        self._explain = explain
+        self._masker = masker
+        self._deployment = deployment
+
+    # ------------------------------------------------------------------- before an operation
+
+    def resolve(self) -> None:
+        """Resolve what earlier operations began and never saw the end of.
+
+        Raises:
+            EngineError: The state cannot be read or written.
+            Exception: What a cloud's client raises when the cloud does not answer.
+        """
+        state = self._commands.export()
+        if not recovery.unconfirmed(state):
+            return
+        wrecks = recovery.wrecks(state)
+        found = self._find(recovery.creations(state, self._deployment))
+        self._commands.write(recovery.resolved(state, found))
+        if not self._commands.delete(wrecks):
+            self._commands.write(recovery.noted(self._commands.export(), wrecked=wrecks))
+            raise EngineError(
+                "what failed before cannot be cleared away yet: "
+                + ", ".join(name_of(urn) for urn in wrecks)
+            )
+        self._commands.read_again(found)
+
+    def _find(self, creations: list[Pending]) -> dict[str, str]:
+        """Return the ids of the objects that are there, by URN."""
+        found = {}
+        for creation in creations:
+            lookup = self._lookup(creation.type)
+            physical = lookup(creation) if lookup else None
+            if physical:
+                found[creation.urn] = physical
+        return found
+
+    def _lookup(self, type_: str) -> Lookup | None:
+        return next((f for kind, f in self._lookups.items() if type_.startswith(kind)), None)
+
+    # -------------------------------------------------------------------- after an operation
+
+    def left(
+        self, seen: OperationEvents, registered: "Mapping[str, Registration]", *, alive: bool
+    ) -> Outcomes:
+        """Return how an operation that did not succeed left each resource.
+
+        Args:
+            seen: What it told.
+            registered: What the program asked for.
+            alive: Whether the CLI came to an end of its own; the lock of one that was killed is
+                left for ``recover``.
+        """
+        outcomes = seen.explained()
+        try:
+            state = self._commands.export()
+        except EngineError:
+            # The state cannot be read: then nobody knows, and nothing may be claimed.
+            return outcomes
+        outcomes = self._and_the_rest(outcomes, state)
+        if not alive:
+            return outcomes
+        outcomes |= self._taken_in(state, outcomes, seen.never_made | seen.not_replaced, registered)
+        return outcomes | self._cleared(outcomes, seen.never_made)
+
+    def _and_the_rest(self, outcomes: Outcomes, state: Mapping[str, Any]) -> Outcomes:
+        """Add what the operation did not come to, and what it did not see the end of."""
+        found = {}
+        for resource in recovery.resources(state):
+            if counts({"type": resource["type"], "new": resource}):
+                urn = resource["urn"]
+                found[urn] = self._left_over(resource, ResourceState.SAME)
+                known = outcomes.get(urn)
+                if known is not None and known.state is ResourceState.FAILED:
+                    outcomes[urn] = self._explained(known, state, resource)
+        found |= outcomes
+        for operation in recovery.unconfirmed(state):
+            resource = operation["resource"]
+            if counts({"type": resource["type"], "new": resource}):
+                found[resource["urn"]] = self._left_over(resource, ResourceState.UNKNOWN)
+        return found
+
+    def _left_over(self, resource: Mapping[str, Any], state: ResourceState) -> ResourceOutcome:
+        return ResourceOutcome(
+            urn=resource["urn"],
+            type=resource["type"],
+            name=name_of(resource["urn"]),
+            state=state,
+            physical_id=str(resource.get("id") or ""),
+            error="the region did not confirm it" if state is ResourceState.UNKNOWN else "",
+            outputs=self._masker.mask(values.read_json(resource.get("outputs") or {})),
+            depends_on=tuple(sorted(resource.get("dependencies") or ())),
+        )
+
+    def _explained(
+        self, known: ResourceOutcome, state: Mapping[str, Any], resource: Mapping[str, Any]
+    ) -> ResourceOutcome:
+        """Add what the cloud itself says of an object that failed, and the id that it has."""
+        physical = str(resource.get("id") or "")
+        ask = next((f for k, f in self._explain.items() if known.type.startswith(k)), None)
+        if not physical or ask is None:
+            return known
+        failed = recovery.describe(state, resource, self._deployment)
+        try:
+            said = self._masker.text(ask(failed, physical))
+        except Exception as error:  # noqa: BLE001 - an explanation more or less stops nothing
+            said = f"(the region could not be asked why: {type(error).__name__})"
+        text = "; ".join(part for part in (said, known.error) if part)
+        return replace(known, physical_id=physical, error=text)
+
+    def _taken_in(
+        self,
+        state: Mapping[str, Any],
+        outcomes: Outcomes,
+        failed: set[str],
+        registered: "Mapping[str, Registration]",
+    ) -> Outcomes:
+        """Take into the state what was made although its creation failed.
+
+        A provider that dies, or an answer that is lost, is a failure to the CLI, which then forgets
+        what it asked for. Where the cloud does not answer now, it is noted, and is unknown.
+        """
+        broken = {r["urn"] for r in recovery.resources(state) if r.get("initErrors")}
+        lost = [
+            recovery.as_resource(urn, registered[urn])
+            for urn in sorted(failed - broken)
+            if urn in registered and self._lookup(registered[urn].type)
+        ]
+        if not lost:
+            return {}
+        with_notes = recovery.noted(state, made=lost)
+        try:
+            found = self._find(recovery.creations(with_notes, self._deployment))
+        except Exception:  # noqa: BLE001 - each cloud's client has its own; none answers
+            self._commands.write(with_notes)
+            return {
+                each["urn"]: replace(outcomes[each["urn"]], state=ResourceState.UNKNOWN)
+                for each in lost
+            }
+        if not found:
+            return {}
+        self._commands.write(recovery.resolved(with_notes, found))
+        # Its id is in the state, which is what matters; a later refresh may read the rest.
+        with contextlib.suppress(EngineError):
+            self._commands.read_again(found)
+        return {
+            urn: replace(outcomes[urn], state=ResourceState.CREATED, physical_id=physical)
+            for urn, physical in found.items()
+        }
+
+    def _cleared(self, outcomes: Outcomes, never_made: set[str]) -> Outcomes:
+        """Delete what a failed creation has left in a cloud that cannot mend it.
+
+        A server that ended in ERROR never becomes one; Pulumi would keep it as made and fail on
+        what hangs on it, and it uses up quota. What the cloud said of it is known by then.
+        """
+        wrecks = [
+            urn
+            for urn in sorted(never_made)
+            if outcomes[urn].state is ResourceState.FAILED
+            and outcomes[urn].physical_id
+            and any(outcomes[urn].type.startswith(kind) for kind in self._explain)
+        ]
+        if not wrecks:
+            return {}
+        if self._commands.delete(wrecks):
+            return {urn: replace(outcomes[urn], physical_id="") for urn in wrecks}
+        self._commands.write(recovery.noted(self._commands.export(), wrecked=wrecks))
+        return {}

@@ -1,0 +1,46 @@
+"""Which faults pass by themselves: the cloud is overloaded, restarts, or was cut off for a moment.
+
+Only a cloud's words are at hand: what the providers make of its answers, and what the CLI says when
+a provider dies. A quota, a refusal or a mistake in a request is none of them.
+"""
+
+import re
+
+_WORDS = (
+    # gophercloud's: an unexpected status, and its own sentences for some of them
+    r"but got (?:408|429|498|5\d\d) instead",
+    r"internal server error",
+    r"bad gateway",
+    r"gateway timeout",
+    r"temporary overloading or maintenance",
+    r"too many requests",
+    r"the server timed out waiting for the request",
+    r"OpenStack connection error",
+    # connections, as Go says it
+    r"connection re(?:fused|set)",
+    r"connection lost",
+    r"broken pipe",
+    r"\bEOF\b",
+    r"i/o timeout",
+    r"handshake timeout",
+    r"timeout awaiting response",
+    r"Client\.Timeout exceeded",
+    r"no route to host",
+    r"server closed idle connection",
+    # Kubernetes
+    r"cluster is unreachable",
+    r"currently unable to handle the request",
+    r"etcdserver:",
+    r"the server was unable to return a response",
+    r"HTTP status code 5\d\d",
+    # a provider's plugin that died
+    r"code = Unavailable",
+    r"transport is closing",
+    r"plugin (?:has )?(?:exited|crashed)",
+)
+_PASSING = re.compile("|".join(_WORDS), re.IGNORECASE)
+
+
+def passes(error: str) -> bool:
+    """Tell whether what a cloud said of a failure is likely to be over when it is tried again."""
+    return bool(_PASSING.search(error))
