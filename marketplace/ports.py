@@ -52,12 +52,12 @@ class Provisioner(Protocol):
         """
         ...
 
-    def region(self, actor: Actor, reference: str) -> Region:
-        """A region by id or slug.
     def standing_in_transaction(self, blueprint: str) -> Standing:
         """Where a blueprint is in its life; within the open transaction."""
         ...
 
+    def region(self, actor: Actor, reference: str) -> Region:
+        """A region by id or slug.
 
         Raises:
             NotFound: there is none.

@@ -330,11 +330,11 @@ CREATE TABLE operations_operation (
 	CONSTRAINT uq_operations_operation_key UNIQUE (key)
 );
 
-CREATE INDEX ix_operations_operation_path ON operations_operation (path text_pattern_ops, id);
-
 CREATE INDEX ix_operations_operation_subject ON operations_operation (subject, id);
 
 CREATE INDEX ix_operations_operation_open ON operations_operation (state, id) WHERE state IN ('queued', 'running', 'stuck');
+
+CREATE INDEX ix_operations_operation_path ON operations_operation (path text_pattern_ops, id);
 
 CREATE INDEX ix_operations_operation_kind ON operations_operation (kind, ended_at);
 
@@ -395,6 +395,19 @@ CREATE TABLE provisioning_revision (
 
 CREATE INDEX ix_provisioning_revision_newest ON provisioning_revision (blueprint, version_key DESC);
 
+CREATE TABLE provisioning_standing (
+	blueprint TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	successor TEXT NOT NULL, 
+	ends_at TIMESTAMP WITH TIME ZONE, 
+	reason TEXT NOT NULL, 
+	since TIMESTAMP WITH TIME ZONE NOT NULL, 
+	said_by TEXT NOT NULL, 
+	CONSTRAINT pk_provisioning_standing PRIMARY KEY (blueprint), 
+	CONSTRAINT ck_provisioning_standing_kind CHECK (kind IN ('published', 'deprecated', 'retired')), 
+	CONSTRAINT ck_provisioning_standing_ends_at CHECK ((kind = 'deprecated') = (ends_at IS NOT NULL))
+);
+
 CREATE TABLE tenancy_organisation (
 	id TEXT NOT NULL, 
 	parent_id TEXT, 
@@ -417,19 +430,6 @@ CREATE UNIQUE INDEX uq_tenancy_organisation_city ON tenancy_organisation (kind) 
 CREATE INDEX ix_tenancy_organisation_path_prefix ON tenancy_organisation (path text_pattern_ops);
 
 CREATE TABLE tenancy_quota (
-CREATE TABLE provisioning_standing (
-	blueprint TEXT NOT NULL, 
-	kind TEXT NOT NULL, 
-	successor TEXT NOT NULL, 
-	ends_at TIMESTAMP WITH TIME ZONE, 
-	reason TEXT NOT NULL, 
-	since TIMESTAMP WITH TIME ZONE NOT NULL, 
-	said_by TEXT NOT NULL, 
-	CONSTRAINT pk_provisioning_standing PRIMARY KEY (blueprint), 
-	CONSTRAINT ck_provisioning_standing_kind CHECK (kind IN ('published', 'deprecated', 'retired')), 
-	CONSTRAINT ck_provisioning_standing_ends_at CHECK ((kind = 'deprecated') = (ends_at IS NOT NULL))
-);
-
 	scope TEXT NOT NULL, 
 	resource TEXT NOT NULL, 
 	limit_ NUMERIC(18, 3), 
@@ -438,6 +438,23 @@ CREATE TABLE provisioning_standing (
 	CONSTRAINT pk_tenancy_quota PRIMARY KEY (scope, resource), 
 	CONSTRAINT ck_tenancy_quota_not_negative CHECK (reserved >= 0 AND used >= 0), 
 	CONSTRAINT ck_tenancy_quota_within_limit CHECK (limit_ IS NULL OR reserved + used <= limit_)
+);
+
+CREATE TABLE tenancy_migration_wave (
+	slug TEXT NOT NULL, 
+	title JSONB NOT NULL, 
+	start DATE NOT NULL, 
+	due DATE NOT NULL, 
+	CONSTRAINT pk_tenancy_migration_wave PRIMARY KEY (slug), 
+	CONSTRAINT ck_tenancy_migration_wave_order CHECK (start <= due)
+);
+
+CREATE TABLE tenancy_migration_target (
+	path TEXT NOT NULL, 
+	due DATE NOT NULL, 
+	percent NUMERIC(5, 2) NOT NULL, 
+	CONSTRAINT pk_tenancy_migration_target PRIMARY KEY (path, due), 
+	CONSTRAINT ck_tenancy_migration_target_percent CHECK (percent > 0 AND percent <= 100)
 );
 
 CREATE TABLE marketplace_category (
@@ -512,15 +529,15 @@ CREATE TABLE marketplace_order (
 	CONSTRAINT ck_marketplace_order_state CHECK (state IN ('draft', 'submitted', 'planning', 'in_approval', 'approved', 'provisioning', 'active', 'rejected', 'withdrawn', 'failed', 'stuck', 'expired'))
 );
 
+CREATE UNIQUE INDEX uq_marketplace_order_open ON marketplace_order (instance_id) WHERE state IN ('approved', 'in_approval', 'planning', 'provisioning', 'stuck', 'submitted');
+
 CREATE INDEX ix_marketplace_order_path ON marketplace_order (path text_pattern_ops);
+
+CREATE INDEX ix_marketplace_order_state ON marketplace_order (state);
 
 CREATE INDEX ix_marketplace_order_instance_id ON marketplace_order (instance_id);
 
 CREATE INDEX ix_marketplace_order_offering ON marketplace_order (offering, active_at);
-
-CREATE UNIQUE INDEX uq_marketplace_order_open ON marketplace_order (instance_id) WHERE state IN ('approved', 'in_approval', 'planning', 'provisioning', 'stuck', 'submitted');
-
-CREATE INDEX ix_marketplace_order_state ON marketplace_order (state);
 
 CREATE TABLE access_grant (
 	id TEXT NOT NULL, 
@@ -748,13 +765,13 @@ CREATE TABLE provisioning_deployment (
 	CONSTRAINT fk_provisioning_deployment_revision FOREIGN KEY(revision) REFERENCES provisioning_revision (digest)
 );
 
-CREATE UNIQUE INDEX uq_provisioning_deployment_name ON provisioning_deployment (tenancy_id, region_id, name) WHERE state <> 'destroyed';
-
-CREATE INDEX ix_provisioning_deployment_region_id ON provisioning_deployment (region_id);
+CREATE INDEX ix_provisioning_deployment_path ON provisioning_deployment (path text_pattern_ops, id);
 
 CREATE UNIQUE INDEX uq_provisioning_deployment_landing ON provisioning_deployment (tenancy_id, region_id) WHERE state <> 'destroyed' AND blueprint = 'tenancy';
 
-CREATE INDEX ix_provisioning_deployment_path ON provisioning_deployment (path text_pattern_ops, id);
+CREATE INDEX ix_provisioning_deployment_region_id ON provisioning_deployment (region_id);
+
+CREATE UNIQUE INDEX uq_provisioning_deployment_name ON provisioning_deployment (tenancy_id, region_id, name) WHERE state <> 'destroyed';
 
 CREATE TABLE tenancy_system (
 	id TEXT NOT NULL, 
@@ -932,15 +949,15 @@ CREATE TABLE provisioning_resource (
 	CONSTRAINT fk_provisioning_resource_deployment_id FOREIGN KEY(deployment_id) REFERENCES provisioning_deployment (id)
 );
 
+CREATE UNIQUE INDEX uq_provisioning_resource_urn ON provisioning_resource (deployment_id, urn) WHERE deleted_at IS NULL;
+
+CREATE INDEX ix_provisioning_resource_region_id ON provisioning_resource (region_id, deleted_at);
+
 CREATE INDEX ix_provisioning_resource_tenancy_id ON provisioning_resource (tenancy_id);
 
 CREATE INDEX ix_provisioning_resource_physical_id ON provisioning_resource (physical_id) WHERE physical_id <> '';
 
 CREATE INDEX ix_provisioning_resource_path ON provisioning_resource (path text_pattern_ops, id);
-
-CREATE UNIQUE INDEX uq_provisioning_resource_urn ON provisioning_resource (deployment_id, urn) WHERE deleted_at IS NULL;
-
-CREATE INDEX ix_provisioning_resource_region_id ON provisioning_resource (region_id, deleted_at);
 
 CREATE TABLE tenancy_tenancy (
 	id TEXT NOT NULL, 
@@ -962,6 +979,45 @@ CREATE TABLE tenancy_tenancy (
 CREATE INDEX ix_tenancy_tenancy_organisation_id ON tenancy_tenancy (organisation_id);
 
 CREATE INDEX ix_tenancy_tenancy_system_id ON tenancy_tenancy (system_id);
+
+CREATE TABLE tenancy_migration_journey (
+	system_id TEXT NOT NULL, 
+	wave TEXT, 
+	due DATE, 
+	state TEXT NOT NULL, 
+	since TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_tenancy_migration_journey PRIMARY KEY (system_id), 
+	CONSTRAINT ck_tenancy_migration_journey_state CHECK (state IN ('open', 'planned', 'in_progress', 'moved', 'verified', 'exempt')), 
+	CONSTRAINT fk_tenancy_migration_journey_system_id FOREIGN KEY(system_id) REFERENCES tenancy_system (id), 
+	CONSTRAINT fk_tenancy_migration_journey_wave FOREIGN KEY(wave) REFERENCES tenancy_migration_wave (slug)
+);
+
+CREATE INDEX ix_tenancy_migration_journey_wave ON tenancy_migration_journey (wave);
+
+CREATE TABLE tenancy_migration_step (
+	id TEXT NOT NULL, 
+	system_id TEXT NOT NULL, 
+	number INTEGER NOT NULL, 
+	before TEXT NOT NULL, 
+	after TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	recorded_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	by TEXT NOT NULL, 
+	note TEXT NOT NULL, 
+	evidence JSONB NOT NULL, 
+	CONSTRAINT pk_tenancy_migration_step PRIMARY KEY (id), 
+	CONSTRAINT uq_tenancy_migration_step_system_id_number UNIQUE (system_id, number), 
+	CONSTRAINT ck_tenancy_migration_step_states CHECK (before IN ('open', 'planned', 'in_progress', 'moved', 'verified', 'exempt') AND after IN ('open', 'planned', 'in_progress', 'moved', 'verified', 'exempt')), 
+	CONSTRAINT fk_tenancy_migration_step_system_id FOREIGN KEY(system_id) REFERENCES tenancy_system (id)
+);
+
+CREATE FUNCTION tenancy_migration_keep() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
+END $$;
+CREATE TRIGGER tenancy_migration_step_kept
+  BEFORE UPDATE OR DELETE OR TRUNCATE ON tenancy_migration_step
+  FOR EACH STATEMENT EXECUTE FUNCTION tenancy_migration_keep();
 
 CREATE TABLE marketplace_contract_version (
 	contract_id TEXT NOT NULL, 
