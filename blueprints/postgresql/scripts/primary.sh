@@ -1,0 +1,11 @@
+# Starts the primary; on the first start it makes the files.
+set -eu
+. /scripts/common.sh
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+  # Made beside, and moved when whole: a start that was cut off leaves nothing half.
+  rm -rf "$PGDATA.new"
+  initdb -D "$PGDATA.new" --username=postgres --pwfile=/credentials/superuser \
+    --auth-local=peer --auth-host=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --data-checksums
+  mv "$PGDATA.new" "$PGDATA"
+fi
+exec postgres -D "$PGDATA" -c config_file=/scripts/postgresql.conf -c hba_file=/scripts/pg_hba.conf
