@@ -20,7 +20,7 @@ from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
 from control_plane.adapters.pulumi.engine import PulumiEngine
-from control_plane.adapters.pulumi.recovery import Pending
+from control_plane.adapters.region_turns import RegionTurns
 from control_plane.adapters.stack_locks import StackLocks
 from control_plane.billing import jobs as billing_jobs
 from control_plane.billing.service import Billing
@@ -314,6 +314,8 @@ def _engines(
 ) -> Mapping[EngineKind, Engine]:
     locks = StackLocks(database.url)
     stack.callback(locks.close)
+    turns = RegionTurns(database.url, settings.region_operations)
+    stack.callback(turns.close)
     pulumi = PulumiEngine(
         programs,
         PulumiSettings(
@@ -321,24 +323,18 @@ def _engines(
             backend_url=backend_url(database.url),
             search_path=settings.pulumi_path,
             install=settings.pulumi_install,
+            parallel=settings.engine_parallel,
+            service_parallel=settings.engine_service_parallel,
         ),
         database=database,
         key=secrets.derive("engine mask"),
         locks=locks,
-        lookups={"openstack:": _find_openstack},
+        turns=turns,
     )
     return {
         EngineKind.EMBEDDED: EmbeddedEngine(programs, database, clock, secrets, locks),
         EngineKind.PULUMI: pulumi,
     }
-
-
-def _find_openstack(pending: Pending) -> str | None:
-    from control_plane.adapters.pulumi.openstack_lookup import (  # noqa: PLC0415 - 0.7 s of imports
-        find_openstack,
-    )
-
-    return find_openstack(pending)
 
 
 def _collectors(

@@ -68,6 +68,13 @@ class Settings:
     )
     engine_memory_mb: int = _setting(1024, "Memory limit of a blueprint's program, MB.")
     engine_timeout_seconds: int = _setting(1800, "Longest time for one apply or destroy.")
+    engine_parallel: int = _setting(8, "Resources that one operation works on at once.")
+    engine_service_parallel: int = _setting(
+        4, "Resources of one OpenStack service that one operation makes at once."
+    )
+    region_operations: int = _setting(
+        4, "Operations that change one region at once; a region may say operations_at_once itself."
+    )
     evaluate_timeout_seconds: int = _setting(20, "Longest time to evaluate a blueprint's program.")
     pulumi_path: str = _setting(
         "", "Folders, separated by colons, with the Pulumi CLI and plugins; PATH comes after."

@@ -16,13 +16,23 @@ from control_plane.adapters.pulumi.cli import PulumiCli, PulumiSettings
 from control_plane.adapters.pulumi.kubernetes_lookup import find_kubernetes
 from control_plane.adapters.pulumi.openstack_lookup import explain_openstack, find_openstack
 from control_plane.adapters.pulumi.operation import Operation, Tools
+from control_plane.adapters.region_turns import RegionTurns
 from control_plane.adapters.stack_locks import StackLocks
 from control_plane.kernel.database import UnitOfWork
-from control_plane.provisioning.graph import ApplyResult, DriftFinding, Graph, Json, Preview
+from control_plane.provisioning.graph import (
+    ApplyResult,
+    DriftFinding,
+    EngineEvent,
+    EventKind,
+    Graph,
+    Json,
+    Preview,
+)
 from control_plane.provisioning.ports import (
     Cancellation,
     Confirm,
     OnEvent,
+    RegionAccess,
     Run,
     StackBusyError,
 )
@@ -43,6 +53,7 @@ class PulumiEngine:
         database: Only asked that no transaction is open.
         key: Keys the digests of masked secrets and the passphrases; it must never change.
         locks: One operation per stack at a time.
+        turns: So many operations change one region at a time; without it any number does.
         lookups: By the beginning of a type token (``openstack:``), what finds an object whose
             creation was never confirmed or failed; OpenStack's and Kubernetes' by default. A kind
             that has none is assumed to refuse or to merge a second creation.
@@ -58,6 +69,7 @@ class PulumiEngine:
         database: UnitOfWork,
         key: bytes,
         locks: StackLocks,
+        turns: RegionTurns | None = None,
         lookups: Mapping[str, recovery.Lookup] | None = None,
         explain: Mapping[str, recovery.Explain] | None = None,
     ) -> None:
@@ -70,6 +82,7 @@ class PulumiEngine:
         )
         self._db = database
         self._locks = locks
+        self._turns = turns
 
     @property
     def simulated(self) -> bool:
@@ -111,7 +124,7 @@ class PulumiEngine:
         preview that was confirmed is stopped before the engine hears of it. (Pulumi's own update
         plans cannot be used: they refuse the defaults that the OpenStack provider adds.)
         """
-        with self._operation(run) as operation:
+        with self._operation(run) as operation, self._turn(run, on_event, cancel):
             confirm(operation.preview(on_event, refresh=refresh))
             return operation.up(on_event, cancel, refresh=refresh)
 
@@ -135,7 +148,7 @@ class PulumiEngine:
         cancel: Cancellation | None = None,
     ) -> ApplyResult:
         """See the port."""
-        with self._operation(run) as operation:
+        with self._operation(run) as operation, self._turn(run, on_event, cancel):
             return operation.destroy(on_event, cancel)
 
     def recover(self, run: Run, *, on_event: OnEvent | None = None) -> None:
@@ -170,3 +183,29 @@ class PulumiEngine:
             self._tools.cli.workspace(run.stack.project, run.stack.stack) as folder,
         ):
             yield Operation(self._tools, run, folder)
+
+    def _turn(
+        self, run: Run, on_event: OnEvent | None, cancel: Cancellation | None
+    ) -> contextlib.AbstractContextManager[None]:
+        """Wait for a place among those that change the region."""
+        if self._turns is None:
+            return contextlib.nullcontext()
+
+        def wait() -> None:
+            if on_event is not None:
+                on_event(EngineEvent(EventKind.PHASE, "wait"))
+
+        return self._turns.hold(run.region.id, most=places(run.region), cancel=cancel, on_wait=wait)
+
+
+def places(region: RegionAccess) -> int | None:
+    """Return how many operations may change a region at once, when its facts say so.
+
+    The fact is ``operations_at_once`` of a kind; the smallest counts.
+    """
+    said = [
+        facts.get("operations_at_once")
+        for facts in region.config.values()
+        if isinstance(facts, Mapping)
+    ]
+    return min((n for n in said if isinstance(n, int) and n > 0), default=None)
