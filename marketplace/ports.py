@@ -14,6 +14,7 @@ from control_plane.billing.model import Estimate as Priced
 from control_plane.billing.model import HourlyQuantity, Terms
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.paging import Page, PageRequest
+from control_plane.metering.model import IntakeResult
 from control_plane.provisioning.model import (
     Deployment,
     Estimate,
@@ -29,6 +30,8 @@ from marketplace.model import (
     Balance,
     Category,
     Contract,
+    Fee,
+    FeeKey,
     Framework,
     Instance,
     LeadTime,
@@ -176,6 +179,14 @@ class Pricing(Protocol):
         Raises:
             Invalid: no contract's terms hold for the organisation at that instant.
         """
+        ...
+
+
+class UsageIntake(Protocol):
+    """The part of metering that takes in fees."""
+
+    def ingest(self, actor: Actor, events: Sequence[Any]) -> list[IntakeResult]:
+        """Take in CloudEvents, in the open transaction; the same event again changes nothing."""
         ...
 
 
@@ -352,6 +363,10 @@ class InstanceStore(Protocol):
         """The living one of that name."""
         ...
 
+    def instances_named(self, instance_ids: Sequence[str]) -> list[Instance]:
+        """Those with these ids, as far as there are."""
+        ...
+
     def instance_of(self, deployment_id: str) -> Instance | None: ...
 
     def save_instance(self, instance: Instance) -> None: ...
@@ -367,5 +382,29 @@ class InstanceStore(Protocol):
         ...
 
 
-class MarketplaceStore(CatalogueStore, ProcurementStore, OrderStore, InstanceStore, Protocol):
+class FeeStore(Protocol):
+    """Fees of services; every call joins the open transaction."""
+
+    def add_fees(self, fees: Sequence[Fee]) -> None: ...
+
+    def save_fees(self, fees: Sequence[Fee]) -> None:
+        """Keep up to when each was charged, and when it ended."""
+        ...
+
+    def running_fees(self, instance_id: str) -> list[Fee]:
+        """Those of a service that have no end, locked."""
+        ...
+
+    def fees_due(self, until: datetime, limit: int) -> list[Fee]:
+        """Some of those that have no end and were not charged until then, locked."""
+        ...
+
+    def paid_once(self, instance_id: str) -> Mapping[FeeKey, Decimal]:
+        """What was charged once of a service, by what it was for."""
+        ...
+
+
+class MarketplaceStore(
+    CatalogueStore, ProcurementStore, OrderStore, InstanceStore, FeeStore, Protocol
+):
     """All that the marketplace keeps."""

@@ -22,8 +22,14 @@ class OrderProvenance:
         self._db = db
 
     def origin(self, resource_id: str) -> Origin:
-        """The resource's deployment, order, contract and approvals; unknown parts are empty."""
+        """The resource's deployment, order, contract and approvals; unknown parts are empty.
+
+        A service stands for itself: its fees are usage of it.
+        """
         with self._db.transaction():
+            service = self._store.instance(resource_id)
+            if service is not None:
+                return self._origin_of(service, _service(service))
             resource = self._provisioning.resolve_resources([resource_id]).get(resource_id)
             if resource is None:
                 return Origin({"id": resource_id}, {}, {}, {}, ())
@@ -32,20 +38,26 @@ class OrderProvenance:
             except NotFound:
                 return Origin(_resource(resource), {}, {}, {}, ())
             instance = self._store.instance_of(deployment.id)
-            order = self._store.order(instance.latest_order_id) if instance else None
-            if instance is None or order is None:
+            if instance is None:
                 return Origin(_resource(resource), _deployment(deployment), {}, {}, ())
-            return Origin(
-                _resource(resource),
-                _deployment(deployment),
-                _order(order, instance),
-                self._contract(order),
-                tuple(
-                    _approval(a)
-                    for a in self._store.approvals(order.id)
-                    if a.digest == order.digest and a.lapsed_at is None
-                ),
-            )
+            return self._origin_of(instance, _resource(resource))
+
+    def _origin_of(self, instance: Instance, resource: dict[str, Any]) -> Origin:
+        deployment = self._provisioning.deployment_in_transaction(instance.deployment_id)
+        order = self._store.order(instance.latest_order_id)
+        if order is None:
+            return Origin(resource, _deployment(deployment), {}, {}, ())
+        return Origin(
+            resource,
+            _deployment(deployment),
+            _order(order, instance),
+            self._contract(order),
+            tuple(
+                _approval(a)
+                for a in self._store.approvals(order.id)
+                if a.digest == order.digest and a.lapsed_at is None
+            ),
+        )
 
     def _contract(self, order: Order) -> dict[str, Any]:
         plan = self._store.order_plan(order.plan_id)
@@ -70,6 +82,17 @@ def _resource(resource: Resource) -> dict[str, Any]:
         "name": resource.name,
         "created_at": resource.created_at,
         "deleted_at": resource.deleted_at,
+    }
+
+
+def _service(instance: Instance) -> dict[str, Any]:
+    return {
+        "id": instance.id,
+        "physical_id": "",
+        "type": "service",
+        "name": instance.name,
+        "created_at": instance.active_at or instance.created_at,
+        "deleted_at": instance.deleted_at,
     }
 
 

@@ -29,6 +29,17 @@ class Provenance(Protocol):
         ...
 
 
+class Fees(Protocol):
+    """What is owed by the calendar, whether anything was used or not."""
+
+    def charge_fees(self) -> int:
+        """Let what has come to be due be usage; no transaction is open.
+
+        Answers how many events that were.
+        """
+        ...
+
+
 class BillingStore(Protocol):
     """Where prices, charges and statements are kept; every call joins the open transaction."""
 

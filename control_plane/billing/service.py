@@ -26,7 +26,7 @@ from control_plane.billing.model import (
     round_lines,
     statement_of_line,
 )
-from control_plane.billing.ports import BillingStore, Provenance
+from control_plane.billing.ports import BillingStore, Fees, Provenance
 from control_plane.kernel import canonical, ids
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import UnitOfWork
@@ -58,6 +58,7 @@ class Billing:
         metering: Metering,
         provenance: Provenance,
         operations: Operations,
+        fees: Fees | None = None,
     ) -> None:
         self._db = db
         self._clock = clock
@@ -65,6 +66,7 @@ class Billing:
         self._metering = metering
         self._provenance = provenance
         self._operations = operations
+        self._fees = fees
 
     # --- prices ---------------------------------------------------------------------------------
 
@@ -201,13 +203,16 @@ class Billing:
     def rate(self, period: str) -> RatingResult:
         """Charge the usage of a month, and correct what was charged otherwise before.
 
-        Running it again without new usage, prices or terms adds nothing. For jobs.
+        Fees of the days that have passed become usage first. Running it again without new usage,
+        prices or terms adds nothing. For jobs.
 
         Raises:
             Invalid: the period is not a month.
         """
         self._db.assert_no_transaction()  # each day has its own
         window = month(period)
+        if self._fees is not None:
+            self._fees.charge_fees()
         run_id = ids.new("run")
         made, accounts = 0, set[str]()
         with self._db.transaction():

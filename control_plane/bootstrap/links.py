@@ -16,15 +16,22 @@ _ACTOR = Actor.system("platform")
 
 
 class Resources:
-    """Metering's directory of resources: provisioning's inventory."""
+    """Metering's directory of resources: provisioning's inventory, and services for their fees.
+
+    The marketplace is built after metering and gives its part then.
+    """
 
     def __init__(self, provisioning: Provisioning) -> None:
         self._provisioning = provisioning
+        self.services: Callable[[Iterable[str]], Mapping[str, ResourceRef]] | None = None
 
     def resolve(self, names: Iterable[str]) -> Mapping[str, ResourceRef]:
         """Resources by platform id or physical id; unknown names are left out."""
-        found = self._provisioning.resolve_resources(names)
-        return {
+        wanted = set(names)
+        found = self._provisioning.resolve_resources(wanted)
+        others = wanted - set(found)
+        services = self.services(others) if self.services and others else {}
+        return dict(services) | {
             name: ResourceRef(
                 r.id, r.physical_id or None, r.tenancy_id, r.path, r.created_at, r.deleted_at
             )
@@ -63,6 +70,17 @@ class MeteredRegions:
             if page.next is None:
                 return found
             request = PageRequest(page.next, MAX_LIMIT)
+
+
+class LateFees:
+    """Billing's port for fees to the marketplace, which is built after it."""
+
+    def __init__(self) -> None:
+        self.charge: Callable[[], int] | None = None
+
+    def charge_fees(self) -> int:
+        """Let what has come to be due be usage."""
+        return self.charge() if self.charge else 0
 
 
 class LateProvenance:

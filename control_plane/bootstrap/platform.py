@@ -25,7 +25,7 @@ from control_plane.adapters.stack_locks import StackLocks
 from control_plane.billing import jobs as billing_jobs
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
-from control_plane.bootstrap.links import LateProvenance, MeteredRegions, Resources
+from control_plane.bootstrap.links import LateFees, LateProvenance, MeteredRegions, Resources
 from control_plane.bootstrap.regions import RealRegions, probes
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import Database
@@ -262,12 +262,13 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
             ),
         )
     )
-    provenance = LateProvenance()
+    provenance, fees = LateProvenance(), LateFees()
+    directory = Resources(provisioning)
     metering = Metering(
         db=database,
         clock=clock,
         store=PostgresMetering(database),
-        directory=Resources(provisioning),
+        directory=directory,
         regions=MeteredRegions(provisioning, _collectors(database, provisioning)),
         operations=operations,
         late_days=settings.late_usage_days,
@@ -279,6 +280,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
         metering=metering,
         provenance=provenance,
         operations=operations,
+        fees=fees,
     )
     marketplace = Marketplace(
         Needs(
@@ -290,10 +292,12 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
             tenancy=tenancy,
             provisioning=provisioning,
             billing=billing,
+            metering=metering,
             operations=operations,
         )
     )
-    provenance.answer = getattr(marketplace, "origin", None)
+    provenance.answer, fees.charge = marketplace.origin, marketplace.charge_fees
+    directory.services = marketplace.metered
     return Platform(
         settings, database, clock, secrets, programs, audit,
         People(principals, credentials, passwords, audit, database, clock),

@@ -28,6 +28,19 @@ def on_create(table: sa.Table, sql: str) -> None:
     sa.event.listen(table, "after_create", statement)
 
 
+def only_added(table: str, function: str) -> str:
+    """SQL by which a table is only added to: a trigger function refuses all else.
+
+    ``TRUNCATE`` asks no trigger of rows, so it has one of its own.
+    """
+    return (
+        f"CREATE TRIGGER {table}_kept BEFORE UPDATE OR DELETE ON {table} "
+        f"FOR EACH ROW EXECUTE FUNCTION {function}();\n"
+        f"CREATE TRIGGER {table}_whole BEFORE TRUNCATE ON {table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+    )
+
+
 class UnitOfWork(Protocol):
     """What a service needs of the database: that its work holds together."""
 

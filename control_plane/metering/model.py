@@ -306,26 +306,26 @@ def quantity_of(per_hour: Decimal, interval: Interval) -> Decimal:
     return (per_hour * _micros(length) / hour).quantize(QUANTITY_STEP, ROUND_HALF_EVEN)
 
 
-def months(interval: Interval) -> Decimal:
-    """How many calendar months an interval is, each by its own length: for fees by the month.
+def months(interval: Interval, per_month: Decimal = Decimal(1)) -> Decimal:
+    """What so many units a month come to over an interval, each month by its own length.
 
-    A whole month is 1, and adjoining intervals add up to what one over both is, exactly: each is
-    the difference of two rounded positions in the calendar.
+    A whole month is ``per_month``, and adjoining intervals add up to what one over both is,
+    exactly: each is the difference of two rounded positions in the calendar.
 
     Raises:
         Invalid: the interval has no end.
     """
     if interval.end is None:
         raise Invalid([Problem("interval", "must have an end")])
-    return _position(interval.end) - _position(interval.start)
+    return _position(interval.end, per_month) - _position(interval.start, per_month)
 
 
-def _position(at: datetime) -> Decimal:
-    """Months since the year 0, with the part of the month that has passed."""
+def _position(at: datetime, per_month: Decimal) -> Decimal:
+    """Units since the year 0, with those of the part of the month that has passed."""
     start = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     length = (start + timedelta(days=31)).replace(day=1) - start
-    part = (Decimal(_micros(at - start)) / _micros(length)).quantize(QUANTITY_STEP, ROUND_HALF_EVEN)
-    return at.year * 12 + at.month + part
+    part = per_month * _micros(at - start) / _micros(length)
+    return (at.year * 12 + at.month) * per_month + part.quantize(QUANTITY_STEP, ROUND_HALF_EVEN)
 
 
 def event_of(observation: Observation, source: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from marketplace.model.catalogue import (
     offering_from,
     text_from,
 )
+from marketplace.model.fees import Fee, FeeKey, charge, fee_key, fees_of, still_due
 from marketplace.model.ordering import (
     OPEN,
     TRANSITIONS,
@@ -87,6 +88,8 @@ __all__ = [
     "Decision",
     "Difference",
     "Entry",
+    "Fee",
+    "FeeKey",
     "Framework",
     "Instance",
     "InstanceId",
@@ -115,8 +118,11 @@ __all__ = [
     "Wish",
     "begun_months",
     "chain_from",
+    "charge",
     "check_approver",
     "differences",
+    "fee_key",
+    "fees_of",
     "matches",
     "offering_from",
     "pending",
@@ -126,6 +132,7 @@ __all__ = [
     "quota_change",
     "quota_limits",
     "quota_lines",
+    "still_due",
     "text_from",
     "whole_months",
 ]

@@ -12,13 +12,17 @@ from control_plane.provisioning.model import MeterQuantity, Revision
 from control_plane.tenancy.model import DataClass, check_slug
 from marketplace.model import (
     Category,
+    Component,
     ComponentKind,
+    Instance,
     Offering,
     Plan,
     PriceLine,
     PriceTag,
     Usage,
+    fee_key,
     matches,
+    still_due,
 )
 from marketplace.service.core import Core
 
@@ -201,8 +205,11 @@ class Catalogue(Core):
         plan: Plan | None,
         at: datetime,
         inputs: Mapping[str, object] | None = None,
+        instance: Instance | None = None,
     ) -> PriceTag:
         """Price what resources use per hour, and the fixed and one-time parts of a plan.
+
+        What a service has paid once is not asked for again: only what a change adds is due.
 
         Raises:
             Invalid: no contract's terms hold for the organisation.
@@ -223,10 +230,11 @@ class Catalogue(Core):
             for subject, part in parts.items()
         ]
         estimate = self._billing.estimate(path, wanted, at)
+        due = self._due_once(parts, given, instance)
         lines = []
         for line in estimate.lines:
             found = parts.get(line.subject)
-            quantity = line.per_month if found is None else found.amount(given)
+            quantity = line.per_month if found is None else due[line.subject]
             kind = ComponentKind.PER_USE if found is None else found.kind
             lines.append(
                 PriceLine(
@@ -239,6 +247,21 @@ class Catalogue(Core):
             estimate.contract_id, estimate.contract_version, estimate.currency,
             tuple(lines), estimate.unpriced,
         )  # fmt: skip
+
+    def _due_once(
+        self,
+        parts: Mapping[str, Component],
+        inputs: Mapping[str, object],
+        instance: Instance | None,
+    ) -> dict[str, Decimal]:
+        """The quantity of each part; of one-time parts what was not charged before."""
+        amounts = {subject: part.amount(inputs) for subject, part in parts.items()}
+        if instance is None:
+            return amounts
+        once = {s: p for s, p in parts.items() if p.kind is ComponentKind.ONE_TIME}
+        wanted = [(fee_key(p.meter, p.dimensions), amounts[s]) for s, p in once.items()]
+        left = still_due(wanted, self._store.paid_once(instance.id))
+        return amounts | dict(zip(once, left, strict=True))
 
 
 def _expected(plan: Plan) -> tuple[MeterQuantity, ...]:

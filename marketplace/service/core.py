@@ -12,7 +12,7 @@ from control_plane.kernel.time import Clock
 from control_plane.operations.service import Operations
 from control_plane.tenancy.service import TenancyService
 from marketplace.model import Instance, Order, OrderState, Transition
-from marketplace.ports import Audit, MarketplaceStore, Outbox, Pricing, Provisioner
+from marketplace.ports import Audit, MarketplaceStore, Outbox, Pricing, Provisioner, UsageIntake
 
 SYSTEM = Actor.system("marketplace")
 
@@ -29,6 +29,7 @@ class Needs:
     tenancy: TenancyService
     provisioning: Provisioner
     billing: Pricing
+    metering: UsageIntake
     operations: Operations
 
 
@@ -44,6 +45,7 @@ class Core:
         self._tenancy = needs.tenancy
         self._provisioning = needs.provisioning
         self._billing = needs.billing
+        self._metering = needs.metering
         self._operations = needs.operations
 
     def _order(self, order_id: str, *, lock: bool = False) -> Order:

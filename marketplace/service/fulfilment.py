@@ -27,8 +27,8 @@ from marketplace.model import (
     quota_change,
     whole_months,
 )
-from marketplace.service.approving import Approving
 from marketplace.service.core import SYSTEM
+from marketplace.service.fees import Fees
 from marketplace.service.wishes import remaining_end
 
 _WORKING = {
@@ -46,7 +46,7 @@ class DeploymentFailed(BoroughError):
     code = "deployment_failed"
 
 
-class Fulfilment(Approving):
+class Fulfilment(Fees):
     """The steps of ``order.fulfil``."""
 
     def verify(self, order_id: str, submission: int, digest: str) -> dict[str, Any]:
@@ -148,6 +148,7 @@ class Fulfilment(Approving):
                         active_at=instance.active_at or (None if gone else now),
                     )
                 )
+                self._turn_fees(order, self._current_plan(order), now)
                 why = "the service was returned" if gone else "the service is active"
                 self._move(SYSTEM, order, OrderState.ACTIVE, why, active_at=now)
                 self._note(

@@ -141,7 +141,7 @@ class Planning(Ordering):
         else:
             chosen = offering.plan(order.wish.plan)
             now, inputs = self._clock.now(), order.wish.inputs
-            price = self._price(order.path, plan.hourly, chosen, now, inputs)
+            price = self._price(order.path, plan.hourly, chosen, now, inputs, instance)
         if price.unpriced:
             raise Invalid(_unpriced(price.unpriced))
         change = _held_change(plan, instance)

@@ -299,7 +299,9 @@ class Wishes(Catalogue, Procurement):
         if estimate is None:
             price = nothing_under(contract)
         else:
-            price = self._price(path, estimate.hourly, resolved.plan, now, resolved.inputs)
+            price = self._price(
+                path, estimate.hourly, resolved.plan, now, resolved.inputs, instance
+            )
         monthly = instance.monthly if instance else Money.zero(price.currency)
         end = resolved.wish.ends_at or contract.terms.term.end or now
         months = begun_months(now, end)

@@ -2,12 +2,13 @@
 
 from control_plane.kernel.database import Database
 from marketplace.store.catalogue import CatalogueRows
+from marketplace.store.fees import FeeRows
 from marketplace.store.instances import InstanceRows
 from marketplace.store.orders import OrderRows
 from marketplace.store.procurement import ProcurementRows
 
 
-class PostgresMarketplace(CatalogueRows, ProcurementRows, OrderRows, InstanceRows):
+class PostgresMarketplace(CatalogueRows, ProcurementRows, OrderRows, InstanceRows, FeeRows):
     """The marketplace's store on PostgreSQL."""
 
     def __init__(self, database: Database) -> None:

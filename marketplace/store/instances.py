@@ -43,6 +43,12 @@ class InstanceRows:
             )
         )
 
+    def instances_named(self, instance_ids: Sequence[str]) -> list[Instance]:
+        rows = self._db.execute(
+            sa.select(instance_table).where(instance_table.c.id.in_(instance_ids))
+        )
+        return [_instance(row) for row in rows]
+
     def instance_of(self, deployment_id: str) -> Instance | None:
         return self._one(
             sa.select(instance_table).where(instance_table.c.deployment_id == deployment_id)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import metadata
+from control_plane.kernel.database import metadata, on_create, only_added
 from marketplace.model import OPEN, Entry, InstanceState, OrderKind, OrderState
 
 _INSTANT = sa.DateTime(timezone=True)
@@ -237,29 +237,47 @@ instance_table = sa.Table(
     ),
 )  # fmt: skip
 
-# What was written of money, approvals and history is never rewritten: a lapse is only noted once.
-_KEEP = sa.DDL(  # type: ignore[no-untyped-call]
+fee_table = sa.Table(
+    "marketplace_fee",
+    metadata,
+    sa.Column("order_id", sa.Text, sa.ForeignKey("marketplace_order.id"), primary_key=True),
+    sa.Column("component", sa.Text, primary_key=True),
+    sa.Column("instance_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("meter", sa.Text, nullable=False),
+    sa.Column("dimensions", postgresql.JSONB, nullable=False),
+    sa.Column("quantity", _MONEY, nullable=False),
+    sa.Column("starts", _INSTANT, nullable=False),
+    sa.Column("charged_until", _INSTANT, nullable=False),
+    sa.Column("ends", _INSTANT),
+    sa.CheckConstraint("kind IN ('fixed', 'one_time')", name="kind"),
+    sa.Index("ix_marketplace_fee_instance_id", "instance_id"),
+    sa.Index(
+        "ix_marketplace_fee_running", "charged_until", postgresql_where=sa.text("ends IS NULL")
+    ),
+)
+
+# What was written of money, approvals and history is never rewritten: a lapse is only noted once,
+# and of a fee only up to when it was charged and when it ended.
+on_create(
+    category_table,
     """
 CREATE FUNCTION marketplace_keep() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  free text[] := CASE TG_TABLE_NAME WHEN 'marketplace_approval' THEN ARRAY['lapsed_at']
+                                    WHEN 'marketplace_fee' THEN ARRAY['charged_until', 'ends']
+                                    ELSE ARRAY[]::text[] END;
+  moved text := CASE TG_TABLE_NAME WHEN 'marketplace_approval' THEN 'lapsed_at' ELSE 'ends' END;
 BEGIN
-  IF TG_TABLE_NAME = 'marketplace_approval' AND TG_OP = 'UPDATE' THEN
-    IF OLD.lapsed_at IS NULL AND to_jsonb(OLD) - 'lapsed_at' = to_jsonb(NEW) - 'lapsed_at' THEN
-      RETURN NEW;
-    END IF;
+  IF TG_OP = 'UPDATE' AND to_jsonb(OLD) - free = to_jsonb(NEW) - free
+     AND cardinality(free) > 0 AND to_jsonb(OLD) -> moved = 'null' THEN
+    RETURN NEW;
   END IF;
-  RAISE EXCEPTION '%% is append-only', TG_TABLE_NAME;
-END $$"""
+  RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
+END $$""",
 )
-sa.event.listen(category_table, "after_create", _KEEP.execute_if(dialect="postgresql"))
 for _table in (
     contract_version_table, ledger_table, policy_table, transition_table, order_plan_table,
-    approval_table,
+    approval_table, fee_table,
 ):  # fmt: skip
-    sa.event.listen(
-        _table,
-        "after_create",
-        sa.DDL(  # type: ignore[no-untyped-call]
-            f"CREATE TRIGGER {_table.name}_kept BEFORE UPDATE OR DELETE ON {_table.name} "
-            "FOR EACH ROW EXECUTE FUNCTION marketplace_keep()"
-        ).execute_if(dialect="postgresql"),
-    )
+    on_create(_table, only_added(_table.name, "marketplace_keep"))

@@ -59,11 +59,11 @@ CREATE TABLE access_audit (
 	CONSTRAINT uq_access_audit_key UNIQUE (key)
 );
 
+CREATE INDEX ix_access_audit_actor_id ON access_audit (actor_id, seq);
+
 CREATE INDEX ix_access_audit_path ON access_audit (path text_pattern_ops, seq);
 
 CREATE INDEX ix_access_audit_subject ON access_audit (subject, seq);
-
-CREATE INDEX ix_access_audit_actor_id ON access_audit (actor_id, seq);
 
 CREATE OR REPLACE FUNCTION access_audit_append_only() RETURNS trigger
     LANGUAGE plpgsql AS $$
@@ -87,6 +87,28 @@ CREATE TABLE access_audit_head (
 
 INSERT INTO access_audit_head (one, seq, hash, seal) VALUES (true, 0, '0000000000000000000000000000000000000000000000000000000000000000', '')
     ON CONFLICT DO NOTHING;
+
+CREATE TABLE access_issuer (
+	id TEXT NOT NULL, 
+	slug TEXT NOT NULL, 
+	url TEXT NOT NULL, 
+	audience TEXT NOT NULL, 
+	keys JSONB, 
+	created_by TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_access_issuer PRIMARY KEY (id), 
+	CONSTRAINT uq_access_issuer_slug UNIQUE (slug), 
+	CONSTRAINT uq_access_issuer_url UNIQUE (url)
+);
+
+CREATE TABLE access_exchanged (
+	issuer_id TEXT NOT NULL, 
+	token_hash TEXT NOT NULL, 
+	until TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_access_exchanged PRIMARY KEY (issuer_id, token_hash)
+);
+
+CREATE INDEX ix_access_exchanged_until ON access_exchanged (until);
 
 CREATE TABLE clock_shift (
 	name TEXT NOT NULL, 
@@ -176,11 +198,13 @@ CREATE TABLE metering_meter (
 CREATE TABLE metering_event (
 	source TEXT NOT NULL, 
 	id TEXT NOT NULL, 
+	tenancy_id TEXT NOT NULL, 
+	sender TEXT NOT NULL, 
 	number BIGINT GENERATED ALWAYS AS IDENTITY, 
 	payload_hash TEXT NOT NULL, 
 	payload JSONB NOT NULL, 
 	received_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-	CONSTRAINT pk_metering_event PRIMARY KEY (source, id), 
+	CONSTRAINT pk_metering_event PRIMARY KEY (source, id, tenancy_id), 
 	CONSTRAINT uq_metering_event_number UNIQUE (number)
 );
 
@@ -262,8 +286,9 @@ BEGIN
   END IF;
   RAISE EXCEPTION 'an issued statement never changes';
 END $$;
-CREATE TRIGGER billing_statement_kept BEFORE UPDATE OR DELETE ON billing_statement
-  FOR EACH ROW EXECUTE FUNCTION billing_keep_issued();
+
+CREATE TRIGGER billing_statement_kept BEFORE UPDATE OR DELETE ON billing_statement FOR EACH ROW EXECUTE FUNCTION billing_keep_issued();
+CREATE TRIGGER billing_statement_whole BEFORE TRUNCATE ON billing_statement FOR EACH STATEMENT EXECUTE FUNCTION billing_keep_issued();
 
 CREATE TABLE billing_rating_step (
 	id INTEGER GENERATED ALWAYS AS IDENTITY, 
@@ -330,13 +355,13 @@ CREATE TABLE operations_operation (
 	CONSTRAINT uq_operations_operation_key UNIQUE (key)
 );
 
-CREATE INDEX ix_operations_operation_subject ON operations_operation (subject, id);
+CREATE INDEX ix_operations_operation_kind ON operations_operation (kind, ended_at);
 
 CREATE INDEX ix_operations_operation_open ON operations_operation (state, id) WHERE state IN ('queued', 'running', 'stuck');
 
 CREATE INDEX ix_operations_operation_path ON operations_operation (path text_pattern_ops, id);
 
-CREATE INDEX ix_operations_operation_kind ON operations_operation (kind, ended_at);
+CREATE INDEX ix_operations_operation_subject ON operations_operation (subject, id);
 
 CREATE TABLE operations_worker (
 	id TEXT NOT NULL, 
@@ -408,6 +433,50 @@ CREATE TABLE provisioning_standing (
 	CONSTRAINT ck_provisioning_standing_ends_at CHECK ((kind = 'deprecated') = (ends_at IS NOT NULL))
 );
 
+CREATE TABLE provisioning_policy_pack (
+	name TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	document JSONB NOT NULL, 
+	published_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	published_by TEXT NOT NULL, 
+	CONSTRAINT pk_provisioning_policy_pack PRIMARY KEY (name, version)
+);
+
+CREATE TABLE provisioning_policy_switch (
+	name TEXT NOT NULL, 
+	enabled BOOLEAN NOT NULL, 
+	changed_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	changed_by TEXT NOT NULL, 
+	CONSTRAINT pk_provisioning_policy_switch PRIMARY KEY (name)
+);
+
+CREATE TABLE provisioning_policy_waiver (
+	id TEXT NOT NULL, 
+	policy TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	resource TEXT NOT NULL, 
+	owner TEXT NOT NULL, 
+	owner_name TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	ends_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	granted_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	granted_by TEXT NOT NULL, 
+	granted_by_name TEXT NOT NULL, 
+	revoked_at TIMESTAMP WITH TIME ZONE, 
+	revoked_by TEXT NOT NULL, 
+	revoked_by_name TEXT NOT NULL, 
+	revoked_because TEXT NOT NULL, 
+	CONSTRAINT pk_provisioning_policy_waiver PRIMARY KEY (id), 
+	CONSTRAINT ck_provisioning_policy_waiver_kind CHECK (kind IN ('deployment', 'tenancy', 'path')), 
+	CONSTRAINT ck_provisioning_policy_waiver_end CHECK (ends_at > granted_at)
+);
+
+CREATE INDEX ix_provisioning_policy_waiver_ends_at ON provisioning_policy_waiver (ends_at, id);
+
+CREATE INDEX ix_provisioning_policy_waiver_subject ON provisioning_policy_waiver (subject, ends_at) WHERE revoked_at IS NULL;
+
 CREATE TABLE tenancy_organisation (
 	id TEXT NOT NULL, 
 	parent_id TEXT, 
@@ -425,9 +494,9 @@ CREATE TABLE tenancy_organisation (
 
 CREATE INDEX ix_tenancy_organisation_parent_id ON tenancy_organisation (parent_id);
 
-CREATE UNIQUE INDEX uq_tenancy_organisation_city ON tenancy_organisation (kind) WHERE kind = 'city';
-
 CREATE INDEX ix_tenancy_organisation_path_prefix ON tenancy_organisation (path text_pattern_ops);
+
+CREATE UNIQUE INDEX uq_tenancy_organisation_city ON tenancy_organisation (kind) WHERE kind = 'city';
 
 CREATE TABLE tenancy_quota (
 	scope TEXT NOT NULL, 
@@ -466,11 +535,15 @@ CREATE TABLE marketplace_category (
 );
 
 CREATE FUNCTION marketplace_keep() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  free text[] := CASE TG_TABLE_NAME WHEN 'marketplace_approval' THEN ARRAY['lapsed_at']
+                                    WHEN 'marketplace_fee' THEN ARRAY['charged_until', 'ends']
+                                    ELSE ARRAY[]::text[] END;
+  moved text := CASE TG_TABLE_NAME WHEN 'marketplace_approval' THEN 'lapsed_at' ELSE 'ends' END;
 BEGIN
-  IF TG_TABLE_NAME = 'marketplace_approval' AND TG_OP = 'UPDATE' THEN
-    IF OLD.lapsed_at IS NULL AND to_jsonb(OLD) - 'lapsed_at' = to_jsonb(NEW) - 'lapsed_at' THEN
-      RETURN NEW;
-    END IF;
+  IF TG_OP = 'UPDATE' AND to_jsonb(OLD) - free = to_jsonb(NEW) - free
+     AND cardinality(free) > 0 AND to_jsonb(OLD) -> moved = 'null' THEN
+    RETURN NEW;
   END IF;
   RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
 END $$;
@@ -498,6 +571,7 @@ CREATE TABLE marketplace_policy (
 );
 
 CREATE TRIGGER marketplace_policy_kept BEFORE UPDATE OR DELETE ON marketplace_policy FOR EACH ROW EXECUTE FUNCTION marketplace_keep();
+CREATE TRIGGER marketplace_policy_whole BEFORE TRUNCATE ON marketplace_policy FOR EACH STATEMENT EXECUTE FUNCTION marketplace_keep();
 
 CREATE TABLE marketplace_order (
 	id TEXT NOT NULL, 
@@ -529,15 +603,15 @@ CREATE TABLE marketplace_order (
 	CONSTRAINT ck_marketplace_order_state CHECK (state IN ('draft', 'submitted', 'planning', 'in_approval', 'approved', 'provisioning', 'active', 'rejected', 'withdrawn', 'failed', 'stuck', 'expired'))
 );
 
-CREATE UNIQUE INDEX uq_marketplace_order_open ON marketplace_order (instance_id) WHERE state IN ('approved', 'in_approval', 'planning', 'provisioning', 'stuck', 'submitted');
+CREATE INDEX ix_marketplace_order_instance_id ON marketplace_order (instance_id);
+
+CREATE INDEX ix_marketplace_order_offering ON marketplace_order (offering, active_at);
 
 CREATE INDEX ix_marketplace_order_path ON marketplace_order (path text_pattern_ops);
 
 CREATE INDEX ix_marketplace_order_state ON marketplace_order (state);
 
-CREATE INDEX ix_marketplace_order_instance_id ON marketplace_order (instance_id);
-
-CREATE INDEX ix_marketplace_order_offering ON marketplace_order (offering, active_at);
+CREATE UNIQUE INDEX uq_marketplace_order_open ON marketplace_order (instance_id) WHERE state IN ('approved', 'in_approval', 'planning', 'provisioning', 'stuck', 'submitted');
 
 CREATE TABLE access_grant (
 	id TEXT NOT NULL, 
@@ -588,6 +662,29 @@ CREATE TABLE access_token (
 
 CREATE INDEX ix_access_token_principal_id ON access_token (principal_id);
 
+CREATE TABLE access_identity_rule (
+	id TEXT NOT NULL, 
+	slug TEXT NOT NULL, 
+	issuer_id TEXT NOT NULL, 
+	match JSONB NOT NULL, 
+	account_id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	roles TEXT[] NOT NULL, 
+	scopes TEXT[], 
+	life_seconds INTEGER NOT NULL, 
+	created_by TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_access_identity_rule PRIMARY KEY (id), 
+	CONSTRAINT ck_access_identity_rule_life CHECK (life_seconds BETWEEN 60 AND 900), 
+	CONSTRAINT uq_access_identity_rule_slug UNIQUE (slug), 
+	CONSTRAINT fk_access_identity_rule_issuer_id FOREIGN KEY(issuer_id) REFERENCES access_issuer (id), 
+	CONSTRAINT fk_access_identity_rule_account_id FOREIGN KEY(account_id) REFERENCES access_principal (id)
+);
+
+CREATE INDEX ix_access_identity_rule_issuer_id ON access_identity_rule (issuer_id);
+
+CREATE INDEX ix_access_identity_rule_path ON access_identity_rule (path text_pattern_ops);
+
 CREATE TABLE metering_record (
 	hour TIMESTAMP WITH TIME ZONE NOT NULL, 
 	event_number BIGINT NOT NULL, 
@@ -612,6 +709,9 @@ BEGIN
   EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', name, parent);
   EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                  parent, name, first, first + interval '1 month');
+  EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT '
+                 'EXECUTE FUNCTION %I()',
+                 name || '_whole', name, split_part(parent, '_', 1) || '_keep');
 END $$;
 
 CREATE FUNCTION metering_split(since timestamptz, until timestamptz, quantity numeric)
@@ -637,12 +737,18 @@ CREATE FUNCTION metering_keep() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
 END $$;
-CREATE TRIGGER metering_record_kept BEFORE UPDATE OR DELETE ON metering_record
-  FOR EACH ROW EXECUTE FUNCTION metering_keep();
-CREATE TRIGGER metering_event_kept BEFORE UPDATE OR DELETE ON metering_event
-  FOR EACH ROW EXECUTE FUNCTION metering_keep();
-CREATE TRIGGER metering_series_kept BEFORE UPDATE OR DELETE ON metering_series
-  FOR EACH ROW EXECUTE FUNCTION metering_keep();
+
+CREATE TRIGGER metering_record_kept BEFORE UPDATE OR DELETE ON metering_record FOR EACH ROW EXECUTE FUNCTION metering_keep();
+CREATE TRIGGER metering_record_whole BEFORE TRUNCATE ON metering_record FOR EACH STATEMENT EXECUTE FUNCTION metering_keep();
+
+CREATE TRIGGER metering_event_kept BEFORE UPDATE OR DELETE ON metering_event FOR EACH ROW EXECUTE FUNCTION metering_keep();
+CREATE TRIGGER metering_event_whole BEFORE TRUNCATE ON metering_event FOR EACH STATEMENT EXECUTE FUNCTION metering_keep();
+
+CREATE TRIGGER metering_series_kept BEFORE UPDATE OR DELETE ON metering_series FOR EACH ROW EXECUTE FUNCTION metering_keep();
+CREATE TRIGGER metering_series_whole BEFORE TRUNCATE ON metering_series FOR EACH STATEMENT EXECUTE FUNCTION metering_keep();
+
+CREATE TRIGGER metering_conflict_kept BEFORE UPDATE OR DELETE ON metering_conflict FOR EACH ROW EXECUTE FUNCTION metering_keep();
+CREATE TRIGGER metering_conflict_whole BEFORE TRUNCATE ON metering_conflict FOR EACH STATEMENT EXECUTE FUNCTION metering_keep();
 
 CREATE TABLE billing_price (
 	id TEXT NOT NULL, 
@@ -707,8 +813,8 @@ CREATE TABLE billing_statement_line (
 
 CREATE INDEX ix_billing_statement_line_statement_id ON billing_statement_line (statement_id);
 
-CREATE TRIGGER billing_statement_line_kept BEFORE UPDATE OR DELETE ON billing_statement_line
-  FOR EACH ROW EXECUTE FUNCTION billing_keep_issued();
+CREATE TRIGGER billing_statement_line_kept BEFORE UPDATE OR DELETE ON billing_statement_line FOR EACH ROW EXECUTE FUNCTION billing_keep_issued();
+CREATE TRIGGER billing_statement_line_whole BEFORE TRUNCATE ON billing_statement_line FOR EACH STATEMENT EXECUTE FUNCTION billing_keep_issued();
 
 CREATE TABLE operations_step (
 	operation_id TEXT NOT NULL, 
@@ -767,9 +873,9 @@ CREATE TABLE provisioning_deployment (
 
 CREATE INDEX ix_provisioning_deployment_path ON provisioning_deployment (path text_pattern_ops, id);
 
-CREATE UNIQUE INDEX uq_provisioning_deployment_landing ON provisioning_deployment (tenancy_id, region_id) WHERE state <> 'destroyed' AND blueprint = 'tenancy';
-
 CREATE INDEX ix_provisioning_deployment_region_id ON provisioning_deployment (region_id);
+
+CREATE UNIQUE INDEX uq_provisioning_deployment_landing ON provisioning_deployment (tenancy_id, region_id) WHERE state <> 'destroyed' AND blueprint = 'tenancy';
 
 CREATE UNIQUE INDEX uq_provisioning_deployment_name ON provisioning_deployment (tenancy_id, region_id, name) WHERE state <> 'destroyed';
 
@@ -827,6 +933,7 @@ CREATE TABLE marketplace_transition (
 );
 
 CREATE TRIGGER marketplace_transition_kept BEFORE UPDATE OR DELETE ON marketplace_transition FOR EACH ROW EXECUTE FUNCTION marketplace_keep();
+CREATE TRIGGER marketplace_transition_whole BEFORE TRUNCATE ON marketplace_transition FOR EACH STATEMENT EXECUTE FUNCTION marketplace_keep();
 
 CREATE TABLE marketplace_order_plan (
 	id TEXT NOT NULL, 
@@ -843,6 +950,7 @@ CREATE TABLE marketplace_order_plan (
 CREATE INDEX ix_marketplace_order_plan_order_id ON marketplace_order_plan (order_id, digest);
 
 CREATE TRIGGER marketplace_order_plan_kept BEFORE UPDATE OR DELETE ON marketplace_order_plan FOR EACH ROW EXECUTE FUNCTION marketplace_keep();
+CREATE TRIGGER marketplace_order_plan_whole BEFORE TRUNCATE ON marketplace_order_plan FOR EACH STATEMENT EXECUTE FUNCTION marketplace_keep();
 
 CREATE TABLE marketplace_approval (
 	id TEXT NOT NULL, 
@@ -860,11 +968,12 @@ CREATE TABLE marketplace_approval (
 	CONSTRAINT fk_marketplace_approval_order_id FOREIGN KEY(order_id) REFERENCES marketplace_order (id)
 );
 
-CREATE UNIQUE INDEX uq_marketplace_approval_step ON marketplace_approval (order_id, digest, step) WHERE lapsed_at IS NULL;
-
 CREATE UNIQUE INDEX uq_marketplace_approval_approver ON marketplace_approval (order_id, digest, approver_id) WHERE lapsed_at IS NULL;
 
+CREATE UNIQUE INDEX uq_marketplace_approval_step ON marketplace_approval (order_id, digest, step) WHERE lapsed_at IS NULL;
+
 CREATE TRIGGER marketplace_approval_kept BEFORE UPDATE OR DELETE ON marketplace_approval FOR EACH ROW EXECUTE FUNCTION marketplace_keep();
+CREATE TRIGGER marketplace_approval_whole BEFORE TRUNCATE ON marketplace_approval FOR EACH STATEMENT EXECUTE FUNCTION marketplace_keep();
 
 CREATE TABLE marketplace_instance (
 	id TEXT NOT NULL, 
@@ -895,9 +1004,46 @@ CREATE TABLE marketplace_instance (
 	CONSTRAINT uq_marketplace_instance_deployment_id UNIQUE (deployment_id)
 );
 
+CREATE INDEX ix_marketplace_instance_path ON marketplace_instance (path text_pattern_ops);
+
 CREATE UNIQUE INDEX uq_marketplace_instance_name ON marketplace_instance (tenancy_id, region_id, name) WHERE state <> 'deleted';
 
-CREATE INDEX ix_marketplace_instance_path ON marketplace_instance (path text_pattern_ops);
+CREATE TABLE marketplace_fee (
+	order_id TEXT NOT NULL, 
+	component TEXT NOT NULL, 
+	instance_id TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	meter TEXT NOT NULL, 
+	dimensions JSONB NOT NULL, 
+	quantity NUMERIC NOT NULL, 
+	starts TIMESTAMP WITH TIME ZONE NOT NULL, 
+	charged_until TIMESTAMP WITH TIME ZONE NOT NULL, 
+	ends TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_marketplace_fee PRIMARY KEY (order_id, component), 
+	CONSTRAINT ck_marketplace_fee_kind CHECK (kind IN ('fixed', 'one_time')), 
+	CONSTRAINT fk_marketplace_fee_order_id FOREIGN KEY(order_id) REFERENCES marketplace_order (id)
+);
+
+CREATE INDEX ix_marketplace_fee_instance_id ON marketplace_fee (instance_id);
+
+CREATE INDEX ix_marketplace_fee_running ON marketplace_fee (charged_until) WHERE ends IS NULL;
+
+CREATE TRIGGER marketplace_fee_kept BEFORE UPDATE OR DELETE ON marketplace_fee FOR EACH ROW EXECUTE FUNCTION marketplace_keep();
+CREATE TRIGGER marketplace_fee_whole BEFORE TRUNCATE ON marketplace_fee FOR EACH STATEMENT EXECUTE FUNCTION marketplace_keep();
+
+CREATE TABLE provisioning_impact (
+	id TEXT NOT NULL, 
+	blueprint TEXT NOT NULL, 
+	revision TEXT NOT NULL, 
+	version TEXT NOT NULL, 
+	made_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	totals JSONB NOT NULL, 
+	truncated BOOLEAN NOT NULL, 
+	CONSTRAINT pk_provisioning_impact PRIMARY KEY (id), 
+	CONSTRAINT fk_provisioning_impact_revision FOREIGN KEY(revision) REFERENCES provisioning_revision (digest)
+);
+
+CREATE INDEX ix_provisioning_impact_revision ON provisioning_impact (revision, made_at);
 
 CREATE TABLE billing_tariff (
 	id INTEGER GENERATED ALWAYS AS IDENTITY, 
@@ -949,15 +1095,15 @@ CREATE TABLE provisioning_resource (
 	CONSTRAINT fk_provisioning_resource_deployment_id FOREIGN KEY(deployment_id) REFERENCES provisioning_deployment (id)
 );
 
-CREATE UNIQUE INDEX uq_provisioning_resource_urn ON provisioning_resource (deployment_id, urn) WHERE deleted_at IS NULL;
+CREATE INDEX ix_provisioning_resource_path ON provisioning_resource (path text_pattern_ops, id);
+
+CREATE INDEX ix_provisioning_resource_physical_id ON provisioning_resource (physical_id) WHERE physical_id <> '';
 
 CREATE INDEX ix_provisioning_resource_region_id ON provisioning_resource (region_id, deleted_at);
 
 CREATE INDEX ix_provisioning_resource_tenancy_id ON provisioning_resource (tenancy_id);
 
-CREATE INDEX ix_provisioning_resource_physical_id ON provisioning_resource (physical_id) WHERE physical_id <> '';
-
-CREATE INDEX ix_provisioning_resource_path ON provisioning_resource (path text_pattern_ops, id);
+CREATE UNIQUE INDEX uq_provisioning_resource_urn ON provisioning_resource (deployment_id, urn) WHERE deleted_at IS NULL;
 
 CREATE TABLE tenancy_tenancy (
 	id TEXT NOT NULL, 
@@ -1038,6 +1184,7 @@ CREATE TABLE marketplace_contract_version (
 );
 
 CREATE TRIGGER marketplace_contract_version_kept BEFORE UPDATE OR DELETE ON marketplace_contract_version FOR EACH ROW EXECUTE FUNCTION marketplace_keep();
+CREATE TRIGGER marketplace_contract_version_whole BEFORE TRUNCATE ON marketplace_contract_version FOR EACH STATEMENT EXECUTE FUNCTION marketplace_keep();
 
 CREATE TABLE marketplace_ledger (
 	seq BIGINT GENERATED ALWAYS AS IDENTITY, 
@@ -1056,13 +1203,22 @@ CREATE TABLE marketplace_ledger (
 	CONSTRAINT fk_marketplace_ledger_contract_id FOREIGN KEY(contract_id) REFERENCES marketplace_contract (id)
 );
 
+CREATE INDEX ix_marketplace_ledger_contract_id ON marketplace_ledger (contract_id);
+
 CREATE INDEX ix_marketplace_ledger_instance_id ON marketplace_ledger (instance_id);
 
 CREATE INDEX ix_marketplace_ledger_order_id ON marketplace_ledger (order_id);
 
-CREATE INDEX ix_marketplace_ledger_contract_id ON marketplace_ledger (contract_id);
-
 CREATE TRIGGER marketplace_ledger_kept BEFORE UPDATE OR DELETE ON marketplace_ledger FOR EACH ROW EXECUTE FUNCTION marketplace_keep();
+CREATE TRIGGER marketplace_ledger_whole BEFORE TRUNCATE ON marketplace_ledger FOR EACH STATEMENT EXECUTE FUNCTION marketplace_keep();
+
+CREATE TABLE provisioning_impact_row (
+	impact_id TEXT NOT NULL, 
+	number INTEGER NOT NULL, 
+	document JSONB NOT NULL, 
+	CONSTRAINT pk_provisioning_impact_row PRIMARY KEY (impact_id, number), 
+	CONSTRAINT fk_provisioning_impact_row_impact_id FOREIGN KEY(impact_id) REFERENCES provisioning_impact (id)
+);
 
 CREATE TABLE billing_charge (
 	hour TIMESTAMP WITH TIME ZONE NOT NULL, 
@@ -1080,18 +1236,24 @@ CREATE FUNCTION billing_keep() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
 END $$;
-CREATE TRIGGER billing_charge_kept BEFORE UPDATE OR DELETE ON billing_charge
-  FOR EACH ROW EXECUTE FUNCTION billing_keep();
-CREATE TRIGGER billing_charge_day_kept BEFORE UPDATE OR DELETE ON billing_charge_day
-  FOR EACH ROW EXECUTE FUNCTION billing_keep();
-CREATE TRIGGER billing_tariff_kept BEFORE UPDATE OR DELETE ON billing_tariff
-  FOR EACH ROW EXECUTE FUNCTION billing_keep();
-CREATE TRIGGER billing_rating_step_kept BEFORE UPDATE OR DELETE ON billing_rating_step
-  FOR EACH ROW EXECUTE FUNCTION billing_keep();
-CREATE TRIGGER billing_price_kept BEFORE UPDATE OR DELETE ON billing_price
-  FOR EACH ROW EXECUTE FUNCTION billing_keep();
-CREATE TRIGGER billing_terms_kept BEFORE UPDATE OR DELETE ON billing_terms
-  FOR EACH ROW EXECUTE FUNCTION billing_keep();
+
+CREATE TRIGGER billing_charge_kept BEFORE UPDATE OR DELETE ON billing_charge FOR EACH ROW EXECUTE FUNCTION billing_keep();
+CREATE TRIGGER billing_charge_whole BEFORE TRUNCATE ON billing_charge FOR EACH STATEMENT EXECUTE FUNCTION billing_keep();
+
+CREATE TRIGGER billing_charge_day_kept BEFORE UPDATE OR DELETE ON billing_charge_day FOR EACH ROW EXECUTE FUNCTION billing_keep();
+CREATE TRIGGER billing_charge_day_whole BEFORE TRUNCATE ON billing_charge_day FOR EACH STATEMENT EXECUTE FUNCTION billing_keep();
+
+CREATE TRIGGER billing_tariff_kept BEFORE UPDATE OR DELETE ON billing_tariff FOR EACH ROW EXECUTE FUNCTION billing_keep();
+CREATE TRIGGER billing_tariff_whole BEFORE TRUNCATE ON billing_tariff FOR EACH STATEMENT EXECUTE FUNCTION billing_keep();
+
+CREATE TRIGGER billing_rating_step_kept BEFORE UPDATE OR DELETE ON billing_rating_step FOR EACH ROW EXECUTE FUNCTION billing_keep();
+CREATE TRIGGER billing_rating_step_whole BEFORE TRUNCATE ON billing_rating_step FOR EACH STATEMENT EXECUTE FUNCTION billing_keep();
+
+CREATE TRIGGER billing_price_kept BEFORE UPDATE OR DELETE ON billing_price FOR EACH ROW EXECUTE FUNCTION billing_keep();
+CREATE TRIGGER billing_price_whole BEFORE TRUNCATE ON billing_price FOR EACH STATEMENT EXECUTE FUNCTION billing_keep();
+
+CREATE TRIGGER billing_terms_kept BEFORE UPDATE OR DELETE ON billing_terms FOR EACH ROW EXECUTE FUNCTION billing_keep();
+CREATE TRIGGER billing_terms_whole BEFORE TRUNCATE ON billing_terms FOR EACH STATEMENT EXECUTE FUNCTION billing_keep();
 
 CREATE VIEW billing_charge_detail AS
 SELECT c.hour, t.account, t.currency, s.path, s.tenancy_id, s.resource_id, s.meter, s.dimensions,

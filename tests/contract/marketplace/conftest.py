@@ -1,7 +1,7 @@
 """The marketplace on a real database, with real billing, tenancy and operations."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ from control_plane.kernel.money import Money
 from control_plane.kernel.outbox import Outbox
 from control_plane.kernel.text import Text
 from control_plane.kernel.time import Interval
-from control_plane.metering.model import Aggregation, Meter
+from control_plane.metering.model import Aggregation, Meter, ResourceRef
 from control_plane.metering.service import Metering
 from control_plane.metering.store import PostgresMetering
 from control_plane.operations.model import Operation
@@ -90,15 +90,19 @@ class NoRegions:
         raise AssertionError(region_id)
 
 
-class NoDirectory:
-    def resolve(self, names: Any) -> dict[str, Any]:
-        del names
-        return {}
+class Services:
+    """The ports of the features below to the marketplace, which is built after them."""
 
+    market: Marketplace
 
-class NoOrigin:
+    def resolve(self, names: Iterable[str]) -> Mapping[str, ResourceRef]:
+        return self.market.metered(names)
+
+    def charge_fees(self) -> int:
+        return self.market.charge_fees()
+
     def origin(self, resource_id: str) -> Origin:
-        return Origin({"id": resource_id}, {}, {}, {}, ())
+        return self.market.origin(resource_id)
 
 
 def web_application(**changed: Any) -> Offering:
@@ -155,6 +159,7 @@ class World:
     tenancies: TenancyService
     operations: Operations
     provisioner: FakeProvisioner
+    metering: Metering
     billing: Billing
     market: Marketplace
     contract: Contract
@@ -215,22 +220,24 @@ def build(database: Database, clock: SettableClock) -> World:
     audit = FakeAudit()
     tenancies = TenancyService(PostgresTenancy(database), database, clock, audit)
     operations = Operations(PostgresOperations(database), database, clock, audit)
+    services = Services()
     metering = Metering(
-        db=database, clock=clock, store=PostgresMetering(database), directory=NoDirectory(),
+        db=database, clock=clock, store=PostgresMetering(database), directory=services,
         regions=NoRegions(), operations=operations,
     )  # fmt: skip
     billing = Billing(
         db=database, clock=clock, store=PostgresBilling(database), metering=metering,
-        provenance=NoOrigin(), operations=operations,
+        provenance=services, operations=operations, fees=services,
     )  # fmt: skip
     provisioner = FakeProvisioner(database, clock, tenancies)
     market = Marketplace(
         Needs(
             store=PostgresMarketplace(database), db=database, clock=clock, audit=audit,
             outbox=Outbox(database, clock), tenancy=tenancies, provisioning=provisioner,
-            billing=billing, operations=operations,
+            billing=billing, metering=metering, operations=operations,
         )
     )  # fmt: skip
+    services.market = market
     health, water = _city(tenancies)
     metering.define_meters(PLATFORM, METERS)
     billing.define_book(PLATFORM, PriceBook("city", text("City prices"), "CNY"))
@@ -243,8 +250,8 @@ def build(database: Database, clock: SettableClock) -> World:
     )
     market.set_policy(PLATFORM, POLICY)
     world = World(
-        database, clock, audit, tenancies, operations, provisioner, billing, market, contract,
-        health, water,
+        database, clock, audit, tenancies, operations, provisioner, metering, billing, market,
+        contract, health, water,
     )  # fmt: skip
     world.price("server.instance_hours", "1", flavor="m")
     world.price("server.instance_hours", "2", flavor="l")

@@ -141,3 +141,12 @@ def test_a_part_of_a_month_goes_by_the_months_length() -> None:
     assert months(Interval(START, START + timedelta(days=1))) == Decimal("0.032258065")
     with pytest.raises(Invalid):
         months(Interval(START, None))
+
+
+@pytest.mark.parametrize("units", ["3", "0.25", "100"])
+def test_many_units_a_month_add_up_exactly(units: str) -> None:
+    per_month = Decimal(units)
+    cuts = [START + timedelta(hours=hour, seconds=hour * 7) for hour in range(40)]
+    ends = [*cuts, datetime(2026, 12, 1, tzinfo=UTC)]
+    parts = [months(Interval(a, b), per_month) for a, b in itertools.pairwise(ends)]
+    assert sum(parts) == months(Interval(ends[0], ends[-1]), per_month) == 2 * per_month
