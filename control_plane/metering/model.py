@@ -32,6 +32,10 @@ MAX_INTERVAL = timedelta(days=62)
 _MAX_KEY = 512
 
 
+#: Source and id: how CloudEvents name an event.
+EventKey = tuple[str, str]
+
+
 class Aggregation(StrEnum):
     """How the parts of one hour become the hour's quantity."""
 
@@ -89,7 +93,7 @@ class UsageEvent:
     payload_hash: str
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> EventKey:
         """The key of CloudEvents: source and id."""
         return self.source, self.id
 
@@ -97,6 +101,21 @@ class UsageEvent:
     def end(self) -> datetime:
         """When the use ended; every event has an end."""
         return self.interval.end or self.interval.start
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEvent:
+    """An event that was accepted: what it is known by, and the digest of what was sent.
+
+    Attributes:
+        tenancy_id: the tenancy of its resource.
+        sender: the principal that sent it.
+    """
+
+    key: EventKey
+    tenancy_id: str
+    sender: str
+    payload_hash: str
 
 
 @dataclass(frozen=True, slots=True)

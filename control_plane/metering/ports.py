@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from control_plane.kernel.paging import Page, PageRequest
 from control_plane.kernel.time import Interval
 from control_plane.metering.model import (
+    EventKey,
+    KnownEvent,
     Meter,
     Observation,
     QuarantinedEvent,
@@ -61,9 +63,9 @@ class MeteringStore(Protocol):
     def meters(self) -> Mapping[str, Meter]: ...
 
     def add_events(
-        self, events: Sequence[tuple[UsageEvent, ResourceRef]], received_at: datetime
-    ) -> Mapping[tuple[str, str], str]:
-        """Keep new events and their hourly records; answers the kept hash of those known before."""
+        self, events: Sequence[tuple[UsageEvent, ResourceRef]], sender: str, received_at: datetime
+    ) -> Mapping[EventKey, KnownEvent]:
+        """Keep new events and their hourly records; answers those that are known of a tenancy."""
         ...
 
     def add_conflict(self, event: UsageEvent, pushed_by: str, received_at: datetime) -> None: ...
@@ -82,7 +84,9 @@ class MeteringStore(Protocol):
 
     def mark_released(self, quarantine_id: str, at: datetime) -> None: ...
 
-    def known(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]: ...
+    def known(self, keys: Sequence[EventKey]) -> Mapping[EventKey, Sequence[KnownEvent]]:
+        """The events with these keys, of any tenancy, in the order of their arrival."""
+        ...
 
     def records(
         self,
@@ -95,8 +99,6 @@ class MeteringStore(Protocol):
     def usage(
         self, paths: Sequence[str], filters: Mapping[str, str], window: Interval
     ) -> list[Usage]: ...
-
-    def event(self, source: str, event_id: str) -> Mapping[str, Any] | None: ...
 
     def watermark(self, region_id: str) -> Watermark: ...
 

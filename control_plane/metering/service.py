@@ -13,7 +13,9 @@ from control_plane.kernel.errors import BoroughError, Conflict, Invalid, NotFoun
 from control_plane.kernel.paging import Page, PageRequest
 from control_plane.kernel.time import Clock, Interval, month
 from control_plane.metering.model import (
+    EventKey,
     IntakeResult,
+    KnownEvent,
     Meter,
     Outcome,
     QuarantinedEvent,
@@ -37,9 +39,10 @@ COLLECTION_STEP = timedelta(days=7)
 ROOT = "/"
 #: The kind of the operation that collects a region.
 COLLECT = "metering.collect"
-#: The source of what collectors see. Nobody else may use it: an event that came first with the
-#: same source and id would stand in the place of theirs.
-_COLLECTOR = "borough:collector:"
+#: How the sources of the platform itself begin; nobody else may use them.
+_OWN = "borough:"
+_COLLECTOR = f"{_OWN}collector:"
+_SYSTEM = "system:"
 _COLLECTING = Actor.system("collector")
 
 
@@ -52,6 +55,36 @@ class _Context:
     now: datetime
     meters: Mapping[str, Meter]
     resources: Mapping[str, ResourceRef]
+
+    def resource_of(self, event: UsageEvent) -> ResourceRef | None:
+        """The event's resource; what the sender may not meter is unknown to it."""
+        ref = self.resources.get(event.resource)
+        return ref if ref is not None and _may_push(self.actor, ref.path) else None
+
+
+class _Seen:
+    """The events that are known, those of the batch at hand among them.
+
+    An event is known by source and id within the tenancy of its resource: so nobody takes the
+    place of a neighbour's event, or learns that there is one, and another account that sends the
+    same for the same resource does not count it twice. To a sender its own source and id are known
+    everywhere, as CloudEvents has it.
+    """
+
+    def __init__(self, known: Mapping[EventKey, Sequence[KnownEvent]]) -> None:
+        self._known = {key: list(events) for key, events in known.items()}
+
+    def before(self, event: UsageEvent, ref: ResourceRef | None, sender: str) -> KnownEvent | None:
+        """The accepted event whose place this one would take; the tenancy's before the sender's."""
+        there = self._known.get(event.key, ())
+        same = (known for known in there if ref is not None and known.tenancy_id == ref.tenancy_id)
+        mine = (known for known in there if known.sender == sender)
+        return next(same, None) or next(mine, None)
+
+    def add(self, event: UsageEvent, ref: ResourceRef, sender: str) -> None:
+        """Note an event that is taken in."""
+        known = KnownEvent(event.key, ref.tenancy_id, sender, event.payload_hash)
+        self._known.setdefault(event.key, []).append(known)
 
 
 class Metering:
@@ -85,9 +118,9 @@ class Metering:
     def ingest(self, actor: Actor, events: Sequence[Any]) -> list[IntakeResult]:
         """Take in CloudEvents; answers what became of each, in their order.
 
-        The same event again changes nothing. The same key with another payload is a conflict: both
-        are kept and the first counts. What is malformed, unknown, in the future or too late waits
-        in quarantine with its reasons.
+        The same event again changes nothing. The same key with another payload, of the same
+        tenancy or sender, is a conflict: both are kept and the first counts. What is malformed,
+        unknown, in the future or too late waits in quarantine with its reasons.
 
         Raises:
             Forbidden: the actor may not push usage anywhere.
@@ -106,24 +139,26 @@ class Metering:
         good = [item for item in parsed if isinstance(item, UsageEvent)]
         resources = self._directory.resolve({event.resource for event in good})
         context = _Context(actor, sender, now, self._store.meters(), resources)
-        # A replay is a replay, however late it comes and whatever became of its resource since.
-        known = dict(self._store.known([event.key for event in good]))
+        seen = _Seen(self._store.known([event.key for event in good]))
         results = {}
         fresh: list[tuple[int, UsageEvent, ResourceRef]] = []
-        first: dict[tuple[str, str], str] = known
         for index, event in enumerate(parsed):
             if isinstance(event, IntakeResult):
                 results[index] = event
-            elif event.key in first:
-                results[index] = self._again(event, first[event.key], context)
-            elif reasons := self._doubts(event, context):
+                continue
+            ref = context.resource_of(event)
+            # A replay is a replay, however late it comes.
+            before = seen.before(event, ref, sender)
+            if before is not None:
+                results[index] = self._again(event, before, context)
+            elif reasons := self._doubts(event, ref, context):
                 self._store.quarantine(event.payload, reasons, sender, now)
                 results[index] = IntakeResult(*event.key, Outcome.QUARANTINED, reasons)
-            else:
-                first[event.key] = event.payload_hash
-                fresh.append((index, event, context.resources[event.resource]))
+            elif ref is not None:
+                seen.add(event, ref, sender)
+                fresh.append((index, event, ref))
         # Another batch may have brought the same key meanwhile; then that one was first.
-        lost = self._store.add_events([(event, ref) for _, event, ref in fresh], now)
+        lost = self._store.add_events([(event, ref) for _, event, ref in fresh], sender, now)
         for index, event, _ in fresh:
             if event.key in lost:
                 results[index] = self._again(event, lost[event.key], context)
@@ -139,17 +174,19 @@ class Metering:
             self._store.quarantine(value, reasons, sender, now)
             return IntakeResult(*_key_of(value), Outcome.QUARANTINED, reasons)
 
-    def _again(self, event: UsageEvent, kept_hash: str, context: _Context) -> IntakeResult:
-        if kept_hash == event.payload_hash:
+    def _again(self, event: UsageEvent, kept: KnownEvent, context: _Context) -> IntakeResult:
+        if kept.payload_hash == event.payload_hash:
             return IntakeResult(*event.key, Outcome.DUPLICATE)
         self._store.add_conflict(event, context.sender, context.now)
         reason = "an event with this source and id was accepted with another payload"
         return IntakeResult(*event.key, Outcome.CONFLICT, (reason,))
 
-    def _doubts(self, event: UsageEvent, context: _Context) -> tuple[str, ...]:
+    def _doubts(
+        self, event: UsageEvent, ref: ResourceRef | None, context: _Context
+    ) -> tuple[str, ...]:
         reasons = []
-        if event.source.startswith(_COLLECTOR) and context.sender != _COLLECTING.id:
-            reasons.append(f"source: {_COLLECTOR}… is the platform's own")
+        if event.source.startswith(_OWN) and not context.sender.startswith(_SYSTEM):
+            reasons.append(f"source: {_OWN}… is the platform's own")
         meter = context.meters.get(event.meter)
         if meter is None:
             reasons.append(f"data.meter: {event.meter} is not a meter")
@@ -163,7 +200,7 @@ class Metering:
                 for name in meter.dimensions
                 if name not in event.dimensions
             )
-        reasons.extend(self._resource_doubts(event, context))
+        reasons.extend(self._resource_doubts(event, ref))
         end = event.end
         if end > context.now + CLOCK_SKEW:
             reasons.append("data.end: is in the future")
@@ -174,10 +211,8 @@ class Metering:
         return tuple(reasons)
 
     @staticmethod
-    def _resource_doubts(event: UsageEvent, context: _Context) -> list[str]:
-        ref = context.resources.get(event.resource)
-        # What the sender may not meter is unknown to it: nothing tells a stranger that it exists.
-        if ref is None or not _may_push(context.actor, ref.path):
+    def _resource_doubts(event: UsageEvent, ref: ResourceRef | None) -> list[str]:
+        if ref is None:
             return [f"data.resource: {event.resource} is not a known resource"]
         reasons = []
         if event.tenancy is not None and event.tenancy != ref.tenancy_id:
@@ -350,11 +385,6 @@ class Metering:
     def this_month(self) -> Interval:
         """The calendar month of now."""
         return month(f"{self._clock.now():%Y-%m}")
-
-    def event(self, source: str, event_id: str) -> Mapping[str, Any] | None:
-        """One event as it was sent, for features above that explain a charge."""
-        with self._db.transaction():
-            return self._store.event(source, event_id)
 
 
 def _may_push(actor: Actor, path: str) -> bool:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import metadata, on_create
+from control_plane.kernel.database import metadata, on_create, only_added
 from control_plane.metering.store.tables import series_table
 
 _INSTANT = sa.DateTime(timezone=True)
@@ -159,20 +159,10 @@ on_create(
 CREATE FUNCTION billing_keep() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
-END $$;
-CREATE TRIGGER billing_charge_kept BEFORE UPDATE OR DELETE ON billing_charge
-  FOR EACH ROW EXECUTE FUNCTION billing_keep();
-CREATE TRIGGER billing_charge_day_kept BEFORE UPDATE OR DELETE ON billing_charge_day
-  FOR EACH ROW EXECUTE FUNCTION billing_keep();
-CREATE TRIGGER billing_tariff_kept BEFORE UPDATE OR DELETE ON billing_tariff
-  FOR EACH ROW EXECUTE FUNCTION billing_keep();
-CREATE TRIGGER billing_rating_step_kept BEFORE UPDATE OR DELETE ON billing_rating_step
-  FOR EACH ROW EXECUTE FUNCTION billing_keep();
-CREATE TRIGGER billing_price_kept BEFORE UPDATE OR DELETE ON billing_price
-  FOR EACH ROW EXECUTE FUNCTION billing_keep();
-CREATE TRIGGER billing_terms_kept BEFORE UPDATE OR DELETE ON billing_terms
-  FOR EACH ROW EXECUTE FUNCTION billing_keep()""",
+END $$""",
 )
+for _name in ("charge", "charge_day", "tariff", "rating_step", "price", "terms"):
+    on_create(charge_table, only_added(f"billing_{_name}", "billing_keep"))
 # The four costs of FOCUS; contracted and effective are apart from billed once there are
 # commitments, that is prepaid quantities.
 on_create(
@@ -198,16 +188,10 @@ BEGIN
     RETURN NEW;
   END IF;
   RAISE EXCEPTION 'an issued statement never changes';
-END $$;
-CREATE TRIGGER billing_statement_kept BEFORE UPDATE OR DELETE ON billing_statement
-  FOR EACH ROW EXECUTE FUNCTION billing_keep_issued()""",
+END $$""",
 )
-on_create(
-    line_table,
-    """
-CREATE TRIGGER billing_statement_line_kept BEFORE UPDATE OR DELETE ON billing_statement_line
-  FOR EACH ROW EXECUTE FUNCTION billing_keep_issued()""",
-)
+on_create(statement_table, only_added("billing_statement", "billing_keep_issued"))
+on_create(line_table, only_added("billing_statement_line", "billing_keep_issued"))
 # Of prices (and terms) that begin together, the one that was written last holds.
 on_create(
     price_table,

@@ -17,6 +17,8 @@ from control_plane.kernel.text import Text
 from control_plane.kernel.time import Interval, parse_instant
 from control_plane.metering.model import (
     Aggregation,
+    EventKey,
+    KnownEvent,
     Meter,
     QuarantinedEvent,
     ResourceRef,
@@ -63,18 +65,18 @@ WITH sent AS MATERIALIZED (
          resource_id text, meter text, dimensions jsonb, since timestamptz, until timestamptz,
          quantity numeric)
 ), made AS (
-  INSERT INTO metering_event (source, id, payload_hash, payload, received_at)
-  SELECT source, id, payload_hash, payload, :received_at FROM sent
-  ON CONFLICT (source, id) DO NOTHING RETURNING source, id, number
+  INSERT INTO metering_event (source, id, tenancy_id, sender, payload_hash, payload, received_at)
+  SELECT source, id, tenancy_id, :sender, payload_hash, payload, :received_at FROM sent
+  ON CONFLICT (source, id, tenancy_id) DO NOTHING RETURNING source, id, tenancy_id, number
 ), records AS (
   INSERT INTO metering_record (hour, event_number, series_id, quantity)
   SELECT p.hour, made.number, s.id, p.part
-  FROM made JOIN sent USING (source, id)
+  FROM made JOIN sent USING (source, id, tenancy_id)
   JOIN metering_series s
     ON s.resource_id = sent.resource_id AND s.meter = sent.meter
    AND s.dimensions = sent.dimensions AND s.tenancy_id = sent.tenancy_id AND s.path = sent.path
   CROSS JOIN LATERAL metering_split(sent.since, sent.until, sent.quantity) p
-) SELECT source, id FROM made""")
+) SELECT source, id, tenancy_id FROM made""")
 
 
 class PostgresMetering:
@@ -118,30 +120,44 @@ class PostgresMetering:
         }  # fmt: skip
 
     def add_events(
-        self, events: Sequence[tuple[UsageEvent, ResourceRef]], received_at: datetime
-    ) -> Mapping[tuple[str, str], str]:
+        self, events: Sequence[tuple[UsageEvent, ResourceRef]], sender: str, received_at: datetime
+    ) -> Mapping[EventKey, KnownEvent]:
         if not events:
             return {}
         # Sorted, so that two batches with the same keys wait for each other and never deadlock.
-        ordered = sorted(events, key=lambda pair: pair[0].key)
+        ordered = sorted(events, key=lambda pair: (*pair[0].key, pair[1].tenancy_id))
         rows = json.dumps([_row(event, ref) for event, ref in ordered], ensure_ascii=False)
         self._db.execute(_ENSURE_MONTHS, {"months": _months(event for event, _ in ordered)})
         self._db.execute(_ADD_SERIES, {"rows": json.dumps(_series(ordered))})
-        made = self._db.execute(_ADD_EVENTS, {"rows": rows, "received_at": received_at})
-        fresh = {(row.source, row.id) for row in made}
-        return self.known([e.key for e, _ in ordered if e.key not in fresh])
+        made = self._db.execute(
+            _ADD_EVENTS, {"rows": rows, "sender": sender, "received_at": received_at}
+        )
+        fresh = {(row.source, row.id, row.tenancy_id) for row in made}
+        lost = {(*e.key, ref.tenancy_id) for e, ref in ordered} - fresh
+        known = self.known([(source, event_id) for source, event_id, _ in sorted(lost)])
+        return {
+            each.key: each
+            for found in known.values()
+            for each in found
+            if (*each.key, each.tenancy_id) in lost
+        }
 
-    def known(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+    def known(self, keys: Sequence[EventKey]) -> Mapping[EventKey, Sequence[KnownEvent]]:
         if not keys:
             return {}
         rows = self._db.execute(
             sa.text("""
-            SELECT e.source, e.id, e.payload_hash
+            SELECT e.source, e.id, e.tenancy_id, e.sender, e.payload_hash
             FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS k(source, id)
-            JOIN metering_event e ON e.source = k.source AND e.id = k.id"""),
+            JOIN metering_event e ON e.source = k.source AND e.id = k.id
+            ORDER BY e.number"""),
             {"sources": [k[0] for k in keys], "ids": [k[1] for k in keys]},
         )
-        return {(r.source, r.id): r.payload_hash for r in rows}
+        found: dict[EventKey, list[KnownEvent]] = {}
+        for r in rows:
+            known = KnownEvent((r.source, r.id), r.tenancy_id, r.sender, r.payload_hash)
+            found.setdefault(known.key, []).append(known)
+        return found
 
     def add_conflict(self, event: UsageEvent, pushed_by: str, received_at: datetime) -> None:
         self._db.execute(
@@ -255,14 +271,6 @@ class PostgresMetering:
             .order_by(h.tenancy_id, h.resource_id, h.meter, h.dimensions)
         )
         return [Usage(**row._mapping) for row in rows]  # noqa: SLF001
-
-    def event(self, source: str, event_id: str) -> Mapping[str, Any] | None:
-        row = self._db.execute(
-            sa.select(event_table.c.payload).where(
-                event_table.c.source == source, event_table.c.id == event_id
-            )
-        ).one_or_none()
-        return None if row is None else dict(row.payload)
 
     def lock_region(self, region_id: str) -> None:
         self._db.lock(f"metering {region_id}")

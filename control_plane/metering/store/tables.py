@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import metadata, on_create
+from control_plane.kernel.database import metadata, on_create, only_added
 
 _INSTANT = sa.DateTime(timezone=True)
 _QUANTITY = sa.Numeric(30, 9)
@@ -23,8 +23,11 @@ meter_table = sa.Table(
 event_table = sa.Table(
     "metering_event",
     metadata,
+    # Source and id name an event within a tenancy: nobody takes the place of a neighbour's.
     sa.Column("source", sa.Text, primary_key=True),
     sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("tenancy_id", sa.Text, primary_key=True),
+    sa.Column("sender", sa.Text, nullable=False),
     sa.Column("number", sa.BigInteger, sa.Identity(always=True), nullable=False, unique=True),
     sa.Column("payload_hash", sa.Text, nullable=False),
     sa.Column("payload", postgresql.JSONB, nullable=False),
@@ -85,6 +88,7 @@ record_table = sa.Table(
 record_table.add_is_dependent_on(series_table)
 record_table.add_is_dependent_on(event_table)
 record_table.add_is_dependent_on(meter_table)
+record_table.add_is_dependent_on(conflict_table)
 
 watermark_table = sa.Table(
     "metering_watermark",
@@ -97,7 +101,8 @@ watermark_table = sa.Table(
 )
 
 # Two first arrivals of a month may race: the advisory lock lets one make the partition, and the
-# lock of the table makes the other one see it. Attaching stops nobody who uses other months.
+# lock of the table makes the other one see it. Attaching stops nobody who uses other months. A
+# partition takes over the triggers of rows; what refuses TRUNCATE it needs itself.
 _PARTITIONS = """
 CREATE FUNCTION borough_ensure_month(parent text, month timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -112,6 +117,9 @@ BEGIN
   EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', name, parent);
   EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                  parent, name, first, first + interval '1 month');
+  EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT '
+                 'EXECUTE FUNCTION %I()',
+                 name || '_whole', name, split_part(parent, '_', 1) || '_keep');
 END $$
 """
 
@@ -146,16 +154,13 @@ _KEPT = """
 CREATE FUNCTION metering_keep() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
-END $$;
-CREATE TRIGGER metering_record_kept BEFORE UPDATE OR DELETE ON metering_record
-  FOR EACH ROW EXECUTE FUNCTION metering_keep();
-CREATE TRIGGER metering_event_kept BEFORE UPDATE OR DELETE ON metering_event
-  FOR EACH ROW EXECUTE FUNCTION metering_keep();
-CREATE TRIGGER metering_series_kept BEFORE UPDATE OR DELETE ON metering_series
-  FOR EACH ROW EXECUTE FUNCTION metering_keep()
+END $$
 """
 for _statement in (_PARTITIONS, _SPLIT, _HOURLY, _KEPT):
     on_create(record_table, _statement)
+# The records come last of these tables, so that the function is there for all.
+for _name in ("metering_record", "metering_event", "metering_series", "metering_conflict"):
+    on_create(record_table, only_added(_name, "metering_keep"))
 
 #: The view as a table to select from; it is no table of the metadata.
 hourly_view = sa.Table(

@@ -401,7 +401,7 @@ CREATE TABLE provisioning_region (
 	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
 	CONSTRAINT pk_provisioning_region PRIMARY KEY (id), 
 	CONSTRAINT ck_provisioning_region_engine CHECK (engine IN ('embedded', 'pulumi')), 
-	CONSTRAINT ck_provisioning_region_state CHECK (state IN ('active', 'closed')), 
+	CONSTRAINT ck_provisioning_region_state CHECK (state IN ('active', 'cordoned', 'maintenance')), 
 	CONSTRAINT uq_provisioning_region_slug UNIQUE (slug)
 );
 
@@ -1031,6 +1031,51 @@ CREATE INDEX ix_marketplace_fee_running ON marketplace_fee (charged_until) WHERE
 CREATE TRIGGER marketplace_fee_kept BEFORE UPDATE OR DELETE ON marketplace_fee FOR EACH ROW EXECUTE FUNCTION marketplace_keep();
 CREATE TRIGGER marketplace_fee_whole BEFORE TRUNCATE ON marketplace_fee FOR EACH STATEMENT EXECUTE FUNCTION marketplace_keep();
 
+CREATE TABLE provisioning_drift_region (
+	region_id TEXT NOT NULL, 
+	failures INTEGER NOT NULL, 
+	unseen_since TIMESTAMP WITH TIME ZONE, 
+	retry_at TIMESTAMP WITH TIME ZONE, 
+	error TEXT NOT NULL, 
+	CONSTRAINT pk_provisioning_drift_region PRIMARY KEY (region_id), 
+	CONSTRAINT fk_provisioning_drift_region_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
+);
+
+CREATE TABLE provisioning_region_sight (
+	region_id TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	ok BOOLEAN NOT NULL, 
+	message TEXT NOT NULL, 
+	details JSONB NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	since TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_provisioning_region_sight PRIMARY KEY (region_id, kind), 
+	CONSTRAINT fk_provisioning_region_sight_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
+);
+
+CREATE TABLE provisioning_region_room (
+	region_id TEXT NOT NULL, 
+	resource TEXT NOT NULL, 
+	total NUMERIC NOT NULL, 
+	used NUMERIC NOT NULL, 
+	overcommit NUMERIC NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_provisioning_region_room PRIMARY KEY (region_id, resource), 
+	CONSTRAINT fk_provisioning_region_room_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
+);
+
+CREATE TABLE provisioning_region_closure (
+	region_id TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	until TIMESTAMP WITH TIME ZONE, 
+	by TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_provisioning_region_closure PRIMARY KEY (region_id), 
+	CONSTRAINT ck_provisioning_region_closure_state CHECK (state IN ('cordoned', 'maintenance')), 
+	CONSTRAINT fk_provisioning_region_closure_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
+);
+
 CREATE TABLE provisioning_impact (
 	id TEXT NOT NULL, 
 	blueprint TEXT NOT NULL, 
@@ -1211,6 +1256,62 @@ CREATE INDEX ix_marketplace_ledger_order_id ON marketplace_ledger (order_id);
 
 CREATE TRIGGER marketplace_ledger_kept BEFORE UPDATE OR DELETE ON marketplace_ledger FOR EACH ROW EXECUTE FUNCTION marketplace_keep();
 CREATE TRIGGER marketplace_ledger_whole BEFORE TRUNCATE ON marketplace_ledger FOR EACH STATEMENT EXECUTE FUNCTION marketplace_keep();
+
+CREATE TABLE provisioning_drift_finding (
+	id TEXT NOT NULL, 
+	deployment_id TEXT NOT NULL, 
+	region_id TEXT NOT NULL, 
+	tenancy_id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	urn TEXT NOT NULL, 
+	type TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	attribute TEXT NOT NULL, 
+	wanted JSONB, 
+	found JSONB, 
+	state TEXT NOT NULL, 
+	input TEXT NOT NULL, 
+	ignored_until TIMESTAMP WITH TIME ZONE, 
+	reason TEXT NOT NULL, 
+	by TEXT NOT NULL, 
+	operation TEXT NOT NULL, 
+	first_seen TIMESTAMP WITH TIME ZONE NOT NULL, 
+	last_seen TIMESTAMP WITH TIME ZONE NOT NULL, 
+	closed_at TIMESTAMP WITH TIME ZONE, 
+	history JSONB NOT NULL, 
+	CONSTRAINT pk_provisioning_drift_finding PRIMARY KEY (id), 
+	CONSTRAINT ck_provisioning_drift_finding_kind CHECK (kind IN ('changed', 'missing')), 
+	CONSTRAINT ck_provisioning_drift_finding_state CHECK (state IN ('open', 'ignored', 'adopted', 'repaired', 'gone')), 
+	CONSTRAINT fk_provisioning_drift_finding_deployment_id FOREIGN KEY(deployment_id) REFERENCES provisioning_deployment (id)
+);
+
+CREATE INDEX ix_provisioning_drift_finding_open ON provisioning_drift_finding (region_id, id) WHERE closed_at IS NULL;
+
+CREATE INDEX ix_provisioning_drift_finding_path ON provisioning_drift_finding (path text_pattern_ops, id);
+
+CREATE UNIQUE INDEX uq_provisioning_drift_finding_standing ON provisioning_drift_finding (deployment_id, urn, attribute) WHERE closed_at IS NULL;
+
+CREATE TABLE provisioning_drift_watch (
+	deployment_id TEXT NOT NULL, 
+	region_id TEXT NOT NULL, 
+	next_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	checked_at TIMESTAMP WITH TIME ZONE, 
+	attempted_at TIMESTAMP WITH TIME ZONE, 
+	outcome TEXT, 
+	error TEXT NOT NULL, 
+	looking BOOLEAN NOT NULL, 
+	lane TEXT NOT NULL, 
+	taken_until TIMESTAMP WITH TIME ZONE, 
+	reservations JSONB NOT NULL, 
+	CONSTRAINT pk_provisioning_drift_watch PRIMARY KEY (deployment_id), 
+	CONSTRAINT ck_provisioning_drift_watch_outcome CHECK (outcome IN ('clean', 'drifted', 'unseen', 'busy')), 
+	CONSTRAINT fk_provisioning_drift_watch_deployment_id FOREIGN KEY(deployment_id) REFERENCES provisioning_deployment (id)
+);
+
+CREATE INDEX ix_provisioning_drift_watch_next ON provisioning_drift_watch (next_at);
+
+CREATE INDEX ix_provisioning_drift_watch_region ON provisioning_drift_watch (region_id);
 
 CREATE TABLE provisioning_impact_row (
 	impact_id TEXT NOT NULL, 

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from control_plane.billing.model import Statement
 from control_plane.kernel.database import Database
@@ -249,3 +251,27 @@ def test_a_clock_that_goes_back_charges_nothing_twice(world: World) -> None:
     put(world, OrderKind.DELETE, instance)
     world.clock.set(JANUARY)
     assert world.market.charge_fees() == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "TRUNCATE marketplace_fee",
+        "DELETE FROM marketplace_fee",
+        "UPDATE marketplace_fee SET quantity = 0",
+        "UPDATE marketplace_fee SET ends = NULL",
+        "TRUNCATE marketplace_ledger",
+        "TRUNCATE marketplace_approval",
+        "TRUNCATE marketplace_transition",
+        "TRUNCATE marketplace_order_plan",
+        "TRUNCATE marketplace_order CASCADE",
+        "TRUNCATE marketplace_contract_version",
+        "TRUNCATE marketplace_policy",
+        "UPDATE marketplace_approval SET lapsed_at = now(), decision = 'rejected'",
+        "UPDATE marketplace_ledger SET committed = 0",
+    ],
+)
+def test_what_is_written_of_money_is_only_added_to(world: World, change: str) -> None:
+    world.active(plan="cared")
+    with pytest.raises(DBAPIError, match="append-only"), world.database.transaction():
+        world.database.execute(sa.text(change))

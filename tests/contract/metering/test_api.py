@@ -1,7 +1,10 @@
 """Metering over HTTP and by the command line."""
 
 import json
+import threading
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,8 +12,12 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from control_plane.kernel.database import Database
+from control_plane.kernel.time import Interval
 from control_plane.metering.model import ResourceRef
-from tests.fakes.money import HEALTH, OCTOBER, City, event
+from tests.conftest import SettableClock
+from tests.fakes.money import HEALTH, NOVEMBER, OCTOBER, PUSHER, City, event
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -81,6 +88,59 @@ def test_nobody_takes_the_place_of_a_collector(api: Any) -> None:
     (kept,) = api("admin", "GET", "/usage-quarantine").get_json()["items"]
     again = api("admin", "POST", f"/usage-quarantine/{kept['id']}/release")
     assert again.get_json()["outcome"] == "quarantined"
+
+
+def pusher(name: str, path: str) -> Actor:
+    return Actor(PrincipalId(f"svc_{name}"), name, ActorKind.SERVICE, (Grant("operator", path),))
+
+
+def results(city: City, actor: Actor, *events: Any) -> list[str]:
+    return [result.outcome.value for result in city.metering.ingest(actor, events)]
+
+
+def test_nobody_takes_the_place_of_a_neighbours_event(city: City) -> None:
+    """The same source and id of another tenancy is another event, and tells nothing of it."""
+    health, water = pusher("health", HEALTH), pusher("water", "/city/water/")
+    squatted = event(1, 1, resource="res_other")
+    assert results(city, water, squatted) == ["accepted"]
+    assert results(city, health, event(1, 2)) == ["accepted"]
+    assert results(city, water, squatted) == ["duplicate"]
+    assert results(city, health, event(1, 2)) == ["duplicate"]
+    assert results(city, health, event(1, 3)) == ["conflict"]
+    # Not 409: what may not be metered is unknown, whether or not there is such an event.
+    assert results(city, water, event(1, 2), event(77, 2)) == ["conflict", "quarantined"]
+    assert results(city, pusher("other", "/city/water/"), event(1, 2)) == ["quarantined"]
+    used = city.metering.usage(PUSHER, Interval(OCTOBER, NOVEMBER))
+    assert {(u.tenancy_id, u.quantity) for u in used} == {("ten_h", 2), ("ten_w", 1)}
+
+
+def test_another_account_of_the_department_counts_nothing_again(city: City) -> None:
+    assert results(city, pusher("old", HEALTH), event(1, 2)) == ["accepted"]
+    assert results(city, pusher("new", HEALTH), event(1, 2), event(1, 3)) == [
+        "duplicate", "conflict",
+    ]  # fmt: skip
+    assert results(city, pusher("wide", "/"), event(1, 2)) == ["duplicate"]
+
+
+def test_a_senders_own_id_is_one_event_wherever_it_is_of(city: City) -> None:
+    elsewhere = event(1, 2, resource="res_other")
+    assert results(city, PUSHER, event(1, 2), elsewhere) == ["accepted", "conflict"]
+    assert results(city, PUSHER, elsewhere) == ["conflict"]
+
+
+def test_an_id_arrives_by_two_accounts_at_once_and_counts_once(database_url: str) -> None:
+    database = Database(database_url, pool_size=8)
+    city = City(database, SettableClock())
+    gate = threading.Barrier(8)
+
+    def push(number: int) -> list[str]:
+        gate.wait()
+        return results(city, pusher(str(number), HEALTH), event(1, 2), event(2, 1))
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [one for many in pool.map(push, range(8)) for one in many]
+    assert Counter(found) == {"accepted": 2, "duplicate": 14}
+    database.close()
 
 
 @pytest.mark.parametrize(
