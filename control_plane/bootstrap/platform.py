@@ -11,10 +11,13 @@ from control_plane.access.model import SessionRules
 from control_plane.access.passwords import Argon2Passwords
 from control_plane.access.service import AuditLog, Gate, People
 from control_plane.access.store import AuditRows, CredentialStore, PrincipalStore
+from control_plane.access.workload_identity.service import WorkloadIdentity
+from control_plane.access.workload_identity.store import PostgresIdentities
 from control_plane.adapters.clock import SystemClock
 from control_plane.adapters.clock.store import ShiftableClock
 from control_plane.adapters.embedded.collector import EmbeddedCollector
 from control_plane.adapters.embedded.engine import EmbeddedEngine
+from control_plane.adapters.oidc import IssuerKeys, JoseTokens, fetcher
 from control_plane.adapters.postgres import schema
 from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.adapters.program_host.host import ProgramHost
@@ -26,7 +29,7 @@ from control_plane.billing import jobs as billing_jobs
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
 from control_plane.bootstrap.links import LateFees, LateProvenance, MeteredRegions, Resources
-from control_plane.bootstrap.regions import RealRegions, probes
+from control_plane.bootstrap.regions import RealRegions, probes, room_readers
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import Database
 from control_plane.kernel.errors import Conflict, Invalid, Problem
@@ -42,7 +45,13 @@ from control_plane.operations.jobs import Job, Schedule
 from control_plane.operations.service import Operations
 from control_plane.operations.store import PostgresOperations
 from control_plane.provisioning import jobs as provisioning_jobs
+from control_plane.provisioning.fleet import jobs as fleet_jobs
+from control_plane.provisioning.fleet.service import Fleet
+from control_plane.provisioning.fleet.service import Needs as FleetNeeds
+from control_plane.provisioning.fleet.store import PostgresFleet
 from control_plane.provisioning.model import EngineKind
+from control_plane.provisioning.policies.service import Policies
+from control_plane.provisioning.policies.store import PostgresPolicies
 from control_plane.provisioning.ports import Engine, Limits
 from control_plane.provisioning.service import Collaborators, Provisioning
 from control_plane.provisioning.store import PostgresProvisioning
@@ -68,11 +77,14 @@ class Platform:
     audit: AuditLog
     people: People
     gate: Gate
+    identity: WorkloadIdentity
     authenticator: AccessAuthenticator
     operations: Operations
     tenancy: TenancyService
     migration: Migration
+    policies: Policies
     provisioning: Provisioning
+    fleet: Fleet
     metering: Metering
     billing: Billing
     marketplace: Marketplace
@@ -81,8 +93,16 @@ class Platform:
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
+            self.identity,
             *(self.audit, self.people, self.gate, self.operations, self.tenancy, self.migration),
-            *(self.provisioning, self.metering, self.billing, self.marketplace),
+            *(
+                self.policies,
+                self.provisioning,
+                self.fleet,
+                self.metering,
+                self.billing,
+                self.marketplace,
+            ),
         )
 
     def is_current(self) -> bool:
@@ -122,6 +142,7 @@ class Platform:
     def schedules(self) -> list[Schedule]:
         """What a worker does again and again."""
         return [
+            *fleet_jobs.schedules(self.fleet),
             *metering_jobs.schedules(self.metering),
             *billing_jobs.schedules(self.billing),
             *marketplace_jobs.schedules(self.marketplace),
@@ -239,10 +260,22 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
         rules=SessionRules(idle=timedelta(hours=settings.session_hours)),
         longest=timedelta(days=settings.token_days),
     )  # fmt: skip
+    people = People(principals, credentials, passwords, audit, database, clock)
+    identity = WorkloadIdentity(
+        PostgresIdentities(database),
+        JoseTokens(IssuerKeys(fetcher(settings.identity_private_hosts.split(",")))),
+        people,
+        gate,
+        audit,
+        database,
+        clock,
+    )
     operations = Operations(PostgresOperations(database), database, clock, audit)
     tenancy = TenancyService(PostgresTenancy(database), database, clock, audit)
+    policies = Policies(PostgresPolicies(database), database, clock, audit, tenancy, principals)
     programs = ProgramHost()
     stack.callback(programs.close)
+    fleet_rows = PostgresFleet(database)
     provisioning = Provisioning(
         Collaborators(
             store=PostgresProvisioning(database),
@@ -252,6 +285,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
             tenancy=tenancy,
             operations=operations,
             secrets=secrets,
+            policies=policies,
             engines=_engines(settings, database, clock, secrets, programs, stack),
             probes=probes(),
             cache=settings.home / "cache" / "blueprints",
@@ -260,7 +294,11 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
                 memory_bytes=settings.engine_memory_mb * 1024 * 1024,
                 operation_seconds=settings.engine_timeout_seconds,
             ),
+            measured=lambda region: {room.resource: room.free for room in fleet_rows.rooms(region)},
         )
+    )
+    fleet = Fleet(
+        FleetNeeds(fleet_rows, provisioning, tenancy, database, clock, audit, room_readers())
     )
     provenance, fees = LateProvenance(), LateFees()
     directory = Resources(provisioning)
@@ -300,10 +338,9 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
     directory.services = marketplace.metered
     return Platform(
         settings, database, clock, secrets, programs, audit,
-        People(principals, credentials, passwords, audit, database, clock),
-        gate, AccessAuthenticator(gate), operations, tenancy,
+        people, gate, identity, AccessAuthenticator(gate), operations, tenancy,
         Migration(PostgresMigration(database), tenancy, database, clock, audit),
-        provisioning, metering, billing,
+        policies, provisioning, fleet, metering, billing,
         marketplace,
     )  # fmt: skip
 

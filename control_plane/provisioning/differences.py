@@ -14,7 +14,7 @@ from control_plane.provisioning.graph import (
     is_secret,
     is_unknown,
 )
-from control_plane.provisioning.model import Difference, DifferenceKind, Plan
+from control_plane.provisioning.model import Difference, DifferenceKind, Finding, Plan
 
 _VERBS = {
     Op.CREATE: Text("is created", "将创建"),
@@ -41,7 +41,7 @@ def difference(old: Plan, new: Plan) -> tuple[Difference, ...]:
             Text("The quota it takes of", "所占配额"),
         ),
         *_usage(old, new),
-        *_findings(old, new),
+        *changed_findings(old, new),
     )  # fmt: skip
 
 
@@ -172,20 +172,37 @@ def _usage(old: Plan, new: Plan) -> Iterable[Difference]:
     yield from _values(DifferenceKind.USAGE, totals(old), totals(new), what)
 
 
-def _findings(old: Plan, new: Plan) -> Iterable[Difference]:
-    for finding in new.findings:
-        if finding not in old.findings:
-            yield Difference(
-                DifferenceKind.FINDING, finding.policy, None, finding.document(),
-                Text(f"New finding: {finding.message.en}", f"新增检查结果：{finding.message.zh}"),
-            )  # fmt: skip
-    for finding in old.findings:
-        if finding not in new.findings:
-            yield Difference(
-                DifferenceKind.FINDING, finding.policy, finding.document(), None,
-                Text(f"No longer found: {finding.message.en}",
-                     f"不再存在的检查结果：{finding.message.zh}"),
-            )  # fmt: skip
+def changed_findings(old: Plan, new: Plan) -> tuple[Difference, ...]:
+    """In what the findings of two plans differ, their waivers too."""
+    before = {_identity(f): f for f in old.findings}
+    after = {_identity(f): f for f in new.findings}
+    return tuple(
+        Difference(
+            DifferenceKind.FINDING, key[0],
+            was.document() if was else None, now.document() if now else None,
+            _finding_text(was, now),
+        )
+        for key, was, now in ((k, before.get(k), after.get(k)) for k in {**after, **before})
+        if was != now
+    )  # fmt: skip
+
+
+def _identity(finding: Finding) -> tuple[str, str, str]:
+    return finding.policy, finding.subject, finding.message.en
+
+
+def _finding_text(was: Finding | None, now: Finding | None) -> Text:
+    if now is None:
+        gone = was.message if was else Text("", "")
+        return Text(f"No longer found: {gone.en}", f"不再存在的检查结果：{gone.zh}")
+    said = now.message
+    if was is None:
+        return Text(f"New finding: {said.en}", f"新增检查结果：{said.zh}")
+    if was.waiver is not None and now.waiver is None:
+        return Text(f"No waiver holds for it any more: {said.en}", f"豁免已失效：{said.zh}")
+    if now.waiver is not None and now.waiver != was.waiver:
+        return Text(f"Another waiver holds for it: {said.en}", f"豁免已变更：{said.zh}")
+    return Text(f"It weighs otherwise: {said.en}", f"检查结果等级已变更：{said.zh}")
 
 
 # What would be created by a program whose stack does not exist yet ---------------------------

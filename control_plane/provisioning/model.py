@@ -9,6 +9,7 @@ from typing import Any, NewType
 
 from control_plane.kernel import canonical
 from control_plane.kernel.text import Text
+from control_plane.kernel.time import format_instant, parse_instant
 from control_plane.provisioning.graph import Change, Json, Op, Preview, PropertyChange
 
 RegionId = NewType("RegionId", str)
@@ -22,6 +23,8 @@ TENANCY_BLUEPRINT = "tenancy"
 """The blueprint that prepares a tenancy in a region; its deployments are landings."""
 
 MASK = "********"
+CAPACITY = "capacity.region"
+"""Names the finding that a region has no room; no policy, and nothing that a waiver is for."""
 
 
 class EngineKind(StrEnum):
@@ -32,10 +35,11 @@ class EngineKind(StrEnum):
 
 
 class RegionState(StrEnum):
-    """Whether anything new may be put into a region."""
+    """What may be done to a region: everything, nothing new, or nothing at all."""
 
     ACTIVE = "active"
-    CLOSED = "closed"
+    CORDONED = "cordoned"
+    MAINTENANCE = "maintenance"
 
 
 class DeploymentState(StrEnum):
@@ -63,9 +67,14 @@ class PlanAction(StrEnum):
 
 
 class Severity(StrEnum):
-    """How a policy's finding weighs: mandatory ones stop a plan from being approved."""
+    """How a policy's finding weighs.
+
+    An advisory one is put before the approver. A waivable one forbids approval until a waiver
+    holds, a mandatory one always.
+    """
 
     ADVISORY = "advisory"
+    WAIVABLE = "waivable"
     MANDATORY = "mandatory"
 
 
@@ -179,18 +188,65 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Exemption:
+    """The waiver that a finding rests on, as it was granted.
+
+    Attributes:
+        id: of the waiver.
+        owner: the principal who answers for it.
+        owner_name: what they were called when it was granted.
+        ends_at: from when on it does not hold any more.
+    """
+
+    id: str
+    owner: str
+    owner_name: str
+    reason: str
+    ends_at: datetime
+
+    def document(self) -> dict[str, Json]:
+        """Return the JSON that a plan digests."""
+        return {
+            "id": self.id,
+            "owner": self.owner,
+            "owner_name": self.owner_name,
+            "reason": self.reason,
+            "ends_at": format_instant(self.ends_at),
+        }
+
+    @staticmethod
+    def read(document: Mapping[str, Any] | None) -> "Exemption | None":
+        """Read it again from what is stored; None for none."""
+        if document is None:
+            return None
+        d = document
+        return Exemption(
+            d["id"], d["owner"], d["owner_name"], d["reason"], parse_instant(d["ends_at"])
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What a policy or a check says of a plan or a blueprint.
 
     Attributes:
         policy: stable name of the rule, such as ``network.public_exposure``.
         subject: the resource (its name), input or file that it is about; empty for the whole.
+        waiver: what lets a waivable one pass; None for none.
     """
 
     policy: str
     severity: Severity
     subject: str
     message: Text
+    waiver: Exemption | None = None
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it forbids approval."""
+        if self.severity is Severity.WAIVABLE:
+            return self.waiver is None
+        return self.severity is Severity.MANDATORY
 
     def document(self) -> dict[str, Json]:
         """Return the JSON that a plan digests."""
@@ -199,7 +255,19 @@ class Finding:
             "severity": self.severity.value,
             "subject": self.subject,
             "message": dict[str, Json](self.message.as_json()),
+            "waiver": self.waiver.document() if self.waiver else None,
         }
+
+    @staticmethod
+    def read(document: Mapping[str, Any]) -> "Finding":
+        """Read it again from what is stored."""
+        return Finding(
+            document["policy"],
+            Severity(document["severity"]),
+            document["subject"],
+            Text(document["message"]["en"], document["message"]["zh"]),
+            Exemption.read(document["waiver"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +393,7 @@ class Plan:
     @property
     def blocked(self) -> tuple[Finding, ...]:
         """The findings that forbid approval."""
-        return tuple(f for f in self.findings if f.severity is Severity.MANDATORY)
+        return tuple(f for f in self.findings if f.blocks)
 
     def document(self) -> dict[str, Json]:
         """Return the JSON that is digested and stored."""
@@ -414,15 +482,7 @@ def plan_from(
             MeterQuantity(m["resource"], m["meter"], m["dimensions"], Decimal(m["per_hour"]))
             for m in document["hourly"]
         ),
-        findings=tuple(
-            Finding(
-                f["policy"],
-                Severity(f["severity"]),
-                f["subject"],
-                Text(f["message"]["en"], f["message"]["zh"]),
-            )
-            for f in document["findings"]
-        ),
+        findings=tuple(Finding.read(f) for f in document["findings"]),
         created_at=created_at,
     )
 

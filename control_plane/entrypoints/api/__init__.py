@@ -7,10 +7,13 @@ from apiflask import APIFlask
 #: The features with an API; each module exports ``api``, or several as ``apis``.
 FEATURES = (
     "control_plane.access.api",
+    "control_plane.access.workload_identity.api",
     "control_plane.operations.api",
     "control_plane.tenancy.api",
     "control_plane.tenancy.migration.api",
     "control_plane.provisioning.api",
+    "control_plane.provisioning.fleet.api",
+    "control_plane.provisioning.policies.api",
     "control_plane.metering.api",
     "control_plane.billing.api",
     "marketplace.api",

@@ -9,6 +9,7 @@ from control_plane.provisioning.model import (
 )
 from control_plane.surface.api import (
     DecimalText,
+    Instant,
     Schema,
     TextBody,
 )
@@ -18,13 +19,28 @@ Filter = Annotated[str, Field(max_length=100)]
 Json = dict[str, Any]
 
 
+class ExemptionOut(Schema):
+    """The waiver that lets a finding pass."""
+
+    id: str
+    owner: Annotated[str, Field(description="Who answers for it.")]
+    owner_name: str
+    reason: str
+    ends_at: Instant
+
+
 class FindingOut(Schema):
-    """What a policy says; a mandatory finding forbids publishing and approval."""
+    """What a policy says.
+
+    A mandatory finding forbids publishing and approval, a waivable one approval until a waiver
+    holds.
+    """
 
     policy: str
     severity: Severity
     subject: str
     message: TextBody
+    waiver: Annotated[ExemptionOut | None, Field(description="Null: nothing lets it pass.")]
 
 
 class MeterQuantityOut(Schema):

@@ -1,7 +1,7 @@
 """Use cases of blueprints: look at them, try them, publish them."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -16,7 +16,6 @@ from control_plane.kernel.canonical import plain
 from control_plane.kernel.errors import Conflict, Invalid, NotFound, Problem
 from control_plane.kernel.paging import MAX_LIMIT, Page, PageRequest
 from control_plane.provisioning import content as contents
-from control_plane.provisioning import policies
 from control_plane.provisioning.compatibility import (
     document_changes,
     lowest_version,
@@ -26,6 +25,7 @@ from control_plane.provisioning.content import Content
 from control_plane.provisioning.graph import Graph, Json
 from control_plane.provisioning.inputs import checked, schema_problems
 from control_plane.provisioning.model import (
+    DATA_CLASSES,
     TENANCY_BLUEPRINT,
     Blueprint,
     EngineKind,
@@ -33,6 +33,7 @@ from control_plane.provisioning.model import (
     Revision,
     Severity,
 )
+from control_plane.provisioning.policies.model import Holder, Subject
 from control_plane.provisioning.ports import (
     DeploymentContext,
     Engine,
@@ -45,6 +46,7 @@ from control_plane.provisioning.ports import (
 )
 from control_plane.provisioning.service.core import Core, Place, pending_place
 
+Judge = Callable[[Subject], Iterable[Finding]]
 _FILES = ("blueprint.yaml", "Pulumi.yaml", "__main__.py", "README.md")
 #: The reader takes seconds for a megabyte.
 _MOST_YAML = 256 * 1024
@@ -102,7 +104,7 @@ class Blueprints(Core):
             Invalid: the files cannot be a blueprint at all (paths, size).
         """
         policy.require(actor, "blueprint.validate", policy.ROOT)
-        return self._validate(contents.check(content))
+        return self._validate(contents.check(content), self._with.policies.judge)
 
     def publish(self, actor: Actor, content: Content) -> Revision:
         """Keep a blueprint for ever under the digest of its content.
@@ -114,13 +116,16 @@ class Blueprints(Core):
             Conflict: the version stands for another content.
         """
         policy.require(actor, "blueprint.publish", policy.ROOT)
+        return self._publish(actor, content, self._with.policies.judge)
+
+    def _publish(self, actor: Actor, content: Content, judge: Judge) -> Revision:
         files = contents.check(content)
         digest = contents.digest(files)
         with self._db.transaction():
             there = self._store.revision(digest)
         if there is not None:
             return there
-        found = self._validate(files)
+        found = self._validate(files, judge)
         if not found.ok:
             reasons = _reasons(found)
             listed = "; ".join(f"{p.field}: {p.message}" for p in reasons)
@@ -148,6 +153,9 @@ class Blueprints(Core):
     def publish_bundled(self, folders: Iterable[Path]) -> list[Revision]:
         """Publish blueprints that come with the platform; those that are known stay as they are.
 
+        They are held to the bundled packs: a pack of the city's own never keeps the platform from
+        starting, and plans are held to it anyway.
+
         Raises:
             Invalid: one of them cannot be published.
             Conflict: a bundled version's content differs from the published one.
@@ -156,7 +164,7 @@ class Blueprints(Core):
         files = [contents.read_folder(folder) for folder in folders]
         # The tenancy's outputs are what the samples of the others run with.
         files.sort(key=lambda f: f"name: {TENANCY_BLUEPRINT}\n".encode() not in f["blueprint.yaml"])
-        return [self.publish(actor, each) for each in files]
+        return [self._publish(actor, each, self._with.policies.judge_bundled) for each in files]
 
     def blueprints(self, actor: Actor, request: PageRequest) -> Page[Blueprint]:
         """The newest version of each blueprint, by name."""
@@ -195,7 +203,7 @@ class Blueprints(Core):
             raise NotFound(f"there is no blueprint {' '.join(filter(None, (reference, version)))}")
         return found
 
-    def _validate(self, files: Content) -> Validation:
+    def _validate(self, files: Content, judge: Judge) -> Validation:
         digest = contents.digest(files)
         problems = [Problem(name, "is missing") for name in _FILES if name not in files]
         problems.extend(contents.secrets_in(files))
@@ -203,11 +211,11 @@ class Blueprints(Core):
         name, version = str(document.get("name", "")), str(document.get("version", ""))
         wrong = _document_problems(document, files)
         problems.extend(wrong or self._version_problems(document))
-        findings: list[Finding] = []
         samples: list[Sample] = []
         if not problems:
-            self._try_samples(digest, document, files, problems, findings, samples)
-        unique = sorted(set(findings), key=lambda f: (f.severity != "mandatory", f.policy))
+            self._try_samples(digest, document, files, problems, samples)
+        findings = {f for each in samples for f in judge(sample_subject(each.graph, document))}
+        unique = sorted(findings, key=lambda f: (f.severity != "mandatory", f.policy, f.subject))
         return Validation(
             digest, name, version, document, tuple(problems), tuple(unique), tuple(samples)
         )
@@ -253,7 +261,6 @@ class Blueprints(Core):
         document: Mapping[str, Any],
         files: Content,
         problems: list[Problem],
-        findings: list[Finding],
         samples: list[Sample],
     ) -> None:
         self._db.assert_no_transaction()
@@ -270,13 +277,6 @@ class Blueprints(Core):
                 problems.append(Problem(f"samples.{index}", text, error.code))
                 continue
             samples.append(Sample(sample["name"], len(graph.resources), graph))
-            findings.extend(
-                policies.evaluate(
-                    policies.Subject(
-                        graph, _SAMPLE_ID, "", frozenset(), frozenset(document["data_classes"])
-                    )
-                )
-            )
 
     def _any_engine(self) -> Engine:
         """Engines evaluate alike; the embedded one needs nothing else."""
@@ -311,6 +311,19 @@ class Blueprints(Core):
             ),
             limits=self._with.limits,
         )
+
+
+def sample_subject(
+    graph: Graph, document: Mapping[str, Any], data_class: str = ""
+) -> Subject:
+    """What policies look at of a sample; its region may keep everything."""
+    return Subject(
+        graph,
+        Holder(deployment=_SAMPLE_ID, data_class=data_class),
+        sample_region().config,
+        frozenset(DATA_CLASSES),
+        frozenset(document["data_classes"]),
+    )
 
 
 def sample_region() -> RegionAccess:

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from control_plane.provisioning.model import (
     Region,
     Revision,
 )
+from control_plane.provisioning.policies.service import Policies
 from control_plane.provisioning.ports import (
     Audit,
     DeploymentContext,
@@ -56,6 +58,8 @@ class Collaborators:
         probes: by kind of region.
         cache: folder for unpacked blueprints; readable by all users of the machine.
         limits: of one run of a program.
+        measured: what a region's machines have left, by quota resource, as far as it is known;
+            asked within a transaction.
     """
 
     store: ProvisioningStore
@@ -65,10 +69,12 @@ class Collaborators:
     tenancy: TenancyService
     operations: Operations
     secrets: SecretBox
+    policies: Policies
     engines: Mapping[EngineKind, Engine]
     probes: Mapping[str, RegionProbe]
     cache: Path
     limits: Limits = field(default_factory=Limits)
+    measured: Callable[[str], Mapping[str, Decimal]] = lambda _region: {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,12 +25,14 @@ from control_plane.operations.model import Operation
 from control_plane.provisioning import differences
 from control_plane.provisioning.graph import ApplyResult, ApplyState, Change, Json, Op, Preview
 from control_plane.provisioning.model import (
+    CAPACITY,
     MASK,
     Deployment,
     DeploymentState,
     Hold,
     Plan,
     PlanAction,
+    RegionState,
     Resource,
     Revision,
     Stage,
@@ -96,8 +98,10 @@ class Deployments(Core):
             refused something or it was cancelled; then it can be applied or destroyed again.
 
         Raises:
-            NeedsApproval: what would happen is not what the plan shows; ``details["difference"]``
-                says how. Nothing was done beyond what is said there.
+            NeedsApproval: what would happen is not what the plan shows, or a waiver that it rests
+                on holds no longer; ``details["difference"]`` says how. Nothing was done beyond
+                what is said there.
+            Conflict: a policy forbids the plan.
             Unavailable: another operation works on it.
             Superseded: another process took over meanwhile; it writes the result.
             ProgramError: the program did not end well; nothing was touched.
@@ -109,6 +113,8 @@ class Deployments(Core):
             there = self._deployment(approved.deployment_id)
         if _is_done(there, approved, operation):
             return there
+        if there.operation != operation:  # what was begun under a waiver is completed
+            self._check_policies(approved)
         watch = Watch(operation, on_event, cancel)
         if approved.action is PlanAction.DELETE:
             return self._return(there, watch, approved)
@@ -332,6 +338,28 @@ class Deployments(Core):
             )  # fmt: skip
         return found
 
+    def _check_policies(self, plan: Plan) -> None:
+        """Refuse what a policy forbids, by now or from the beginning.
+
+        The region's room is not among it: the region itself refuses what it has no room for.
+        """
+        forbidden = [f for f in plan.blocked if f.policy != CAPACITY]
+        if forbidden:
+            listed = "; ".join(f"{f.policy}: {f.message.en}" for f in forbidden)
+            raise Conflict(
+                f"policies forbid the plan: {listed}", findings=[f.document() for f in forbidden]
+            )
+        ended = self._with.policies.ended(plan.findings)
+        if ended:
+            now = replace(
+                plan,
+                findings=tuple(replace(f, waiver=None) if f in ended else f for f in plan.findings),
+            )
+            raise NeedsApproval(
+                "a waiver that the plan rests on holds no longer",
+                difference=[d.document() for d in differences.changed_findings(plan, now)],
+            )
+
     def _check_landing(self, landing: Deployment) -> None:
         inside = self._store.residents(landing)
         if inside:
@@ -348,6 +376,11 @@ class Deployments(Core):
                 f"the operation {there.operation} works on the deployment",
                 operation=there.operation,
             )
+
+    def _check_may_work(self, there: Deployment) -> None:
+        region = self._region(there.region_id)
+        if region.state is RegionState.MAINTENANCE:
+            raise Unavailable(f"the region {region.slug} is under maintenance", 30.0)
 
     def _take(self, there: Deployment, operation: str, state: DeploymentState) -> Hold:
         hold = self._store.take(there.id, operation, state, self._clock.now())
@@ -426,6 +459,7 @@ class Deployments(Core):
             refresh: first look at what the region really has.
         """
         with self._db.transaction():
+            self._check_may_work(work.deployment)
             hold = self._take(work.deployment, watch.operation, DeploymentState.APPLYING)
             started = work.plan is not None and work.deployment.plan_id == work.plan.id
             values: dict[str, Any] = {"error": ""}
@@ -513,6 +547,7 @@ class Deployments(Core):
 
     def _return(self, there: Deployment, watch: Watch, plan: Plan | None) -> Deployment:
         with self._db.transaction():
+            self._check_may_work(there)
             if there.is_landing:
                 self._check_landing(there)
             revision = self._revision(there.revision)

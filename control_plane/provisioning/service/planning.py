@@ -12,11 +12,13 @@ from control_plane.kernel import ids
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.canonical import decimal_text
 from control_plane.kernel.errors import Collector, Conflict, Invalid, NotFound, Problem
+from control_plane.kernel.money import Money
 from control_plane.kernel.text import Text
-from control_plane.provisioning import differences, policies, region_kinds, usage_map
+from control_plane.provisioning import differences, region_kinds, usage_map
 from control_plane.provisioning.graph import Change, Graph, Json, Op, PropertyChange
 from control_plane.provisioning.inputs import checked
 from control_plane.provisioning.model import (
+    CAPACITY,
     TENANCY_BLUEPRINT,
     Deployment,
     DeploymentId,
@@ -34,6 +36,7 @@ from control_plane.provisioning.model import (
     Stage,
     plan_digest,
 )
+from control_plane.provisioning.policies.model import Holder, Priced, Subject
 from control_plane.provisioning.ports import DeploymentContext, Run, StackRef
 from control_plane.provisioning.service.core import PENDING, Core, Place
 from control_plane.tenancy.model import RESOURCES, Tenancy, TenancyState
@@ -72,6 +75,7 @@ class Planning(Core):
         region: str,
         version: str | None = None,
         data_class: str = "",
+        tenancy: str = "",
     ) -> Estimate:
         """What inputs come to, fast and without asking the region; for forms.
 
@@ -82,6 +86,7 @@ class Planning(Core):
             region: id or slug.
             version: None takes the highest.
             data_class: of the tenancy it would go into, so that its policies speak too.
+            tenancy: id or slug of that tenancy, if it is known; then its waivers count.
 
         Raises:
             Invalid: names every wrong input.
@@ -109,6 +114,7 @@ class Planning(Core):
         graph = self._engine(chosen.engine).evaluate(run)
         with self._db.transaction():
             said = self._store.standing(revision.blueprint).finding()
+            holder = self._estimated(tenancy, data_class)
         return Estimate(
             revision=revision.digest,
             inputs=full,
@@ -117,7 +123,7 @@ class Planning(Core):
             hourly=usage_map.usage_of(graph, chosen.config),
             findings=(
                 *((said,) if said else ()),
-                *_policies(graph, _ESTIMATE_ID, data_class, chosen, revision),
+                *self._judged(graph, holder, chosen, revision),
             ),
         )
 
@@ -380,10 +386,12 @@ class Planning(Core):
         ]
         with self._db.transaction():
             held = self._store.held(wish.region.id)
+            measured = self._with.measured(wish.region.id)
             said = self._store.standing(wish.revision.blueprint).finding()
         findings.extend([said] if said else [])
         quota = _delta(wish.deployment.footprint, footprint)
         room = {name: total - held.get(name, _ZERO) for name, total in wish.region.capacity.items()}
+        room |= {name: min(room.get(name, left), left) for name, left in measured.items()}
         findings.extend(_room_findings(quota, room))
         return _plan(
             wish,
@@ -399,9 +407,8 @@ class Planning(Core):
         )
 
     def _findings(self, wish: _Wish, graph: Graph) -> tuple[Finding, ...]:
-        return _policies(
-            graph, wish.deployment.id, wish.tenancy.data_class.value, wish.region, wish.revision
-        )
+        holder = _holder(wish.tenancy, wish.deployment.id)
+        return self._judged(graph, holder, wish.region, wish.revision)
 
     def _prepared_findings(
         self, wish: _Wish, stage: Stage | None, graph: Graph | None
@@ -410,10 +417,39 @@ class Planning(Core):
             return []
         with self._db.transaction():
             revision = self._revision(stage.revision)
-        found = _policies(
-            graph, stage.deployment_id, wish.tenancy.data_class.value, wish.region, revision
-        )
+        holder = _holder(wish.tenancy, stage.deployment_id)
+        found = self._judged(graph, holder, wish.region, revision)
         return [replace(f, subject=f"tenancy/{f.subject}") for f in found]
+
+    def _judged(
+        self, graph: Graph, holder: Holder, region: Region, revision: Revision
+    ) -> tuple[Finding, ...]:
+        """What the city's policies say."""
+        return self._with.policies.judge(
+            Subject(graph, holder, region.config, region.data_classes, revision.data_classes)
+        )
+
+    def _estimated(self, tenancy: str, data_class: str) -> Holder:
+        """Whose it would be."""
+        if not tenancy:
+            return Holder(deployment=_ESTIMATE_ID, data_class=data_class)
+        there = self._with.tenancy.tenancy_in_transaction(tenancy)
+        return Holder(_ESTIMATE_ID, there.id, there.path, data_class or there.data_class.value)
+
+    def judge_price(
+        self, *, tenancy: str, month: Money, deployment: str = ""
+    ) -> tuple[Finding, ...]:
+        """What policies say of a service's price, where it is known; for features above.
+
+        Within the open transaction.
+
+        Args:
+            tenancy: id or slug of the tenancy that it is in.
+            month: what it costs in a month.
+            deployment: if there is one already.
+        """
+        there = self._with.tenancy.tenancy_in_transaction(tenancy)
+        return self._with.policies.judge_price(Priced(_holder(there, deployment), month))
 
     # The tenancy's own deployment -------------------------------------------------------------
 
@@ -559,8 +595,8 @@ def _was_prepared(like: Plan, landing: Deployment) -> bool:
 def _check_open(tenancy: Tenancy, region: Region) -> None:
     if tenancy.state is TenancyState.CLOSED:
         raise Conflict(f"the tenancy {tenancy.slug} is closed")
-    if region.state is RegionState.CLOSED:
-        raise Conflict(f"the region {region.slug} takes nothing new")
+    if region.state is not RegionState.ACTIVE:
+        raise Conflict(f"the region {region.slug} takes nothing new", state=region.state.value)
 
 
 _ALLOWED = {
@@ -591,14 +627,8 @@ def _check_growth(
     found.finish()
 
 
-def _policies(
-    graph: Graph, deployment_id: str, data_class: str, region: Region, revision: Revision
-) -> tuple[Finding, ...]:
-    return policies.evaluate(
-        policies.Subject(
-            graph, deployment_id, data_class, region.data_classes, revision.data_classes
-        )
-    )
+def _holder(tenancy: Tenancy, deployment_id: str) -> Holder:
+    return Holder(deployment_id, tenancy.id, tenancy.path, tenancy.data_class.value)
 
 
 def _delta(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> dict[str, Decimal]:
@@ -616,7 +646,7 @@ def _room_findings(quota: Mapping[str, Decimal], room: Mapping[str, Decimal]) ->
             text = (decimal_text(amount), decimal_text(max(left, _ZERO)))
             found.append(
                 Finding(
-                    "capacity.region",
+                    CAPACITY,
                     Severity.MANDATORY,
                     name,
                     Text(

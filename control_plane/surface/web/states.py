@@ -53,6 +53,8 @@ LOOKS: dict[str, Look] = {
     "deleting": Look(N_("deleting"), "autorenew", "busy"),
     "deleted": Look(N_("deleted"), "delete", "idle"),
     "changing": Look(N_("changing"), "autorenew", "busy"),
+    "cordoned": Look(N_("takes nothing new"), "do_not_disturb", "warn"),
+    "maintenance": Look(N_("under maintenance"), "construction", "warn"),
     "unknown": Look(N_("unknown"), "help", "warn"),
     "created": Look(N_("created"), "check_circle", "good"),
     "updated": Look(N_("updated"), "check_circle", "good"),
@@ -82,6 +84,8 @@ LOOKS: dict[str, Look] = {
     "broken": Look(N_("broken"), "error", "bad"),
     # findings
     "advisory": Look(N_("advisory"), "info", "wait"),
+    "waivable": Look(N_("waivable"), "lock", "warn"),
+    "waived": Look(N_("waived"), "lock_open", "wait"),
     "mandatory": Look(N_("mandatory"), "error", "bad"),
     "passed": Look(N_("passed"), "check_circle", "good"),
     # migration of systems and its targets

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from control_plane.access.store import PrincipalStore
 from control_plane.adapters.embedded.engine import EmbeddedEngine
 from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.adapters.program_host.host import ProgramHost
@@ -23,6 +24,8 @@ from control_plane.operations.service import Operations
 from control_plane.operations.store import PostgresOperations
 from control_plane.provisioning.graph import EngineEvent
 from control_plane.provisioning.model import Deployment, EngineKind, Plan, Region
+from control_plane.provisioning.policies.service import Policies
+from control_plane.provisioning.policies.store import PostgresPolicies
 from control_plane.provisioning.ports import RegionProbe
 from control_plane.provisioning.service import Collaborators, Provisioning
 from control_plane.provisioning.store import PostgresProvisioning
@@ -83,6 +86,8 @@ class World:
     engine: EmbeddedEngine
     tenancies: TenancyService
     operations: Operations
+    policies: Policies
+    principals: PrincipalStore
     service: Provisioning
     region: Region
     health: Tenancy
@@ -131,6 +136,8 @@ def parts(database: Database, clock: Clock, host: ProgramHost, cache: Path) -> d
     operations = Operations(PostgresOperations(database), database, clock, audit)
     probes: dict[str, RegionProbe] = {}
     store = PostgresProvisioning(database)
+    principals = PrincipalStore(database)
+    policies = Policies(PostgresPolicies(database), database, clock, audit, tenancies, principals)
     service = Provisioning(
         Collaborators(
             store=store,
@@ -140,6 +147,7 @@ def parts(database: Database, clock: Clock, host: ProgramHost, cache: Path) -> d
             tenancy=tenancies,
             operations=operations,
             secrets=box,
+            policies=policies,
             engines={EngineKind.EMBEDDED: engine},
             probes=probes,
             cache=cache,
@@ -152,6 +160,8 @@ def parts(database: Database, clock: Clock, host: ProgramHost, cache: Path) -> d
         "engine": engine,
         "tenancies": tenancies,
         "operations": operations,
+        "policies": policies,
+        "principals": principals,
         "service": service,
         "probes": probes,
         "store": store,
