@@ -17,6 +17,7 @@ from control_plane.provisioning.graph import ResourceNode
 from control_plane.provisioning.model import Resource
 from control_plane.provisioning.ports import RegionAccess
 from control_plane.provisioning.usage_map import (
+    CONTAINER,
     FLOATING_IP,
     LOAD_BALANCER,
     SERVER,
@@ -114,7 +115,8 @@ class _Reading:
         """Everything that was used in the window."""
         for type_ in sorted({r.type for r in self._known}):
             resources = [r for r in self._known if r.type == type_]
-            lives = self._servers if type_ == SERVER else self._things
+            own = {SERVER: self._servers, CONTAINER: self._recorded}
+            lives = own.get(type_, self._things)
             for resource, life in lives(type_, resources):
                 for part, hourly in life.parts(resource, self._window):
                     for each in hourly:
@@ -173,6 +175,16 @@ class _Reading:
                 yield resource, Life(resource.created_at, resource.deleted_at)
             # Gone behind the platform's back: nobody knows when; drift shows it.
 
+    @staticmethod
+    def _recorded(_type: str, resources: Sequence[Resource]) -> Iterator[tuple[Resource, Life]]:
+        """What only its own project may look at: it counts as the inventory has it.
+
+        Between its creation and the end of that operation it does not count yet.
+        """
+        for resource in resources:
+            if resource.physical_id:
+                yield resource, Life(resource.created_at, resource.deleted_at)
+
 
 def _claimed(
     resources: Sequence[Resource], records: Mapping[str, Record]
@@ -215,4 +227,4 @@ _LISTS: Mapping[str, Callable[[Cloud], Sequence[Record]]] = {
     FLOATING_IP: lambda cloud: cloud.floating_ips(),
     LOAD_BALANCER: lambda cloud: cloud.load_balancers(),
 }
-_TYPES = frozenset({SERVER, *_LISTS})
+_TYPES = frozenset({SERVER, CONTAINER, *_LISTS})

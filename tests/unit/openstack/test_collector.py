@@ -23,7 +23,7 @@ from control_plane.provisioning.model import (
     ResourceId,
 )
 from control_plane.provisioning.ports import RegionAccess
-from control_plane.provisioning.usage_map import LOAD_BALANCER, SERVER, VOLUME, usage
+from control_plane.provisioning.usage_map import CONTAINER, LOAD_BALANCER, SERVER, VOLUME, usage
 from tests.fakes.openstack import FLAVORS, FakeOpenStack
 
 DAY = datetime(2026, 11, 21, tzinfo=UTC)
@@ -265,6 +265,23 @@ def test_a_volume_counts_until_its_return_is_confirmed(cloud: FakeOpenStack) -> 
     during = collect(cloud, [volume], 2, 4, frozenset({"dep_1"}))
     assert sum(during.values()) == 2 * 20
     assert sum(collect(cloud, [gone], 4, 6).values()) == 1 * 20
+
+
+def test_a_container_counts_as_the_inventory_has_it(cloud: FakeOpenStack) -> None:
+    """Nobody but its project may look at it, so nothing is asked."""
+
+    def limit(gb: int) -> tuple[MeterQuantity, ...]:
+        inputs = {"metadata": {"Quota-Bytes": str(gb * 1024**3)}}
+        return usage(ResourceNode("urn::box", "box", CONTAINER, inputs), FACTS)
+
+    box = resource(
+        CONTAINER, hourly=limit(200), deleted_at=at(3), history=(PastUsage(at(1), limit(100)),)
+    )
+    found = collect(cloud, [box], 0, 5)
+    assert found["res_1", "object.gb_hours", ""] == 100 + 2 * 200
+    assert cloud.calls == []
+    # One whose creation failed is nowhere.
+    assert not collect(cloud, [resource(CONTAINER, hourly=limit(9), physical_id="")], 0, 5)
 
 
 def test_a_volume_that_vanished_is_not_charged_to_anybody(cloud: FakeOpenStack) -> None:
