@@ -211,3 +211,11 @@ class AuditStore(Protocol):
     ) -> Page[AuditEntry]:
         """Entries on one of the paths or below, newest first."""
         ...
+
+
+class Places(Protocol):
+    """The tree of organisations, which is above this feature."""
+
+    def exists(self, path: str) -> bool:
+        """Whether an organisation has this path; called in the open transaction."""
+        ...

@@ -11,8 +11,24 @@ from control_plane.metering.model import ResourceRef
 from control_plane.metering.ports import Collector
 from control_plane.provisioning.model import EngineKind, Region
 from control_plane.provisioning.service import Provisioning
+from control_plane.tenancy.service import TenancyService
 
 _ACTOR = Actor.system("platform")
+
+
+class Places:
+    """Access's tree of organisations: tenancy's."""
+
+    def __init__(self, tenancy: TenancyService) -> None:
+        self._tenancy = tenancy
+
+    def exists(self, path: str) -> bool:
+        """Whether an organisation has this path."""
+        try:
+            found = self._tenancy.organisation_in_transaction(path)
+        except NotFound:
+            return False
+        return found.path == path  # an id is no path
 
 
 class Resources:

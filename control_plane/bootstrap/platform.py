@@ -28,7 +28,13 @@ from control_plane.adapters.stack_locks import StackLocks
 from control_plane.billing import jobs as billing_jobs
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
-from control_plane.bootstrap.links import LateFees, LateProvenance, MeteredRegions, Resources
+from control_plane.bootstrap.links import (
+    LateFees,
+    LateProvenance,
+    MeteredRegions,
+    Places,
+    Resources,
+)
 from control_plane.bootstrap.regions import RealRegions, probes, room_readers
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import Database
@@ -260,7 +266,8 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
         rules=SessionRules(idle=timedelta(hours=settings.session_hours)),
         longest=timedelta(days=settings.token_days),
     )  # fmt: skip
-    people = People(principals, credentials, passwords, audit, database, clock)
+    tenancy = TenancyService(PostgresTenancy(database), database, clock, audit)
+    people = People(principals, credentials, passwords, audit, database, clock, Places(tenancy))
     identity = WorkloadIdentity(
         PostgresIdentities(database),
         JoseTokens(IssuerKeys(fetcher(settings.identity_private_hosts.split(",")))),
@@ -271,7 +278,6 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
         clock,
     )
     operations = Operations(PostgresOperations(database), database, clock, audit)
-    tenancy = TenancyService(PostgresTenancy(database), database, clock, audit)
     policies = Policies(PostgresPolicies(database), database, clock, audit, tenancy, principals)
     programs = ProgramHost()
     stack.callback(programs.close)

@@ -15,7 +15,7 @@ from control_plane.access.model import (
     check_password,
     check_path,
 )
-from control_plane.access.ports import Credentials, Passwords, Principals
+from control_plane.access.ports import Credentials, Passwords, Places, Principals
 from control_plane.access.service.audit import AuditLog
 from control_plane.kernel import ids
 from control_plane.kernel.actor import Actor, ActorKind, PrincipalId
@@ -53,6 +53,7 @@ class People:
         audit: AuditLog,
         db: UnitOfWork,
         clock: Clock,
+        places: Places,
     ) -> None:
         self._store = store
         self._credentials = credentials
@@ -60,6 +61,7 @@ class People:
         self._audit = audit
         self._db = db
         self._clock = clock
+        self._places = places
 
     def create_person(
         self,
@@ -127,6 +129,8 @@ class People:
             created_at=self._clock.now(),
         )
         with self._db.transaction():
+            self._check_place(path, found)
+            found.finish()
             if not self._store.add(principal, hashed):
                 raise Conflict(f"the login {login} is taken", login=login)
             self._audit.record(
@@ -199,6 +203,8 @@ class People:
             before = self._managed(actor, principal_id)
             if path is not None:
                 policy.require(actor, f"{_NOUN[before.kind]}.update", path)
+                self._check_place(path, found)
+                found.finish()
             after = replace(
                 before,
                 name=before.name if name is None else name.strip(),
@@ -219,6 +225,12 @@ class People:
                 details=_changed(before, after),
             )
         return after
+
+    def _check_place(self, path: str, found: Collector) -> None:
+        """Note a path that nobody has; whoever may manage things there may know."""
+        wrong = any(problem.field == "path" for problem in found.problems)
+        there = wrong or path == policy.ROOT or self._places.exists(path)
+        found.check(there, "path", "is not the path of an organisation", "unknown")
 
     def _disable(self, actor: Actor, principal: Principal) -> None:
         if principal.id == actor.id:
@@ -266,6 +278,7 @@ class People:
             principal = self._store.get(principal_id)
             seen = principal is not None and may_see(actor, principal)
             found.check(seen, "principal_id", "is not a person or service account that you manage")
+            self._check_place(path, found)
             found.finish()
             _require_holding(actor, role, path)
             given = RoleGrant(

@@ -18,6 +18,16 @@ PASSWORD = "a long enough phrase"
 KEY = b"seal" * 8
 
 
+class Places:
+    """Organisations that are all there, but for those that a test says are not."""
+
+    def __init__(self) -> None:
+        self.absent: set[str] = set()
+
+    def exists(self, path: str) -> bool:
+        return path not in self.absent
+
+
 @dataclass(frozen=True)
 class City:
     """The services, and an administrator of the whole platform to begin with."""
@@ -26,6 +36,7 @@ class City:
     gate: Gate
     audit: AuditLog
     admin: Actor
+    places: Places
 
     def person(self, login: str, role: str, path: str, home: str | None = None) -> Actor:
         """A person with one role, as an actor."""
@@ -49,8 +60,9 @@ def city(database: Database, clock: Clock) -> City:
     audit = AuditLog(AuditRows(database), database, clock, KEY)
     principals, credentials = PrincipalStore(database), CredentialStore(database)
     passwords = quick()
-    people = People(principals, credentials, passwords, audit, database, clock)
+    places = Places()
+    people = People(principals, credentials, passwords, audit, database, clock, places)
     gate = Gate(principals, credentials, passwords, audit, database, clock)
     made = people.ensure_administrator(password=PASSWORD)
     assert made is not None
-    return City(people, gate, audit, actor(made[0], "platform_administrator", policy.ROOT))
+    return City(people, gate, audit, actor(made[0], "platform_administrator", policy.ROOT), places)

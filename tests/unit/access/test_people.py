@@ -2,6 +2,7 @@
 
 import pytest
 
+from control_plane.access import policy
 from control_plane.access.model import AuditQuery, Principal, PrincipalState
 from control_plane.kernel.actor import Actor, ActorKind
 from control_plane.kernel.errors import (
@@ -155,6 +156,29 @@ def test_a_revoked_role_is_gone(city: City, manager: Actor) -> None:
         city.people.revoke(manager, given.id)
 
 
+def test_a_token_is_what_its_owner_is_now(city: City, manager: Actor) -> None:
+    hans = create(city, manager, "hans", HEALTH)
+    given = city.people.grant(manager, principal_id=hans.id, role="member", path=HEALTH)
+
+    def token(*scopes: str) -> str:
+        return city.gate.token_by_password(
+            "hans", PASSWORD, address="a", name="cli", scopes=scopes or None
+        )[1]
+
+    whole, narrow = token(), token("order.*")
+
+    def may(secret: str, action: str) -> bool:
+        return policy.allows(city.gate.by_token(secret)[0], action, HEALTH)
+
+    assert [may(s, "order.create") for s in (whole, narrow)] == [True, True]
+    city.people.revoke(manager, given.id)
+    assert [may(s, "order.create") for s in (whole, narrow)] == [False, False]
+    # What is granted later comes with the tokens, as far as their scopes reach.
+    city.people.grant(manager, principal_id=hans.id, role="department_administrator", path=HEALTH)
+    assert [may(s, "order.create") for s in (whole, narrow)] == [True, True]
+    assert [may(s, "person.create") for s in (whole, narrow)] == [True, False]
+
+
 def test_changes_need_the_version_that_was_seen(city: City, manager: Actor) -> None:
     hans = create(city, manager, "hans", HEALTH)
     changed = city.people.update(manager, hans.id, version=1, name="Hans H.", email="h@city.gov")
@@ -223,3 +247,24 @@ def test_everything_is_in_the_audit_log_and_nothing_secret(city: City, manager: 
     assert "phrase" not in repr(entries)
     assert "borough_pat_" not in repr(entries)
     assert city.audit.verify(city.admin).ok
+
+
+def test_a_path_that_no_organisation_has_is_refused(city: City, manager: Actor) -> None:
+    hans = create(city, manager, "hans", HEALTH)
+    gone = HEALTH + "gone/"
+    city.places.absent.add(gone)
+    with pytest.raises(Invalid) as refused:
+        create(city, manager, "gunda", gone)
+    assert [(p.field, p.code) for p in refused.value.problems] == [("path", "unknown")]
+    with pytest.raises(Invalid) as refused:
+        city.people.update(manager, hans.id, version=hans.version, path=gone)
+    assert [(p.field, p.code) for p in refused.value.problems] == [("path", "unknown")]
+    with pytest.raises(Invalid) as refused:
+        city.people.grant(manager, principal_id="usr_none", role="king", path=gone)
+    assert {p.field for p in refused.value.problems} == {"role", "principal_id", "path"}
+    # Whoever may not manage there learns nothing of what is there.
+    city.places.absent.add(WATER)
+    for path in (WATER, WATER + "there/"):
+        with pytest.raises(NotFound):
+            city.people.grant(manager, principal_id=hans.id, role="member", path=path)
+    city.people.grant(city.admin, principal_id=hans.id, role="member", path="/")
