@@ -36,6 +36,7 @@ from control_plane.bootstrap.links import (
     Resources,
 )
 from control_plane.bootstrap.regions import RealRegions, probes, room_readers
+from control_plane.bootstrap.registry import build_registry
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import Database
 from control_plane.kernel.errors import Conflict, Invalid, Problem
@@ -59,6 +60,8 @@ from control_plane.provisioning.model import EngineKind
 from control_plane.provisioning.policies.service import Policies
 from control_plane.provisioning.policies.store import PostgresPolicies
 from control_plane.provisioning.ports import Engine, Limits
+from control_plane.provisioning.registry import jobs as registry_jobs
+from control_plane.provisioning.registry.service import Registry
 from control_plane.provisioning.service import Collaborators, Provisioning
 from control_plane.provisioning.store import PostgresProvisioning
 from control_plane.tenancy.migration.service import Migration
@@ -94,6 +97,7 @@ class Platform:
     metering: Metering
     billing: Billing
     marketplace: Marketplace
+    registry: Registry
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -108,6 +112,7 @@ class Platform:
                 self.metering,
                 self.billing,
                 self.marketplace,
+                self.registry,
             ),
         )
 
@@ -140,6 +145,7 @@ class Platform:
         """What a worker can do, by kind of operation."""
         return {
             **provisioning_jobs.handlers(self.provisioning),
+            **registry_jobs.handlers(self.registry),
             **metering_jobs.handlers(self.metering),
             **billing_jobs.handlers(self.billing),
             **marketplace_jobs.handlers(self.marketplace),
@@ -348,6 +354,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
         Migration(PostgresMigration(database), tenancy, database, clock, audit),
         policies, provisioning, fleet, metering, billing,
         marketplace,
+        registry=build_registry(database, clock, audit, operations, provisioning),
     )  # fmt: skip
 
 

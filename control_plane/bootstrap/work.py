@@ -11,6 +11,7 @@ from control_plane.operations import jobs as operations
 from control_plane.operations.jobs import Job, Schedule
 from control_plane.operations.jobs.worker import Worker, WorkerOptions
 from control_plane.provisioning import jobs as provisioning
+from control_plane.provisioning.registry import jobs as registry
 from marketplace import jobs as marketplace
 
 
@@ -18,6 +19,7 @@ def handlers(platform: Platform) -> dict[str, Job]:
     """Who does each kind of operation."""
     return {
         **provisioning.handlers(platform.provisioning),
+        **registry.handlers(platform.registry),
         **metering.handlers(platform.metering),
         **billing.handlers(platform.billing),
         **marketplace.handlers(platform.marketplace),

@@ -207,7 +207,7 @@ class GeneratedCity:
             tenancies=tenancies,
             quotas=tuple(Quota(_TENANCY_LIMITS, tenancy=one.slug) for one in tenancies),
             story=None,
-            migration=None, migration=None,
+            migration=None,
         )
 
     def servers(self) -> Iterator[Server]:

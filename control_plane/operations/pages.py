@@ -34,6 +34,7 @@ KINDS = {
     "order.fulfil": N_("Carry out an order"),
     "deployment.apply": N_("Apply a deployment"),
     "deployment.destroy": N_("Destroy a deployment"),
+    "blueprint.impact": N_("Work out what a blueprint's version would change"),
     "billing.rate": N_("Charge the usage of a month"),
     "metering.collect": N_("Collect the usage of a region"),
 }
@@ -50,6 +51,8 @@ STEPS = {
     "lapse": N_("Ask for approval again"),
     "fail": N_("Release what was reserved"),
     "destroy": N_("Destroy the resources"),
+    "list": N_("List what it is about"),
+    "report": N_("Write the report"),
     "rate": N_("Charge the usage"),
     "collect": N_("Collect the usage"),
 }

@@ -145,8 +145,8 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @cli.console(api="POST /api/v1/blueprint-validations", web="/blueprints")
 def validate_blueprint(console: cli.Console, folder: Path) -> None:
     """Check a folder as publishing would; exit code 1 when it could not be published."""
-    found = console.client.post("/blueprint-validations", {"files": _files(folder)})
-    console.text("\n".join(_verdict(found, console.settings.language)), found)
+    found = console.client.post("/blueprint-validations", {"files": files_of(folder)})
+    console.text("\n".join(verdict_lines(found, console.settings.language)), found)
     if not found["ok"]:
         raise cli.Failure("the blueprint cannot be published as it is")
 
@@ -156,11 +156,12 @@ def validate_blueprint(console: cli.Console, folder: Path) -> None:
 @cli.console(api="POST /api/v1/blueprints", web="/blueprints")
 def publish_blueprint(console: cli.Console, folder: Path) -> None:
     """Publish a folder; the same content again changes nothing."""
-    made = console.client.post("/blueprints", {"files": _files(folder)})
+    made = console.client.post("/blueprints", {"files": files_of(folder)})
     console.one(made, _REVISION, name="digest")
 
 
-def _files(folder: Path) -> dict[str, str]:
+def files_of(folder: Path) -> dict[str, str]:
+    """A folder's files as the API takes them."""
     try:
         files = content.read_folder(folder)
     except Invalid as error:
@@ -168,7 +169,8 @@ def _files(folder: Path) -> dict[str, str]:
     return {name: base64.b64encode(data).decode() for name, data in files.items()}
 
 
-def _verdict(found: Mapping[str, Any], language: str) -> Iterator[str]:
+def verdict_lines(found: Mapping[str, Any], language: str) -> Iterator[str]:
+    """What publishing would say, in lines."""
     yield f"{found['name']} {found['version']}  {found['digest']}"
     for problem in found["problems"]:
         yield f"  wrong      {problem['field']}: {problem['message']}"
@@ -261,8 +263,8 @@ def _drawing(plan: Mapping[str, Any], language: str) -> Iterator[str]:
     staged = plan["preparation"]
     if staged:
         yield "First, the tenancy is prepared:"
-        yield from _changes(staged["changes"])
-    yield from _changes(plan["changes"])
+        yield from change_lines(staged["changes"])
+    yield from change_lines(plan["changes"])
     for name, amount in sorted(plan["quota"].items()):
         sign = "" if amount.startswith("-") else "+"
         yield f"  quota {name} {sign}{amount}"
@@ -273,7 +275,8 @@ def _drawing(plan: Mapping[str, Any], language: str) -> Iterator[str]:
     yield counts or "nothing to do"
 
 
-def _changes(changes: list[Mapping[str, Any]]) -> Iterator[str]:
+def change_lines(changes: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Changes of resources, in lines."""
     for change in changes:
         if change["op"] not in _SIGNS:
             continue

@@ -9,6 +9,7 @@ from flask_babel import gettext
 
 from control_plane.kernel.paging import MAX_LIMIT, PageRequest
 from control_plane.provisioning.model import DeploymentState, Region
+from control_plane.provisioning.registry.service import Registry
 from control_plane.provisioning.service import Provisioning
 from control_plane.surface.auth import current_actor, requires
 from control_plane.surface.registry import use
@@ -89,6 +90,7 @@ def blueprints() -> ResponseReturnValue:
     return show(
         "provisioning/blueprints.html",
         page=page,
+        standings=use(Provisioning).standings(current_actor()),
         crumbs=[Crumb(gettext("Home"), "/"), Crumb(gettext("Blueprints"))],
     )
 
@@ -103,7 +105,10 @@ def blueprint(name: str) -> ResponseReturnValue:
         "provisioning/blueprint.html",
         revision=newest,
         document=newest.document,
-        revisions=service.revisions(actor, name, PageRequest()),
+        revisions=service.revisions(actor, name, PageRequest(request.args.get("cursor"))),
+        standing=service.standing(actor, name),
+        users=use(Registry).user_counts(actor, name),
+        others=[b.name for b in service.blueprints(actor, PageRequest(None, MAX_LIMIT)).items],
         crumbs=[
             Crumb(gettext("Home"), "/"),
             Crumb(gettext("Blueprints"), url_for("provisioning_pages.blueprints")),

@@ -23,6 +23,7 @@ from control_plane.kernel import canonical, ids
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.paging import PageRequest
 from control_plane.operations.model import Operation
+from control_plane.provisioning.registry.jobs import handlers as registry_handlers
 from marketplace.jobs import handlers
 from marketplace.model import Wish
 from tests.architecture.harness import PASSWORD, Things
@@ -131,6 +132,14 @@ class _Maker:
         )
         return statement.head.id, statement.lines[0].id
 
+    def registry(self, now: datetime) -> None:
+        """A deprecated blueprint, and a report of what its newest version would change."""
+        self.platform.provisioning.deprecate(
+            _SYSTEM, "web-application", ends_at=now + timedelta(days=90)
+        )
+        asked = self.platform.registry.request_impact(_SYSTEM, "web-application")
+        registry_handlers(self.platform.registry)[asked.kind].run(_Now(asked))
+
     def quarantined(self) -> str:
         """A usage event of a resource that nobody knows."""
         self.platform.metering.ingest(_SYSTEM, [_event("nothing-known", "evt-unknown")])
@@ -175,6 +184,7 @@ def make(platform: Platform) -> Things:
         if view.contract.path == A
     )
     revision = platform.provisioning.revision(_SYSTEM, "web-application")
+    maker.registry(now)
     names = {
         "approvals": order,
         "blueprints": "web-application",
@@ -256,6 +266,11 @@ def _bodies(
         },
         "POST /api/v1/blueprints": {"files": _files("web-application")},
         "POST /api/v1/blueprint-validations": {"files": _files("web-application")},
+        "POST /api/v1/blueprint-reviews": {"files": _files("web-application")},
+        "POST /api/v1/blueprints/<name>/deprecate": {"ends_at": "2027-06-01T00:00:00Z"},
+        "POST /api/v1/blueprints/<name>/retire": {},
+        "POST /api/v1/blueprints/<name>/reinstate": {},
+        "POST /blueprints/<name>/deprecate": {"until": "2027-06-01"},
         "POST /api/v1/blueprints/<name>/evaluate": {"region": "east", "inputs": {}},
         "POST /api/v1/deployments/<deployment_id>/plan": {},
         "POST /api/v1/deployments/<deployment_id>/destroy": {"reason": "test", "force": True},

@@ -11,7 +11,10 @@ _MEMBERS = {
     ),
     "approval": ("marketplace.commands:approval", "Approvals: decide orders by plan and price."),
     "audit": ("control_plane.access.commands:audit", "The audit log."),
-    "blueprint": ("control_plane.provisioning.commands:blueprint", "Blueprints and revisions."),
+    "blueprint": (
+        "control_plane.provisioning.registry.commands:blueprint",
+        "Blueprints and revisions.",
+    ),
     "catalog": ("marketplace.commands:catalog", "The catalogue: offerings and plans."),
     "completion": ("control_plane.surface.cli.commands:completion", "Shell completion."),
     "config": ("control_plane.surface.cli.commands:config", "Settings of this environment."),

@@ -10,12 +10,23 @@ from control_plane.billing.pages import pages as billing
 from control_plane.entrypoints.web.home import pages as home
 from control_plane.operations.pages import pages as operations
 from control_plane.provisioning.pages import pages as provisioning
+from control_plane.provisioning.registry.pages import pages as registry
 from control_plane.surface.web.install import Theme, install
 from control_plane.tenancy.migration.pages import pages as migration
 from control_plane.tenancy.pages import pages as tenancy
 from marketplace.pages import pages as marketplace
 
-FEATURES = (home, access, operations, tenancy, migration, provisioning, billing, marketplace)
+FEATURES = (
+    home,
+    access,
+    operations,
+    tenancy,
+    migration,
+    provisioning,
+    billing,
+    marketplace,
+    registry,
+)
 
 
 def register(app: Flask, theme: Theme | None = None) -> None:

@@ -95,6 +95,15 @@ LOOKS: dict[str, Look] = {
     "target_met": Look(N_("met"), "check_circle", "good"),
     "target_missed": Look(N_("missed"), "error", "bad"),
     "target_open": Look(N_("open"), "schedule", "wait"),
+    # what a newer revision does
+    "create": Look(N_("create"), "add_circle", "good"),
+    "update": Look(N_("change"), "edit", "busy"),
+    "replace": Look(N_("replace"), "autorenew", "warn"),
+    "delete": Look(N_("delete"), "delete", "bad"),
+    "read": Look(N_("read"), "visibility", "idle"),
+    "changed": Look(N_("changed"), "edit", "wait"),
+    "added": Look(N_("new"), "add_circle", "good"),
+    "removed": Look(N_("gone"), "remove", "idle"),
     # what happened to a request
     "ok": Look(N_("ok"), "check_circle", "good"),
     "denied": Look(N_("denied"), "do_not_disturb", "warn"),

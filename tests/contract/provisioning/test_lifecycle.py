@@ -20,9 +20,7 @@ def estimate(world: World) -> list[str]:
     return [f.policy for f in found.findings]
 
 
-def test_a_deprecated_blueprint_warns_and_later_refuses(
-    world: World, clock: SettableClock
-) -> None:
+def test_a_deprecated_blueprint_warns_and_later_refuses(world: World, clock: SettableClock) -> None:
     world.service.publish(PLATFORM, folder())
     said = world.service.deprecate(
         PLATFORM, WEB, ends_at=LATER, successor="note", reason="The old way."

@@ -10,8 +10,10 @@ from control_plane.access.pages import OUTCOMES
 from control_plane.billing.model import StatementState
 from control_plane.operations.model import OperationState, StepState
 from control_plane.operations.pages import DONE, UNDER_WAY
-from control_plane.provisioning.graph import ResourceState
+from control_plane.provisioning.graph import Op, ResourceState
 from control_plane.provisioning.model import DeploymentState, InventoryState, RegionState, Severity
+from control_plane.provisioning.registry.model import SampleState
+from control_plane.provisioning.standing import StandingKind
 from control_plane.surface.web import messages
 from control_plane.surface.web.states import LOOKS, look
 from control_plane.tenancy.migration.model import MigrationState, TargetState
@@ -26,12 +28,15 @@ ENUMERATIONS: tuple[type[StrEnum], ...] = (
     InventoryState,
     Maturity,
     MigrationState,
+    Op,
     OperationState,
     OrderState,
     PrincipalState,
     RegionState,
     ResourceState,
+    SampleState,
     Severity,
+    StandingKind,
     StatementState,
     StepState,
     TenancyState,

@@ -1,0 +1,31 @@
+"""The registry of blueprints, wired to its adapters."""
+
+from control_plane.adapters.embedded.rules import forces
+from control_plane.kernel.database import Database
+from control_plane.kernel.time import Clock
+from control_plane.operations.service import Operations
+from control_plane.provisioning.ports import Audit
+from control_plane.provisioning.registry.service import Needs, Registry
+from control_plane.provisioning.registry.store import PostgresRegistry
+from control_plane.provisioning.service import Provisioning
+
+
+def build_registry(
+    database: Database,
+    clock: Clock,
+    audit: Audit,
+    operations: Operations,
+    provisioning: Provisioning,
+) -> Registry:
+    """The registry of this process."""
+    return Registry(
+        Needs(
+            store=PostgresRegistry(database),
+            db=database,
+            clock=clock,
+            audit=audit,
+            operations=operations,
+            provisioning=provisioning,
+            forces=forces,
+        )
+    )

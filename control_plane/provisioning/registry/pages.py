@@ -1,0 +1,163 @@
+"""Pages of the registry: what revisions change, who runs them, and a blueprint's life."""
+
+from datetime import UTC, datetime
+
+from flask import request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from control_plane.access import policy
+from control_plane.kernel import canonical
+from control_plane.kernel.errors import Invalid, NotFound, Problem
+from control_plane.kernel.paging import MAX_LIMIT, PageRequest
+from control_plane.provisioning.differences import shown
+from control_plane.provisioning.graph import is_secret, is_unknown
+from control_plane.provisioning.registry.service import Registry
+from control_plane.provisioning.service import Provisioning
+from control_plane.surface.auth import current_actor, requires
+from control_plane.surface.registry import use
+from control_plane.surface.web.i18n import N_, local
+from control_plane.surface.web.pages import Crumb, Pages, go, show
+
+pages = Pages("registry", __name__)
+pages.notices["blueprint.deprecate"] = N_("The blueprint is deprecated.")
+pages.notices["blueprint.retire"] = N_("The blueprint is retired.")
+pages.notices["blueprint.reinstate"] = N_("The blueprint is published again.")
+
+_PARTS = {
+    "document": N_("the blueprint"),
+    "inputs": N_("input"),
+    "outputs": N_("output"),
+}
+_OUTCOMES = {
+    "problem": N_("cannot take it"),
+    "replace": N_("replaces or deletes resources"),
+    "change": N_("changes"),
+    "same": N_("nothing changes"),
+}
+_LONGEST = 120
+
+
+@pages.app_context_processor
+def _names() -> dict[str, object]:
+    return {"part_word": part_word, "outcome_word": outcome_word, "plain_value": plain_value}
+
+
+def part_word(part: object) -> str:
+    """A part of a blueprint's document in the request's language."""
+    return str(gettext(_PARTS[str(part)]))
+
+
+def outcome_word(outcome: str) -> str:
+    """What becomes of a deployment, in the request's language."""
+    return str(gettext(_OUTCOMES[outcome]))
+
+
+def plain_value(value: object) -> str:
+    """A property's value in a few words."""
+    if value is None or is_secret(value) or is_unknown(value):
+        return shown(value)  # type: ignore[arg-type]
+    text = value if isinstance(value, str) else canonical.dumps(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _crumbs(name: str, last: str) -> list[Crumb]:
+    revision = use(Provisioning).revision(current_actor(), name)
+    return [
+        Crumb(gettext("Home"), "/"),
+        Crumb(gettext("Blueprints"), url_for("provisioning_pages.blueprints")),
+        Crumb(local(revision.title), url_for("provisioning_pages.blueprint", name=name)),
+        Crumb(last),
+    ]
+
+
+def _versions(name: str) -> list[str]:
+    page = use(Provisioning).revisions(current_actor(), name, PageRequest(None, MAX_LIMIT))
+    return [revision.version for revision in page.items]
+
+
+@pages.get("/blueprints/<name>/compare")
+@requires("blueprint.view")
+def compare(name: str) -> ResponseReturnValue:
+    """Two versions side by side, and what the newer one would change of what runs."""
+    actor, service = current_actor(), use(Registry)
+    found = service.compare(
+        actor, name, new=request.args.get("new", ""), old=request.args.get("old", "")
+    )
+    impact = rows = None
+    publishes = policy.allows(actor, "blueprint.publish", policy.ROOT)
+    if publishes:
+        try:
+            impact = service.impact(actor, name, found.new_version)
+            asked = PageRequest(request.args.get("cursor"))
+            rows = service.impact_rows(actor, name, found.new_version, asked)
+        except NotFound:
+            impact = None  # nobody has asked
+    return show(
+        "registry/compare.html",
+        name=name,
+        found=found,
+        versions=_versions(name),
+        publishes=publishes,
+        impact=impact,
+        rows=rows,
+        crumbs=_crumbs(name, gettext("What changed")),
+    )
+
+
+@pages.post("/blueprints/<name>/revisions/<version>/impact")
+@requires("blueprint.publish")
+def work_out(name: str, version: str) -> ResponseReturnValue:
+    """Start working out what a version would change of what runs."""
+    started = use(Registry).request_impact(current_actor(), name, version)
+    return go("operations_pages.operation", id=started.id)
+
+
+@pages.get("/blueprints/<name>/deployments")
+@requires("blueprint.view")
+def users(name: str) -> ResponseReturnValue:
+    """The deployments of a blueprint that the visitor may see."""
+    version = request.args.get("version", "")
+    asked = PageRequest(request.args.get("cursor"))
+    return show(
+        "registry/users.html",
+        name=name,
+        version=version,
+        versions=_versions(name),
+        page=use(Registry).users(current_actor(), name, asked, version=version),
+        crumbs=_crumbs(name, gettext("Who runs it")),
+    )
+
+
+@pages.post("/blueprints/<name>/deprecate")
+@requires("blueprint.retire")
+def deprecate(name: str) -> ResponseReturnValue:
+    """Nothing new from a day on."""
+    try:
+        until = datetime.strptime(request.form.get("until", ""), "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise Invalid([Problem("until", "must be a date")]) from None
+    use(Provisioning).deprecate(
+        current_actor(), name, ends_at=until, successor=request.form.get("successor", ""),
+        reason=request.form.get("reason", ""),
+    )  # fmt: skip
+    return go("provisioning_pages.blueprint", name=name, notice="blueprint.deprecate")
+
+
+@pages.post("/blueprints/<name>/retire")
+@requires("blueprint.retire")
+def retire(name: str) -> ResponseReturnValue:
+    """Nothing new from now on."""
+    use(Provisioning).retire(
+        current_actor(), name, successor=request.form.get("successor", ""),
+        reason=request.form.get("reason", ""),
+    )  # fmt: skip
+    return go("provisioning_pages.blueprint", name=name, notice="blueprint.retire")
+
+
+@pages.post("/blueprints/<name>/reinstate")
+@requires("blueprint.retire")
+def reinstate(name: str) -> ResponseReturnValue:
+    """Take that back."""
+    use(Provisioning).reinstate(current_actor(), name)
+    return go("provisioning_pages.blueprint", name=name, notice="blueprint.reinstate")

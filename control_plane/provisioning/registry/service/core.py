@@ -1,0 +1,47 @@
+"""What the parts of the registry share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from control_plane.kernel.actor import Actor
+from control_plane.kernel.database import UnitOfWork
+from control_plane.kernel.time import Clock
+from control_plane.operations.service import Operations
+from control_plane.provisioning.ports import Audit
+from control_plane.provisioning.registry.comparing import Forces
+from control_plane.provisioning.registry.ports import RegistryStore
+from control_plane.provisioning.service import Provisioning
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the registry works with.
+
+    Attributes:
+        forces: which properties of a type of resource cannot change in place.
+    """
+
+    store: RegistryStore
+    db: UnitOfWork
+    clock: Clock
+    audit: Audit
+    operations: Operations
+    provisioning: Provisioning
+    forces: Forces
+
+
+class Core:
+    """The base of the registry's parts."""
+
+    def __init__(self, needs: Needs) -> None:
+        self._needs = needs
+        self._store = needs.store
+        self._db = needs.db
+        self._clock = needs.clock
+        self._provisioning = needs.provisioning
+
+    def _note(
+        self, actor: Actor, action: str, subject: str, path: str, details: Mapping[str, Any]
+    ) -> None:
+        self._needs.audit.record(actor, action, subject=subject, path=path, details=details)
