@@ -55,8 +55,12 @@ class Standing:
         if self.kind is not StandingKind.DEPRECATED or self.ends_at is None:
             return None
         day = self.ends_at.date().isoformat()
-        en = f"{self.blueprint} is deprecated and takes nothing new from {day}."
-        zh = f"{self.blueprint} 已弃用，自 {day} 起不再接受新建。"
-        if self.successor:
-            en, zh = f"{en} Use {self.successor} instead.", f"{zh}请改用 {self.successor}。"
-        return Finding("blueprint.deprecated", Severity.ADVISORY, self.blueprint, Text(en, zh))
+        name, instead = self.blueprint, self.successor
+        text = (
+            Text(f"{name} is deprecated and takes nothing new from {day}. Use {instead} instead.",
+                 f"{name} 已弃用，自 {day} 起不再接受新建。请改用 {instead}。")
+            if instead
+            else Text(f"{name} is deprecated and takes nothing new from {day}.",
+                      f"{name} 已弃用，自 {day} 起不再接受新建。")
+        )  # fmt: skip
+        return Finding("blueprint.deprecated", Severity.ADVISORY, name, text)
