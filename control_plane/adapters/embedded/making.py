@@ -5,7 +5,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from control_plane.adapters.embedded.passes import Holdings, Pass, Wanted, drifted, judge, merged
+from control_plane.adapters.embedded.passes import (
+    Holdings,
+    Pass,
+    Wanted,
+    answered,
+    drifted,
+    judge,
+    merged,
+)
 from control_plane.adapters.embedded.region import SimulatedRegion
 from control_plane.adapters.embedded.things import Fault, RefusedError, Thing
 from control_plane.adapters.program_host import values
@@ -219,10 +227,7 @@ class MakingPass(Pass):
                 self._make_room(wanted)
             thing = self._steps.do(change, lambda: self._begin(wanted, change), self._finish)
             self._keep(thing)
-        return {
-            "id": thing.physical_id,
-            "outputs": merged(wanted.clear, dict(thing.computed)),
-        }
+        return {"id": thing.physical_id, "outputs": answered(wanted, thing)}
 
     def _make_room(self, wanted: Wanted) -> None:
         """End an object of Kubernetes before the next: there cannot be two of one name."""

@@ -165,10 +165,16 @@ class Pass:
             return {"urn": urn, "id": f"provider-{request['name']}", "outputs": request["inputs"]}
         if not request["custom"]:
             return {"urn": urn}
+        self._refuse_impossible(request)
+        return {"urn": urn, **self.realise(self._wanted(urn, request))}
+
+    def _refuse_impossible(self, request: dict[str, Any]) -> None:
+        unknown = rules.refusal(request["type"], self.run.region.kinds)
+        if unknown:
+            raise RefusedError(unknown)
         for option in ("import_id", "retain_on_delete", "remote"):
             if request[option]:
                 raise RefusedError(f"the embedded engine cannot do {option} ({request['name']})")
-        return {"urn": urn, **self.realise(self._wanted(urn, request))}
 
     def _wanted(self, urn: str, request: dict[str, Any]) -> Wanted:
         _, provider = provider_of(request["provider"])
@@ -231,6 +237,13 @@ def _place(type_: str, inputs: Mapping[str, Any], provider: Mapping[str, Any]) -
     return found if isinstance(found, str) else ""
 
 
+def answered(wanted: Wanted, thing: Thing) -> dict[str, Any]:
+    """Return what a program is told of an object: what it asked for and what the cloud added."""
+    secrets = rules.given_secrets(thing.type, thing.physical_id)
+    found: dict[str, Any] = merged(wanted.clear, {**thing.computed, **secrets})
+    return found
+
+
 class LookingPass(Pass):
     """Finds out what would happen."""
 
@@ -245,10 +258,7 @@ class LookingPass(Pass):
         thing = self.holdings.current.get(wanted.urn)
         if thing is None or change.op in {Op.CREATE, Op.REPLACE}:
             return {"outputs": wanted.clear}
-        return {
-            "id": thing.physical_id,
-            "outputs": merged(wanted.clear, dict(thing.computed)),
-        }
+        return {"id": thing.physical_id, "outputs": answered(wanted, thing)}
 
     def preview(self) -> Preview:
         """Return what would happen, deletions included."""

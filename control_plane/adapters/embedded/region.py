@@ -84,6 +84,7 @@ class SimulatedRegion:
                 thing.generation,
                 lambda reference: self._subnet(thing.region, reference),
                 lambda pool: self._taken(thing.region, pool),
+                lambda port: self._port(thing.region, port),
             )
             try:
                 added = rules.computed(thing.type, thing.inputs, around)
@@ -382,6 +383,16 @@ class SimulatedRegion:
             .order_by(RESOURCE.c.position)
         ).first()
         return (row.physical_id, row.cidr) if row else None
+
+    def _port(self, region: str, port: str) -> str:
+        found = self._db.execute(
+            sa.select(RESOURCE.c.address).where(
+                RESOURCE.c.region == region,
+                RESOURCE.c.type == "openstack:networking/port:Port",
+                RESOURCE.c.physical_id == port,
+            )
+        ).scalar()
+        return str(found or "")
 
     def _taken(self, region: str, pool: str) -> frozenset[str]:
         rows = self._db.execute(

@@ -4,10 +4,12 @@ Source of the replacing properties: ``ForceNew`` in terraform-provider-openstack
 immutable fields of Kubernetes' API. Property names are Pulumi's.
 """
 
+import base64
+import binascii
 import hashlib
 import ipaddress
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +42,13 @@ _REPLACING: Mapping[str, tuple[str, ...]] = {
         *("region", "networks", "userData", "schedulerHints", "keyPair"),
         *("availabilityZone", "blockDevices", "personalities", "configDrive"),
     ),
+    "openstack:compute/keypair:Keypair": _ALL,
+    "openstack:compute/serverGroup:ServerGroup": _ALL,
+    "openstack:objectstorage/container:Container": (
+        *("region", "name", "storagePolicy", "storageClass"),
+    ),
+    "openstack:identity/applicationCredential:ApplicationCredential": _ALL,
+    "openstack:identity/ec2CredentialV3:Ec2CredentialV3": _ALL,
     "openstack:blockstorage/volume:Volume": (
         *("region", "volumeType", "snapshotId", "imageId", "sourceVolId", "availabilityZone"),
     ),
@@ -75,6 +84,14 @@ _REPLACING: Mapping[str, tuple[str, ...]] = {
     "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding": ("roleRef",),
     "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding": ("roleRef",),
 }
+#: Groups of the Kubernetes API that every cluster has; objects of all their kinds can be kept.
+_API_GROUPS = frozenset(
+    {
+        *("core", "apps", "batch", "autoscaling", "policy"),
+        *("networking.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io"),
+        *("scheduling.k8s.io", "discovery.k8s.io", "coordination.k8s.io"),
+    }
+)
 _KUBERNETES = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
 
 _NO_GROWING_BACK = {
@@ -104,6 +121,25 @@ def forces(type_: str, declared: tuple[str, ...] = ()) -> Callable[[str], bool]:
     return decide
 
 
+def refusal(type_: str, kinds: Collection[str]) -> str:
+    """Return why the simulated region cannot make a type of resource; empty when it can.
+
+    Args:
+        type_: Pulumi type token.
+        kinds: The kinds of the region: packages whose types it has.
+    """
+    package, _, rest = type_.partition(":")
+    if package not in kinds:
+        return f"the simulated region has no {package}, so it cannot make {type_}"
+    known = True
+    if package == "openstack":
+        known = type_ in _REPLACING
+    elif package == "kubernetes":
+        group, _, version = rest.partition(":")[0].partition("/")
+        known = bool(version) and group in _API_GROUPS
+    return "" if known else f"the simulated region does not know {type_}"
+
+
 def shrinks(type_: str, path: str) -> bool:
     """Tell whether a property is a size that can only grow."""
     return _NO_GROWING_BACK.get(type_) == path
@@ -118,6 +154,7 @@ class Surroundings:
             gives the same ones.
         subnet: Finds id and range of a subnet, by its id or by its network's id.
         taken: Addresses that are in use in a pool (a subnet's id, or another name).
+        port: Finds the address of a port by its id; empty when there is none.
         pool, allocated: The address that was given to it, and from where; empty when none.
     """
 
@@ -126,6 +163,7 @@ class Surroundings:
     generation: int
     subnet: Callable[[str], tuple[str, str] | None]
     taken: Callable[[str], frozenset[str]]
+    port: Callable[[str], str] = lambda _id: ""
     pool: str = ""
     allocated: str = ""
 
@@ -187,6 +225,8 @@ def physical_id(type_: str, inputs: Mapping[str, Any], around: Surroundings) -> 
         return f"{inputs.get('projectId')}/{inputs.get('region') or 'RegionOne'}"
     if type_ == "openstack:compute/volumeAttach:VolumeAttach":
         return f"{inputs.get('instanceId')}/{inputs.get('volumeId')}"
+    if type_ == "openstack:compute/keypair:Keypair":
+        return str(inputs.get("name"))
     return around.id()
 
 
@@ -238,13 +278,15 @@ def _instance(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json
     networks = [n for n in inputs.get("networks") or [] if isinstance(n, dict)]
     first = networks[0] if networks else {}
     fixed = first.get("fixedIpV4")
+    if first.get("port"):
+        fixed = around.port(str(first["port"])) or fixed
     if not fixed or is_unknown(fixed):
         fixed = around.address_in(first.get("uuid"))
     attached: dict[str, Json] = {
         "uuid": first.get("uuid", ""),
         "fixedIpV4": fixed,
         "mac": around.mac(),
-        "port": around.id("port"),
+        "port": first.get("port") or around.id("port"),
     }
     return {
         "accessIpV4": fixed,
@@ -278,6 +320,44 @@ def _port(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
     return {"allFixedIps": [address], "macAddress": around.mac()}
 
 
+def _key(inputs: Mapping[str, Any], _around: Surroundings) -> dict[str, Json]:
+    """Return the fingerprint of an SSH key: MD5 of what it says in base 64, as Nova has it."""
+    try:
+        blob = base64.b64decode(str(inputs.get("publicKey")).split()[1], validate=True)
+    except (IndexError, binascii.Error):
+        raise LookupError("Keypair data is invalid: failed to generate fingerprint") from None
+    digits = hashlib.md5(blob, usedforsecurity=False).hexdigest()
+    pairs = [digits[n : n + 2] for n in range(0, len(digits), 2)]
+    return {"fingerprint": ":".join(pairs)}
+
+
+def _group(_inputs: Mapping[str, Any], _around: Surroundings) -> dict[str, Json]:
+    return {"members": []}
+
+
+def _credential(_inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
+    return {"projectId": around.id("project").replace("-", "")}
+
+
+def _s3_key(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
+    return {
+        "access": around.id("access").replace("-", ""),
+        "userId": str(inputs.get("userId") or around.id("user").replace("-", "")),
+    }
+
+
+def given_secrets(type_: str, physical_id: str) -> dict[str, Json]:
+    """Return secrets that a cloud makes up with an object; they are not kept.
+
+    They open nothing: the region is simulated. They are the same as long as the object is, and are
+    marked as secret, so that they are treated as those of a real cloud are.
+    """
+    if type_ != "openstack:identity/ec2CredentialV3:Ec2CredentialV3":
+        return {}
+    text = f"simulated secret of {physical_id}"
+    return {"secret": {"$clear": hashlib.sha256(text.encode()).hexdigest()[:32]}}
+
+
 def _volume(_inputs: Mapping[str, Any], _around: Surroundings) -> dict[str, Json]:
     return {"availabilityZone": "nova", "attachments": []}
 
@@ -300,6 +380,10 @@ _OPENSTACK_ADDS: Mapping[str, Adds] = {
     "openstack:networking/routerInterface:RouterInterface": _interface,
     "openstack:loadbalancer/loadBalancer:LoadBalancer": _balancer,
     "openstack:blockstorage/volume:Volume": _volume,
+    "openstack:compute/keypair:Keypair": _key,
+    "openstack:compute/serverGroup:ServerGroup": _group,
+    "openstack:identity/applicationCredential:ApplicationCredential": _credential,
+    "openstack:identity/ec2CredentialV3:Ec2CredentialV3": _s3_key,
     "openstack:compute/volumeAttach:VolumeAttach": _attachment,
 }
 _KUBERNETES_ADDS: Mapping[str, Adds] = {

@@ -115,6 +115,24 @@ def _unique(
     return search
 
 
+def _called(listing: str, identity: str = "id") -> Callable[["Connection", Pending], str | None]:
+    """Search a listing that cannot be asked by name for a name that holds the deployment's id."""
+    service, _, kind = listing.partition(".")
+
+    def search(cloud: "Connection", pending: Pending) -> str | None:
+        for found in getattr(getattr(cloud, service), kind)():
+            if found.name == pending.inputs.get("name"):
+                return str(getattr(found, identity))
+        return None
+
+    return search
+
+
+def _credential(cloud: "Connection", pending: Pending) -> str | None:
+    listed = cloud.identity.application_credentials(user=cloud.current_user_id or "")
+    return _mine((c for c in listed if c.name == pending.inputs.get("name")), pending)
+
+
 def _floating_ip(cloud: "Connection", pending: Pending) -> str | None:
     return _mine(cloud.network.ips(), pending)
 
@@ -178,7 +196,12 @@ _SEARCHES: Mapping[str, Callable[["Connection", Pending], str | None]] = {
     ),
     "openstack:networking/routerInterface:RouterInterface": _interface,
     "openstack:networking/floatingIp:FloatingIp": _floating_ip,
+    "openstack:networking/port:Port": _named("network.ports"),
     "openstack:compute/instance:Instance": _named("compute.servers"),
+    "openstack:compute/keypair:Keypair": _called("compute.keypairs", "name"),
+    "openstack:compute/serverGroup:ServerGroup": _called("compute.server_groups"),
+    # A second creation of a container of one's own changes nothing; an S3 key has no name.
+    "openstack:identity/applicationCredential:ApplicationCredential": _credential,
     "openstack:compute/volumeAttach:VolumeAttach": _attachment,
     "openstack:blockstorage/volume:Volume": _named("block_storage.volumes"),
     "openstack:loadbalancer/loadBalancer:LoadBalancer": _named("load_balancer.load_balancers"),

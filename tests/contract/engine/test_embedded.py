@@ -1,6 +1,7 @@
 """The simulated region with the bundled blueprints: room, quotas, addresses, history."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 
 from blueprints.conftest import FACTS, SECRETS
 from control_plane.adapters.embedded.engine import EmbeddedEngine
+from control_plane.adapters.embedded.rules import refusal
 from control_plane.adapters.embedded.things import Fault
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.stack_locks import StackLocks
@@ -18,6 +20,7 @@ from control_plane.provisioning.graph import ApplyResult, ApplyState, Preview
 from control_plane.provisioning.ports import (
     DeploymentContext,
     Program,
+    ProgramError,
     RegionAccess,
     Run,
     StackRef,
@@ -290,3 +293,125 @@ def test_an_object_of_kubernetes_goes_before_the_next_of_its_name_comes(
     # Metering knows objects by these: they are unique, whatever the kinds.
     ids = [o.physical_id for o in result.outcomes]
     assert len(set(ids)) == len(ids)
+
+
+# Virtual servers, physical servers, object storage ------------------------------------------------
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA== somebody"
+
+
+def test_servers_keep_their_ports_when_they_are_replaced(
+    engine: EmbeddedEngine, make: Make, tenancy: ApplyResult
+) -> None:
+    group = {
+        "servers": 2, "size": "s", "volume_gb": 10, "ports": [80], "ssh_public_key": KEY,
+        "public_address": True, "load_balancer": True,
+    }  # fmt: skip
+    made = engine.apply(make("virtual-server", group, place=tenancy), confirm=yes)
+    assert made.state is ApplyState.SUCCEEDED, made.error
+    addresses: Any = made.outputs["server_addresses"]
+    assert len({*addresses} & {"10.20.0.11", "10.20.0.12", "10.20.0.13"}) == 2
+    assert made.outputs["public_addresses"] == [made.outputs["address"]]
+    by_name = {o.name: o for o in made.outcomes}
+    assert by_name["server-1"].outputs["accessIpV4"] == addresses[0]
+    assert by_name["key"].outputs["fingerprint"].count(":") == 15  # type: ignore[union-attr]
+    more = {**group, "user_data": "#cloud-config\n"}
+    again = engine.apply(make("virtual-server", more, place=tenancy), confirm=yes)
+    assert states(again)["server-1"] == "replaced"
+    assert states(again)["attached-1"] == "replaced"
+    assert states(again)["port-1"] == "same"
+    assert again.outputs["server_addresses"] == addresses
+    assert again.outputs["server_ids"] != made.outputs["server_ids"]
+    assert engine.destroy(make("virtual-server", more, place=tenancy)).state is ApplyState.SUCCEEDED
+
+
+def test_a_key_that_is_none_is_refused_as_nova_does(
+    engine: EmbeddedEngine, make: Make, tenancy: ApplyResult
+) -> None:
+    wrong = {"servers": 1, "size": "s", "ssh_public_key": "ssh-ed25519 AAA"}
+    result = engine.apply(make("virtual-server", wrong, place=tenancy), confirm=yes)
+    assert result.state is ApplyState.FAILED
+    assert "Keypair data is invalid" in result.error
+
+
+def test_objects_have_a_key_that_is_nowhere_in_clear(
+    engine: EmbeddedEngine, make: Make, tenancy: ApplyResult, database: Database
+) -> None:
+    run = make("object-storage", {"size_gb": 50, "containers": ["in", "out"]}, place=tenancy)
+    made = engine.apply(run, confirm=yes)
+    assert made.state is ApplyState.SUCCEEDED, made.error
+    assert made.outputs["containers"] == ["health-in", "health-out"]
+    secret = str(made.secret_outputs["secret_key"])
+    assert len(secret) == 32
+    assert secret not in repr(made.outcomes)
+    with database.transaction():
+        rows = database.execute(sa.text("SELECT computed, inputs FROM embedded_resource")).all()
+    assert secret not in repr(rows)
+    again = engine.apply(run, confirm=yes)
+    assert set(states(again).values()) == {"same"}
+    assert again.secret_outputs == made.secret_outputs
+    # Another generation is another key, and the old one goes.
+    newer = make(
+        "object-storage",
+        {"size_gb": 50, "containers": ["in", "out"], "key_generation": 2},
+        place=tenancy,
+    )
+    changed = engine.apply(newer, confirm=yes)
+    assert (states(changed)["s3-key-2"], states(changed)["s3-key-1"]) == ("created", "deleted")
+    assert changed.secret_outputs != made.secret_outputs
+    own = make("object-storage", {"size_gb": 50, "access": "openstack"}, place=tenancy)
+    assert engine.apply(own, confirm=yes).outputs["credential_id"]
+
+
+def test_another_model_is_another_physical_server(
+    engine: EmbeddedEngine, make: Make, tenancy: ApplyResult
+) -> None:
+    run = make("bare-server", {"servers": 1, "model": "general"}, place=tenancy)
+    made = engine.apply(run, confirm=yes)
+    assert made.state is ApplyState.SUCCEEDED, made.error
+    other = make("bare-server", {"servers": 1, "model": "storage"}, place=tenancy)
+    changed = engine.apply(other, confirm=yes)
+    assert states(changed)["server-1"] == "replaced"
+    assert states(changed)["port-1"] == "same"
+
+
+def test_physical_servers_take_their_own_room(
+    engine: EmbeddedEngine, make: Make, tenancy: ApplyResult
+) -> None:
+    run = make(
+        "bare-server", {"servers": 2, "model": "general"}, place=tenancy,
+        capacity={"bare_servers": 1, "vcpus": 0},
+    )  # fmt: skip
+    result = engine.apply(run, confirm=yes)
+    assert result.state is ApplyState.FAILED
+    assert "the simulated region has 1 bare_servers, and 2 would be in use" in result.error
+
+
+@pytest.mark.parametrize(
+    ("type_", "kinds", "said"),
+    [
+        ("openstack:dns/zone:Zone", {"openstack"}, "does not know openstack:dns/zone:Zone"),
+        ("kubernetes:helm.sh/v3:Release", {"kubernetes"}, "does not know kubernetes:helm"),
+        ("kubernetes:example.org/v1:Thing", {"kubernetes"}, "does not know kubernetes:example"),
+        ("kubernetes:core/v1:ConfigMap", {"openstack"}, "has no kubernetes"),
+        ("aws:s3/bucket:Bucket", {"openstack", "kubernetes"}, "has no aws"),
+        ("openstack:compute/keypair:Keypair", {"openstack"}, ""),
+        ("kubernetes:batch/v1:CronJob", {"kubernetes"}, ""),
+    ],
+)
+def test_what_the_region_cannot_make_is_refused(type_: str, kinds: set[str], said: str) -> None:
+    found = refusal(type_, kinds)
+    assert said in found
+    assert bool(said) == bool(found)
+
+
+def test_a_program_that_makes_something_unknown_is_told_so(
+    engine: EmbeddedEngine, make: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: zone\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text(
+        "import pulumi_openstack as o\no.dns.Zone('zone', name='example.org.')\n"
+    )
+    run = replace(make("zone", {}), program=Program(tmp_path, "sha256:zone"))
+    with pytest.raises(ProgramError, match="does not know openstack:dns/zone:Zone"):
+        engine.preview(run)

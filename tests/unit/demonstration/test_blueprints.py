@@ -10,6 +10,7 @@ import yaml
 from control_plane.demonstration import City, load_city
 from control_plane.demonstration.model import Offering, Plan
 from control_plane.provisioning import usage_map
+from control_plane.provisioning.region_kinds import lacking, region_problem
 
 BLUEPRINTS = Path(__file__).parents[3] / "blueprints"
 ORDERABLE = [one for one in load_city().offerings if one.orderable]
@@ -72,3 +73,35 @@ def test_the_region_has_the_sizes_that_the_web_application_offers(city: City) ->
         {"flavorId": region.config["openstack"]["flavors"]["m"]["id"]}, region.config
     )
     assert (size, facts["vcpus"], facts["ram_gb"]) == ("m", 2, 4)
+
+
+def test_the_region_has_what_orderable_services_need(city: City) -> None:
+    (region,) = city.regions
+    for offering in ORDERABLE:
+        found = document(offering)
+        assert not list(region_problem(found["kinds"], region.slug, frozenset(region.kinds)))
+        assert not list(lacking(found.get("needs", ()), region.slug, region.config))
+
+
+def test_the_region_has_the_kinds_of_storage_and_the_models_that_are_offered(city: City) -> None:
+    (region,) = city.regions
+    facts = region.config["openstack"]
+    inputs = {
+        slug: document(city.offering(slug))["inputs"]["properties"]
+        for slug in ("virtual-server", "object-storage", "bare-server")
+    }
+    assert set(facts["volume_types"]) == set(inputs["virtual-server"]["storage"]["enum"])
+    policies = facts["object_storage"]["policies"]
+    assert set(policies) == set(inputs["object-storage"]["storage_class"]["enum"])
+    models = facts["bare_servers"]
+    assert set(models) == set(inputs["bare-server"]["model"]["enum"])
+    registered = sum(each["registered"] for each in models.values())
+    assert registered == region.capacity["bare_servers"]
+
+
+@pytest.mark.parametrize("offering", ORDERABLE, ids=lambda one: one.slug)
+def test_whatever_an_orderable_service_uses_has_a_price(city: City, offering: Offering) -> None:
+    (book,) = city.price_books
+    billable = {meter.name for meter in city.meters if meter.billable}
+    used = set(document(offering).get("meters", []))
+    assert used & billable <= {price.meter for price in book.prices}

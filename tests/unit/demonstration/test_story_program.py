@@ -11,7 +11,7 @@ import pytest
 from control_plane.adapters.program_host.evaluate import evaluate
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.demonstration import load_city
-from control_plane.demonstration.model import Input, Plan, Region
+from control_plane.demonstration.model import ComponentKind, Input, Plan, Region
 from control_plane.provisioning import usage_map
 from control_plane.provisioning.graph import Graph, Json
 from control_plane.provisioning.ports import DeploymentContext, Program, RegionAccess, Run, StackRef
@@ -89,13 +89,26 @@ def test_the_program_makes_what_the_story_expects(host: ProgramHost) -> None:
         }
 
 
-@pytest.mark.parametrize("plan", CITY.offering("web-application").plans, ids=lambda one: one.slug)
-def test_what_a_plan_announces_is_what_its_program_uses(host: ProgramHost, plan: Plan) -> None:
+MEASURED = ("web-application", "virtual-server", "bare-server", "object-storage")
+
+
+@pytest.mark.parametrize(
+    ("offering", "plan"),
+    [
+        pytest.param(slug, plan, id=f"{slug}-{plan.slug}")
+        for slug in MEASURED
+        for plan in CITY.offering(slug).plans
+    ],
+)
+def test_what_a_plan_announces_is_what_its_program_uses(
+    host: ProgramHost, offering: str, plan: Plan
+) -> None:
     (region,) = CITY.regions
-    graph = graph_of(host, "web-application", plain(plan.inputs), region)
+    graph = graph_of(host, str(CITY.offering(offering).blueprint), plain(plan.inputs), region)
     assert billable_use(graph, region) == {
         (part.meter, tuple(sorted(part.dimensions.items()))): part.units(plan.inputs)
         for part in plan.components
+        if part.kind is ComponentKind.PER_USE
     }
 
 
