@@ -88,12 +88,22 @@ class Cluster:
             notes["pulumi.com/skipAwait"] = "true"
         return notes
 
-    def claim(self, resource: str, suffix: str, gigabytes: int, component: str) -> Any:  # noqa: ANN401
-        """Declare a volume that one pod mounts; it can grow and not shrink."""
+    def claim(self, resource: str, suffix: str, gigabytes: int, component: str, backup: str) -> Any:  # noqa: ANN401
+        """Declare a volume that one pod mounts; it can grow and not shrink.
+
+        Args:
+            resource: logical name.
+            suffix: of its name.
+            gigabytes: its size.
+            component: whose it is.
+            backup: how it is backed up, for the policies; ``none`` where it is not.
+        """
         kind = self.facts.get("storage_class")
+        metadata = self.metadata(resource, suffix, component, self.waiting())
+        metadata["labels"]["borough.dev/backup"] = backup
         return k8s.core.v1.PersistentVolumeClaim(
             resource,
-            metadata=self.metadata(resource, suffix, component, self.waiting()),
+            metadata=metadata,
             spec={
                 "accessModes": ["ReadWriteOnce"],
                 "resources": {"requests": {"storage": f"{gigabytes}Gi"}},

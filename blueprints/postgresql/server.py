@@ -167,7 +167,14 @@ class _Server:
     def node(self, role: str, *before: Any) -> Any:  # noqa: ANN401
         """Declare one server with its volume."""
         cluster, context = self._cluster, self._context
-        claim = cluster.claim(f"data-{role}", f"{role}-data", context.inputs["volume_gb"], role)
+        dumped = "daily" if context.inputs["backup_keep_days"] else "none"
+        claim = cluster.claim(
+            f"data-{role}",
+            f"{role}-data",
+            context.inputs["volume_gb"],
+            role,
+            dumped if role == "primary" else "copy-of-primary",
+        )
         ready = {"exec": {"command": ["/bin/sh", "-c", _READY]}}
         box = container(
             "postgresql",
@@ -254,7 +261,7 @@ class _Server:
     def backups(self, *before: Any) -> None:  # noqa: ANN401
         """Declare the nightly dump, and the volume that keeps it."""
         cluster, inputs = self._cluster, self._context.inputs
-        claim = cluster.claim("backups", "backups", inputs["backup_volume_gb"], "backup")
+        claim = cluster.claim("backups", "backups", inputs["backup_volume_gb"], "backup", "copies")
         box = container(
             "backup",
             image(self._context),
