@@ -2,7 +2,7 @@
 
 An object that a cloud has made and the state does not hold is the one thing that must not be: it
 costs, it uses up quota, and the next attempt makes a second one. So each creation that failed is
-looked up, and what cannot be looked up now is noted in the state for the next operation.
+looked up, and what cannot be looked up now is noted for the next attempt, which begins with it.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from control_plane.adapters.program_host.values import Masker
 from control_plane.adapters.pulumi import recovery
 from control_plane.adapters.pulumi.commands import Commands
 from control_plane.adapters.pulumi.events import OperationEvents, counts, name_of
+from control_plane.adapters.pulumi.notes import Kind, Notes
 from control_plane.adapters.pulumi.recovery import Explain, Lookup, Pending
 from control_plane.provisioning.graph import ResourceOutcome, ResourceState
 from control_plane.provisioning.ports import EngineError
@@ -30,6 +31,7 @@ class Aftermath:
 
     Args:
         commands: On the stack, while it is held.
+        notes: What may be there without being in the state.
         lookups, explain: See ``PulumiEngine``.
         masker: Takes the run's secrets out of words.
         deployment: Whose stack it is.
@@ -38,12 +40,14 @@ class Aftermath:
     def __init__(
         self,
         commands: Commands,
+        notes: Notes,
         lookups: Mapping[str, Lookup],
         explain: Mapping[str, Explain],
         masker: Masker,
         deployment: str,
     ) -> None:
         self._commands = commands
+        self._notes = notes
         self._lookups = lookups
         self._explain = explain
         self._masker = masker
@@ -55,22 +59,56 @@ class Aftermath:
         """Resolve what earlier operations began and never saw the end of.
 
         Raises:
-            EngineError: The state cannot be read or written.
-            Exception: What a cloud's client raises when the cloud does not answer.
+            EngineError: The state cannot be read or written, or a cloud does not answer.
         """
         state = self._commands.export()
-        if not recovery.unconfirmed(state):
-            return
-        wrecks = recovery.wrecks(state)
-        found = self._find(recovery.creations(state, self._deployment))
-        self._commands.write(recovery.resolved(state, found))
-        if not self._commands.delete(wrecks):
-            self._commands.write(recovery.noted(self._commands.export(), wrecked=wrecks))
-            raise EngineError(
-                "what failed before cannot be cleared away yet: "
-                + ", ".join(name_of(urn) for urn in wrecks)
-            )
-        self._commands.read_again(found)
+        notes = self._notes.read()
+        state = recovery.with_pending(
+            state, [note.resource for note in notes if note.kind is Kind.MADE]
+        )
+        if recovery.unconfirmed(state):
+            found = self._found(recovery.creations(state, self._deployment))
+            self._commands.write(recovery.resolved(state, found))
+            self._commands.read_again(found)
+        self._clear_away([str(n.resource["urn"]) for n in notes if n.kind is Kind.WRECKED])
+        if notes:
+            self._notes.clear()
+
+    def resolve_notes(self) -> None:
+        """The same if there are notes; asks only the database otherwise.
+
+        Raises:
+            EngineError: As ``resolve``.
+        """
+        if self._notes.read():
+            self.resolve()
+
+    def forget(self) -> None:
+        """Forget the notes of a stack that is gone."""
+        self._notes.clear()
+
+    def _clear_away(self, wrecks: list[str]) -> None:
+        there = {r["urn"] for r in recovery.resources(self._commands.export())} if wrecks else set()
+        left = [urn for urn in wrecks if urn in there]
+        if not self._commands.delete(left):
+            names = ", ".join(name_of(urn) for urn in left)
+            raise EngineError(f"what failed before cannot be cleared away yet: {names}")
+
+    def _found(self, creations: list[Pending]) -> dict[str, str]:
+        """Return the ids of the objects that are there, by URN.
+
+        Raises:
+            EngineError: A cloud does not answer.
+        """
+        try:
+            return self._find(creations)
+        except EngineError:
+            raise
+        except Exception as error:
+            # Each cloud's client has errors of its own.
+            text = self._masker.text(f"{type(error).__name__}: {error}")
+            message = f"the region did not answer when it was looked into: {text}"
+            raise EngineError(message) from error
 
     def _find(self, creations: list[Pending]) -> dict[str, str]:
         """Return the ids of the objects that are there, by URN."""
@@ -175,18 +213,18 @@ class Aftermath:
         ]
         if not lost:
             return {}
-        with_notes = recovery.noted(state, made=lost)
+        pending = recovery.with_pending(state, lost)
         try:
-            found = self._find(recovery.creations(with_notes, self._deployment))
-        except Exception:  # noqa: BLE001 - each cloud's client has its own; none answers
-            self._commands.write(with_notes)
+            found = self._found(recovery.creations(pending, self._deployment))
+        except EngineError:
+            self._notes.add(Kind.MADE, lost)
             return {
                 each["urn"]: replace(outcomes[each["urn"]], state=ResourceState.UNKNOWN)
                 for each in lost
             }
         if not found:
             return {}
-        self._commands.write(recovery.resolved(with_notes, found))
+        self._commands.write(recovery.resolved(pending, found))
         # Its id is in the state, which is what matters; a later refresh may read the rest.
         with contextlib.suppress(EngineError):
             self._commands.read_again(found)
@@ -212,5 +250,6 @@ class Aftermath:
             return {}
         if self._commands.delete(wrecks):
             return {urn: replace(outcomes[urn], physical_id="") for urn in wrecks}
-        self._commands.write(recovery.noted(self._commands.export(), wrecked=wrecks))
+        there = recovery.resources(self._commands.export())
+        self._notes.add(Kind.WRECKED, [r for r in there if r["urn"] in wrecks])
         return {}

@@ -18,7 +18,7 @@ from control_plane.adapters.pulumi.openstack_lookup import explain_openstack, fi
 from control_plane.adapters.pulumi.operation import Operation, Tools
 from control_plane.adapters.region_turns import RegionTurns
 from control_plane.adapters.stack_locks import StackLocks
-from control_plane.kernel.database import UnitOfWork
+from control_plane.kernel.database import Database
 from control_plane.provisioning.graph import (
     ApplyResult,
     DriftFinding,
@@ -50,7 +50,7 @@ class PulumiEngine:
     Args:
         host: Runs the programs and the CLI.
         settings: Where the CLI, its plugins and its state are.
-        database: Only asked that no transaction is open.
+        database: The platform's; no transaction of the caller may be open.
         key: Keys the digests of masked secrets and the passphrases; it must never change.
         locks: One operation per stack at a time.
         turns: So many operations change one region at a time; without it any number does.
@@ -66,7 +66,7 @@ class PulumiEngine:
         host: ProgramHost,
         settings: PulumiSettings,
         *,
-        database: UnitOfWork,
+        database: Database,
         key: bytes,
         locks: StackLocks,
         turns: RegionTurns | None = None,
@@ -79,6 +79,7 @@ class PulumiEngine:
             key=key,
             lookups=dict(LOOKUPS if lookups is None else lookups),
             explain={"openstack:": explain_openstack} if explain is None else dict(explain),
+            database=database,
         )
         self._db = database
         self._locks = locks

@@ -17,7 +17,9 @@ from control_plane.adapters.pulumi.aftermath import Aftermath
 from control_plane.adapters.pulumi.cli import Ended, OnRaw, PulumiCli
 from control_plane.adapters.pulumi.commands import Commands
 from control_plane.adapters.pulumi.events import DriftEvents, OperationEvents, PreviewEvents
+from control_plane.adapters.pulumi.notes import Notes
 from control_plane.adapters.pulumi.passing import passes
+from control_plane.kernel.database import Database
 from control_plane.provisioning.graph import (
     STACK_TYPE,
     ApplyResult,
@@ -55,6 +57,7 @@ class Tools:
     key: bytes
     lookups: Mapping[str, recovery.Lookup]
     explain: Mapping[str, recovery.Explain]
+    database: Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,12 @@ class Operation:
         passphrase = hmac.new(tools.key, text, hashlib.sha256).hexdigest()
         self._commands = Commands(tools.cli, run, folder, passphrase, self._masker)
         self._aftermath = Aftermath(
-            self._commands, tools.lookups, tools.explain, self._masker, run.stack.deployment
+            self._commands,
+            Notes(tools.database, tools.key, run.stack.deployment),
+            tools.lookups,
+            tools.explain,
+            self._masker,
+            run.stack.deployment,
         )
         self._declared: Mapping[str, Declaration] = {}
         self._deadline = time.monotonic() + run.limits.operation_seconds
@@ -165,8 +173,15 @@ class Operation:
     ) -> ApplyResult:
         """Do something until it succeeds, fails for good, or has failed often enough."""
         done: dict[str, ResourceOutcome] = {}
-        result = ApplyResult(ApplyState.FAILED, ())
+        result: ApplyResult | None = None
         for last in self._pauses(on_event, cancel):
+            try:
+                self._aftermath.resolve_notes()
+            except EngineError:
+                # Nothing may be made again before it is known what there is.
+                if result is None:
+                    raise
+                continue
             tried = attempt()
             now = {o.urn: o for o in tried.result.outcomes}
             # What an earlier attempt did is the same to a later one, or gone.
@@ -180,7 +195,7 @@ class Operation:
             if last or not tried.passing:
                 break
             done = {u: o for u, o in outcomes.items() if o.state in _DONE}
-        return result
+        return result or ApplyResult(ApplyState.FAILED, (), error="there was no time for it")
 
     # ------------------------------------------------------------------------------ the port
 
@@ -227,6 +242,7 @@ class Operation:
                 "destroy", "--yes", "--skip-preview", on_event=seen.take, cancel=cancel
             )
             if cli.no_such_stack(ended):
+                self._aftermath.forget()
                 return _Attempt(ApplyResult(ApplyState.SUCCEEDED, ()))
             if not seen.outcomes and cli.locked(ended):
                 self._check(ended, "destroy")
@@ -235,6 +251,7 @@ class Operation:
                     self._command("stack", "rm", "--yes", "--remove-backups"),
                     "removing the stack's state",
                 )
+                self._aftermath.forget()
             return self._result(ended, seen, None)
 
         return self._persistently(attempt, on_event, cancel)

@@ -1,10 +1,10 @@
 """What an operation that was cut off leaves in a stack's state, and how it is put right.
 
-The state names the operations that were begun and never confirmed: those that were running when the
-CLI was killed, and those that we note ourselves, when a provider or a cloud went away before it
-answered. An update, read or deletion is done again by the next operation. A creation may have
-happened: the object is looked up in its cloud, by the marks that every resource carries, and taken
-into the state when it is there, so that no second one is made and none is left outside.
+The state names the operations that were begun and never confirmed, when the CLI was killed; notes
+of our own name what a provider or a cloud went away from before it answered. An update, read or
+deletion is done again by the next operation. A creation may have happened: the object is looked up
+in its cloud, by the marks that every resource carries, and taken into the state when it is there,
+so that no second one is made and none is left outside.
 """
 
 import json
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from control_plane.adapters.pulumi.language import Registration
 
 _CREATING = "creating"
-_DELETING = "deleting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +73,6 @@ def creations(state: Mapping[str, Any], deployment: str) -> list[Pending]:
         describe(state, operation["resource"], deployment)
         for operation in unconfirmed(state)
         if operation["type"] == _CREATING
-    ]
-
-
-def wrecks(state: Mapping[str, Any]) -> list[str]:
-    """Return the URNs of what failed while it was made and could not be cleared away yet."""
-    return [
-        operation["resource"]["urn"]
-        for operation in unconfirmed(state)
-        if operation["type"] == _DELETING and operation["resource"].get("initErrors")
     ]
 
 
@@ -141,24 +131,13 @@ def _as_state(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
-def noted(
-    state: Mapping[str, Any],
-    *,
-    made: Iterable[Mapping[str, Any]] = (),
-    wrecked: Iterable[str] = (),
-) -> dict[str, Any]:
-    """Return a state in which it is noted what the next operation has to look after.
-
-    Args:
-        state: As exported.
-        made: Resources that may have been made.
-        wrecked: URNs of what is to be cleared away.
-    """
+def with_pending(state: Mapping[str, Any], made: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a state in which more creations are pending: of what may have been made."""
     new: dict[str, Any] = deepcopy(dict(state))
-    notes = new["deployment"].setdefault("pending_operations", [])
-    notes += [{"resource": dict(each), "type": _CREATING} for each in made]
-    broken = {r["urn"]: r for r in resources(state) if r.get("initErrors")}
-    notes += [{"resource": broken[u], "type": _DELETING} for u in wrecked if u in broken]
+    pending = new["deployment"].get("pending_operations") or []
+    known = {operation["resource"]["urn"] for operation in pending}
+    pending += [{"resource": dict(r), "type": _CREATING} for r in made if r["urn"] not in known]
+    new["deployment"]["pending_operations"] = pending
     return new
 
 

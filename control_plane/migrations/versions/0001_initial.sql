@@ -116,6 +116,15 @@ CREATE TABLE clock_shift (
 	CONSTRAINT pk_clock_shift PRIMARY KEY (name)
 );
 
+CREATE TABLE pulumi_note (
+	deployment TEXT NOT NULL, 
+	urn TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	sealed TEXT NOT NULL, 
+	CONSTRAINT pk_pulumi_note PRIMARY KEY (deployment, urn), 
+	CONSTRAINT ck_pulumi_note_kind CHECK (kind IN ('made', 'wrecked'))
+);
+
 CREATE TABLE embedded_stack (
 	deployment TEXT NOT NULL, 
 	region TEXT NOT NULL, 

@@ -2,11 +2,13 @@
 """A provider plugin of the tests: things are files in a folder, and can be disturbed.
 
 ``pulumi-resource-sample`` on the CLI's PATH starts it. Faults are files too:
-``<folder>/faults/<name>.<op>`` with ``fail`` or ``hang``. A create that hangs has made its thing,
-the worst moment to be killed.
+``<folder>/faults/<name>.<op>`` with ``fail``, ``hang``, ``busy`` (refused for now), ``lost`` (the
+answer does not arrive) or ``die`` (the provider itself ends). A create that hangs, is lost or dies
+has made its thing, the worst moment.
 """
 
 import json
+import os
 import sys
 import threading
 import time
@@ -87,8 +89,12 @@ class Sample(provider_pb2_grpc.ResourceProviderServicer):
                     file.write_text(json.dumps([what, times - 1]))
                 if what == "fail":
                     context.abort(grpc.StatusCode.UNKNOWN, "no more things")
-                return what == "hang"
-        return False
+                if what == "busy":
+                    context.abort(
+                        grpc.StatusCode.UNKNOWN, "got 503: temporary overloading or maintenance"
+                    )
+                return what
+        return ""
 
     def _write(self, name, inputs):
         (self.folder / "things").mkdir(parents=True, exist_ok=True)
@@ -98,11 +104,15 @@ class Sample(provider_pb2_grpc.ResourceProviderServicer):
         inputs = tree(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=struct(inputs))
-        hangs = self._disturb(request, "create", context)
+        fault = self._disturb(request, "create", context)
         thing = uuid.uuid4().hex[:12]
         self._write(thing, inputs)
-        if hangs:
+        if fault == "hang":
             time.sleep(3600)
+        if fault == "lost":
+            context.abort(grpc.StatusCode.UNKNOWN, "read: connection reset by peer")
+        if fault == "die":
+            os._exit(1)
         return provider_pb2.CreateResponse(id=thing, properties=struct(inputs))
 
     def Read(self, request, context):

@@ -4,18 +4,25 @@ import base64
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
 from control_plane.adapters.pulumi.engine import PulumiEngine
 from control_plane.adapters.stack_locks import StackLocks
 from control_plane.kernel.database import Database
-from control_plane.provisioning.graph import ApplyResult, ApplyState, ResourceState
+from control_plane.provisioning.graph import (
+    ApplyResult,
+    ApplyState,
+    EngineEvent,
+    ResourceState,
+)
 from control_plane.provisioning.ports import EngineError
 from tests.contract.engine.worlds import PASSWORD, PulumiWorld, has_pulumi
 
@@ -61,6 +68,108 @@ def test_the_cli_is_killed_alone(pulumi_world: PulumiWorld, host: ProgramHost) -
     assert again.state is ApplyState.SUCCEEDED, again.error
     assert {o.state for o in again.outcomes} == {ResourceState.SAME}
     assert world.labels() == ["shop-0", "shop-1"]
+
+
+def states(result: ApplyResult) -> dict[str, ResourceState]:
+    return {o.name: o.state for o in result.outcomes}
+
+
+@pytest.mark.parametrize("fault", ["busy", "lost", "die"])
+def test_a_fault_that_passes_is_tried_again_and_makes_nothing_twice(
+    pulumi_world: PulumiWorld, fault: str
+) -> None:
+    """The cloud refuses for now; its answer is lost; the provider dies after it made the thing."""
+    world = pulumi_world
+    world.fault("thing-0", "create", fault)
+    told: list[EngineEvent] = []
+    result = world.engine.apply(world.run(), confirm=lambda _p: None, on_event=told.append)
+    assert result.state is ApplyState.SUCCEEDED, result.error
+    made = states(result)
+    assert made == dict.fromkeys(("thing-0", "thing-1"), ResourceState.CREATED)
+    assert [e for e in told if "trying again" in e.message]
+    assert world.labels() == ["shop-0", "shop-1"]
+    assert {o.physical_id for o in result.outcomes} == {f.stem for f in world.things()}
+    assert world.engine.preview(world.run()).effective == ()
+
+
+def test_a_fault_that_does_not_pass_is_named_after_a_few_attempts(
+    pulumi_world: PulumiWorld,
+) -> None:
+    world = pulumi_world
+    world.fault("thing-1", "create", "busy", None)
+    result = world.engine.apply(world.run(), confirm=lambda _p: None)
+    assert result.state is ApplyState.FAILED
+    assert [o.name for o in result.failed] == ["thing-1"]
+    assert result.error.startswith("thing-1: ")
+    assert "temporary overloading" in result.error
+    # What an earlier attempt made is said to be made, though later ones found it there.
+    assert states(result)["thing-0"] is ResourceState.CREATED
+    assert world.labels() == ["shop-0"]
+
+
+def test_a_cancel_ends_the_waiting_for_a_further_attempt(pulumi_world: PulumiWorld) -> None:
+    world = pulumi_world
+    world.engine._tools.cli.settings = replace(  # noqa: SLF001 - so that it waits for ever
+        world.engine._tools.cli.settings,  # noqa: SLF001
+        pauses=(60.0,),
+    )
+    world.fault("thing-0", "create", "busy", None)
+    cancel = threading.Event()
+
+    def tell(event: EngineEvent) -> None:
+        if "trying again" in event.message:
+            cancel.set()
+
+    begin = time.monotonic()
+    result = world.engine.apply(world.run(), confirm=lambda _p: None, on_event=tell, cancel=cancel)
+    assert result.state is ApplyState.FAILED
+    assert time.monotonic() - begin < 40
+
+
+def test_what_cannot_be_looked_up_now_is_unknown_and_found_later(
+    pulumi_world: PulumiWorld, database: Database
+) -> None:
+    """A provider dies and the cloud is away: a note stays, sealed, and nothing is made twice."""
+    world = pulumi_world
+    world.fault("thing-0", "create", "die", None)
+    world.silent = True
+    result = world.engine.apply(world.run(), confirm=lambda _p: None)
+    assert result.state is ApplyState.FAILED
+    assert states(result) == {"thing-0": ResourceState.UNKNOWN}
+    with database.transaction():
+        notes = database.execute(sa.text("SELECT urn, kind, sealed FROM pulumi_note")).all()
+    assert [(n.urn.rpartition("::")[2], n.kind) for n in notes] == [("thing-0", "made")]
+    assert PASSWORD not in notes[0].sealed
+    assert world.labels() == ["shop-0"]
+
+    world.heal()
+    with pytest.raises(EngineError, match="did not answer"):
+        world.engine.recover(world.run())
+    with pytest.raises(EngineError, match="did not answer"):
+        world.engine.apply(world.run(), confirm=lambda _p: None)
+    assert world.labels() == ["shop-0"]
+
+    world.silent = False
+    again = world.engine.apply(world.run(), confirm=lambda _p: None)
+    assert again.state is ApplyState.SUCCEEDED, again.error
+    assert world.labels() == ["shop-0", "shop-1"]
+    assert world.engine.destroy(world.run()).state is ApplyState.SUCCEEDED
+    assert world.labels() == []
+
+
+def test_a_successor_that_was_lost_is_not_taken_for_the_old_one(
+    pulumi_world: PulumiWorld,
+) -> None:
+    world = pulumi_world
+    world.engine.apply(world.run(things=1), confirm=lambda _p: None)
+    (old,) = world.things()
+    world.fault("thing-0", "create", "lost")
+    again = world.engine.apply(world.run(things=1, colour="red"), confirm=lambda _p: None)
+    assert again.state is ApplyState.SUCCEEDED, again.error
+    (new,) = world.things()
+    assert new != old
+    assert world.things()[new]["colour"] == "red"
+    assert world.engine.preview(world.run(things=1, colour="red")).effective == ()
 
 
 def stored(database: Database) -> dict[str, str]:

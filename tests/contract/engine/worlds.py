@@ -179,6 +179,7 @@ class PulumiWorld(Programs):
 
     def __init__(self, host: ProgramHost, database: Database, folder: Path) -> None:
         self.cloud = folder / "cloud"
+        self.silent = False
         super().__init__(folder / "program", facts={"folder": str(self.cloud)})
         plugins = folder / "plugins"
         for new in (self.cloud / "faults", self.cloud / "things", plugins):
@@ -193,6 +194,7 @@ class PulumiWorld(Programs):
             search_path=os.pathsep.join([str(plugins), has_pulumi()]),
             install=False,
             cancel_seconds=2.0,
+            pauses=(0.1, 0.1),
             environment={"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"},
         )
         self._locks = StackLocks(database.url)
@@ -206,9 +208,11 @@ class PulumiWorld(Programs):
         )
 
     def _lookup(self, pending: Pending) -> str | None:
+        if self.silent:
+            raise ConnectionError("the cloud does not answer")
         for file, thing in self.things().items():
             if thing["tags"]["borough.dev/of"] == pending.deployment and (
-                thing["label"] == pending.inputs["label"]
+                thing["label"] == pending.inputs["label"] and file.stem not in pending.known
             ):
                 return file.stem
         return None
@@ -222,14 +226,15 @@ class PulumiWorld(Programs):
     def labels(self) -> list[str]:
         return sorted(t["label"] for t in self.things().values())
 
-    def _fault(self, name: str, op: str, kind: str, times: int | None) -> None:
+    def fault(self, name: str, op: str, kind: str, times: int | None = 1) -> None:
+        """Disturb a thing's steps in a way that ``provider.py`` knows."""
         (self.cloud / "faults" / f"{name}.{op}").write_text(json.dumps([kind, times]))
 
     def refuse(self, name: str, op: str = "any", times: int | None = None) -> None:
-        self._fault(name, op, "fail", times)
+        self.fault(name, op, "fail", times)
 
     def hang(self, name: str, op: str = "create") -> None:
-        self._fault(name, op, "hang", None)
+        self.fault(name, op, "hang", None)
 
     def heal(self) -> None:
         for file in (self.cloud / "faults").iterdir():

@@ -1,0 +1,82 @@
+"""Notes of what a cloud may hold and the state does not say, until the cloud answers again.
+
+Pulumi forgets a creation that failed, and an import of a state drops pending operations, so these
+notes are rows of our own.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from control_plane.adapters.pulumi.tables import NOTE
+from control_plane.kernel.database import Database
+from control_plane.kernel.secretbox import SecretBox
+
+
+class Kind(StrEnum):
+    """What a note is about."""
+
+    MADE = "made"
+    """It failed to be made as far as the engine knows, and may be there."""
+    WRECKED = "wrecked"
+    """It is there, failed on the way, and is to be deleted before it is made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One note: a resource in the form of an exported state, with its secrets in clear."""
+
+    kind: Kind
+    resource: Mapping[str, Any]
+
+
+class Notes:
+    """The notes of one deployment.
+
+    Args:
+        database: The platform's.
+        key: From which the key is made that seals them.
+        deployment: Whose they are.
+    """
+
+    def __init__(self, database: Database, key: bytes, deployment: str) -> None:
+        self._database = database
+        self._box = SecretBox([hashlib.sha256(b"pulumi notes:" + key).digest()])
+        self._deployment = deployment
+
+    def read(self) -> list[Note]:
+        """Return them, by URN."""
+        query = sa.select(NOTE).where(NOTE.c.deployment == self._deployment).order_by(NOTE.c.urn)
+        with self._database.transaction():
+            rows = self._database.execute(query).all()
+        return [
+            Note(Kind(row.kind), json.loads(self._box.open(row.sealed, self._context(row.urn))))
+            for row in rows
+        ]
+
+    def add(self, kind: Kind, resources: Iterable[Mapping[str, Any]]) -> None:
+        """Keep notes; a newer one takes the place of an older one."""
+        with self._database.transaction():
+            for resource in resources:
+                urn = str(resource["urn"])
+                sealed = self._box.seal(json.dumps(resource).encode(), self._context(urn))
+                values = {"kind": kind.value, "sealed": sealed}
+                row = {"deployment": self._deployment, "urn": urn, **values}
+                insert = postgresql.insert(NOTE).values(row)
+                self._database.execute(
+                    insert.on_conflict_do_update(index_elements=["deployment", "urn"], set_=values)
+                )
+
+    def clear(self) -> None:
+        """Forget them: they were seen to."""
+        with self._database.transaction():
+            self._database.execute(sa.delete(NOTE).where(NOTE.c.deployment == self._deployment))
+
+    def _context(self, urn: str) -> str:
+        return f"pulumi_note:{self._deployment}:{urn}"

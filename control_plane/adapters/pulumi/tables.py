@@ -1,0 +1,16 @@
+"""What the Pulumi engine remembers beside Pulumi's own state."""
+
+import sqlalchemy as sa
+
+from control_plane.kernel.database import metadata
+
+NOTE = sa.Table(
+    "pulumi_note",
+    metadata,
+    sa.Column("deployment", sa.Text, primary_key=True),
+    sa.Column("urn", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    # The resource as it was asked for, which may hold secrets.
+    sa.Column("sealed", sa.Text, nullable=False),
+    sa.CheckConstraint("kind IN ('made', 'wrecked')", name="kind"),
+)
