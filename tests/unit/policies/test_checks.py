@@ -21,6 +21,7 @@ RULE = "openstack:networking/secGroupRule:SecGroupRule"
 SERVER = "openstack:compute/instance:Instance"
 VOLUME = "openstack:blockstorage/volume:Volume"
 LISTENER = "openstack:loadbalancer/listener:Listener"
+CONTAINER = "openstack:objectstorage/container:Container"
 CLAIM = "kubernetes:core/v1:PersistentVolumeClaim"
 INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 GATEWAY = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
@@ -173,6 +174,15 @@ def test_public_addresses_are_shown(resource: ResourceNode, count: int) -> None:
     assert len(says("network.public_address", resource)) == count
 
 
+@pytest.mark.parametrize(
+    ("inputs", "count"), [({"containerRead": ".r:*"}, 1), ({"containerRead": "p:u"}, 0), ({}, 0)]
+)
+def test_objects_that_anyone_may_read_are_shown(inputs: dict[str, str], count: int) -> None:
+    box = node(CONTAINER, inputs)
+    said = says("network.public_exposure", box)
+    assert said == ["Anyone may read it without a key."] * count
+
+
 # Encryption -----------------------------------------------------------------------------------
 
 
@@ -264,6 +274,10 @@ def test_a_listener_that_only_sends_people_on_is_fine() -> None:
         (node(SERVER, {"metadata": {"borough.deployment": DEPLOYMENT}}), True),
         (node("openstack:loadbalancer/member:Member", {"address": "10.0.0.1"}), True),
         (node("kubernetes:core/v1:ConfigMap", {"metadata": {"labels": {"x": DEPLOYMENT}}}), True),
+        (node(CONTAINER, {"metadata": {"Quota-Bytes": "1"}}), False),
+        (node(CONTAINER, {"metadata": {"Borough-Deployment": DEPLOYMENT}}), True),
+        (node("openstack:compute/keypair:Keypair", {"name": "key"}), False),
+        (node("openstack:compute/keypair:Keypair", {"name": f"key-{DEPLOYMENT}"}), True),
     ],
 )  # fmt: skip
 def test_resources_say_whose_they_are(resource: ResourceNode, fine: bool) -> None:  # noqa: FBT001
@@ -283,6 +297,7 @@ def test_resources_say_whose_they_are(resource: ResourceNode, fine: bool) -> Non
         (node("kubernetes:core/v1:ConfigMap", {"metadata": {}}),
          ["borough.deployment", "borough.tenancy"]),
         (node("openstack:loadbalancer/member:Member", {}), []),
+        (node(CONTAINER, {"metadata": {"Borough-Tenancy": "t", "Borough-Deployment": "d"}}), []),
     ],
 )  # fmt: skip
 def test_required_tags_are_there(resource: ResourceNode, missing: list[str]) -> None:
@@ -333,6 +348,14 @@ def test_sizes_are_found_in_a_list_of_facts_too() -> None:
     settings = {"allowed": {"sensitive": ["s"]}}
     assert says("flavors.data_class", node(SERVER, {"flavorId": "1"}), settings=settings,
                 facts=facts) == []  # fmt: skip
+
+
+def test_models_of_physical_servers_are_told_apart_from_sizes() -> None:
+    facts = {"openstack": {"bare_servers": {"s": {"id": "metal"}}}}
+    machine = node(SERVER, {"flavorId": "metal"})
+    for allowed, fine in (("s", False), ("physical-*", True)):
+        settings = {"allowed": {"sensitive": [allowed]}}
+        assert (says("flavors.data_class", machine, settings=settings, facts=facts) == []) is fine
 
 
 # Budget ---------------------------------------------------------------------------------------

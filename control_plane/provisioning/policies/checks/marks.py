@@ -26,20 +26,30 @@ _MARKED = {
     "openstack:networking/secGroup:SecGroup",
     "openstack:loadbalancer/loadBalancer:LoadBalancer",
     "openstack:identity/project:Project",
+    "openstack:networking/port:Port",
+    "openstack:objectstorage/container:Container",
+}
+#: Those that have a name alone, and carry the deployment's id in it, or a description.
+_NAMED = {
+    "openstack:compute/keypair:Keypair",
+    "openstack:compute/serverGroup:ServerGroup",
+    "openstack:identity/applicationCredential:ApplicationCredential",
 }
 
 
 def of_deployment(subject: Subject, settings_: Settings) -> Iterator[Issue]:
     """Every resource that can say whose it is does so, or an orphan could never be found."""
     del settings_
-    for node in _markable(subject):
+    named = (n for n in subject.graph.resources if n.type in _NAMED)
+    for node in (*_markable(subject), *named):
         where: Any = node.inputs.get("metadata") if node.kind == "kubernetes" else node.inputs
         if not _mentions(where, subject.holder.deployment):
             yield Issue(
                 node.logical_name,
                 Text(
-                    "Does not carry the deployment's id as tag, label, metadata or description.",
-                    "未通过标签、元数据或描述携带部署编号。",
+                    "Does not carry the deployment's id as tag, label, metadata, description or "
+                    "in its name.",
+                    "未通过标签、元数据、描述或名称携带部署编号。",
                 ),
             )
 
@@ -83,7 +93,14 @@ def marks_of(node: ResourceNode) -> dict[str, str]:
     for tag in tags if isinstance(tags, list | tuple) else ():
         name, _, value = str(tag).partition("=")
         pairs.append((name, value))
-    return {str(name).replace("borough.dev/", "borough."): str(value) for name, value in pairs}
+    return {_spelled(str(name)): str(value) for name, value in pairs}
+
+
+def _spelled(name: str) -> str:
+    """A mark's name: Kubernetes has ``borough.dev/x`` of it, Swift's headers ``Borough-X``."""
+    if name.startswith("Borough-"):
+        name = name.lower().replace("borough-", "borough.", 1)
+    return name.replace("borough.dev/", "borough.")
 
 
 def _markable(subject: Subject) -> Iterator[ResourceNode]:

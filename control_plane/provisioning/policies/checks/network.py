@@ -7,6 +7,7 @@ from control_plane.kernel.text import Text
 from control_plane.provisioning.graph import Json, ResourceNode
 from control_plane.provisioning.policies.checks.settings import none, texts
 from control_plane.provisioning.policies.model import Issue, Policy, Settings, Subject
+from control_plane.provisioning.usage_map import CONTAINER
 
 _ANYWHERE = {"0.0.0.0/0", "::/0"}
 _ALL_PORTS = (1, 65535)
@@ -33,6 +34,7 @@ def guarded_ports(subject: Subject, settings: Settings) -> Iterator[Issue]:
 
 def public_exposure(subject: Subject, settings: Settings) -> Iterator[Issue]:
     """What the internet reaches is looked at."""
+    yield from public_objects(subject)
     expected = {int(port) for port in settings["expected_ports"]}
     for node in subject.graph.resources:
         for low, high in _open_ports(node):
@@ -45,6 +47,16 @@ def public_exposure(subject: Subject, settings: Settings) -> Iterator[Issue]:
                     f"Port {ports} can be reached from the whole internet.",
                     f"整个互联网均可访问端口 {ports}。",
                 ),
+            )
+
+
+def public_objects(subject: Subject) -> Iterator[Issue]:
+    """Containers whose objects are read without a key."""
+    for node in subject.graph.resources:
+        if node.type == CONTAINER and ".r:*" in str(node.inputs.get("containerRead") or ""):
+            yield Issue(
+                node.logical_name,
+                Text("Anyone may read it without a key.", "任何人无需密钥即可读取。"),
             )
 
 
@@ -129,8 +141,9 @@ POLICIES = (
         "network.public_exposure",
         Text("Public exposure", "公网暴露"),
         Text(
-            "Whatever the whole internet reaches is put before people.",
-            "整个互联网可访问的端口须提请人员关注。",
+            "Whatever the whole internet reaches, and whatever anyone may read, is put before "
+            "people.",
+            "整个互联网可访问的端口，以及任何人可读取的存储，须提请人员关注。",
         ),
         texts(
             "expected_ports",

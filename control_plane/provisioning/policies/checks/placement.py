@@ -41,7 +41,13 @@ def flavors(subject: Subject, settings_: Settings) -> Iterator[Issue]:
     allowed = settings_["allowed"].get(subject.data_class)
     if allowed is None:
         return
-    sizes = _sizes(subject.facts_of("openstack").get("flavors"))
+    facts = subject.facts_of("openstack")
+    models = _sizes(facts.get("bare_servers"))
+    sizes = {
+        **_sizes(facts.get("flavors")),
+        # Models of physical servers are told apart from sizes of virtual ones.
+        **{given: [f"physical-{name}" for name in names] for given, names in models.items()},
+    }
     for node in subject.graph.resources:
         if node.type != "openstack:compute/instance:Instance":
             continue
