@@ -1,6 +1,6 @@
 """Keeps the inventory in step with an operation on one deployment."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -71,6 +71,12 @@ class Inventory:
                 self._store.forget_resource(left.id)  # it was never begun
             elif emptied:
                 self._store.put_resource(self._deleted(left))
+
+    def lose(self, urns: Collection[str]) -> None:
+        """Write down that resources are gone, though nobody here removed them."""
+        for resource in self._store.resources(self._deployment.id):
+            if resource.urn in urns:
+                self._store.put_resource(self._deleted(resource))
 
     def _settle_one(self, known: Resource | None, outcome: ResourceOutcome, hourly: Hourly) -> None:
         state = _STATES[outcome.state]

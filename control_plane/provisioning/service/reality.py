@@ -11,6 +11,7 @@ from control_plane.provisioning.model import Deployment, DeploymentState
 from control_plane.provisioning.ports import Engine, Run
 from control_plane.provisioning.service.core import Place
 from control_plane.provisioning.service.deployments import Deployments, Judge, Watch, Work
+from control_plane.provisioning.service.inventory import Inventory
 
 
 class Reality(Deployments):
@@ -63,8 +64,21 @@ class Reality(Deployments):
         run, engine = self._present(deployment, inputs)
         return self._when_free(lambda: engine.preview(run, refresh=real))
 
-    def accept(self, deployment: Deployment, urns: Collection[str], operation: str) -> None:
+    def accept(
+        self,
+        deployment: Deployment,
+        urns: Collection[str],
+        operation: str,
+        *,
+        missing: Collection[str] = (),
+    ) -> None:
         """Write what the region really has of some resources into the recorded state.
+
+        Args:
+            deployment: which.
+            urns: of the resources.
+            operation: who does it.
+            missing: those of them that are not there any more; the inventory forgets them.
 
         Raises:
             Conflict: the deployment has changed since it was read.
@@ -83,6 +97,7 @@ class Reality(Deployments):
             self._when_free(lambda: engine.refresh(run, accept=True, only=urns))
         with self._db.transaction():
             self._store.let_go(hold, self._clock.now(), {"state": hold.before.value})
+            Inventory(self._store, deployment, self._clock.now).lose(missing)
 
     def bring_back(self, deployment: Deployment, judge: Judge, watch: Watch) -> Deployment:
         """Make the region have again what was applied last.

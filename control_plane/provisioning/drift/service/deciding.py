@@ -274,11 +274,15 @@ class Deciding(Looking):
             return {}
         with self._db.transaction():
             there = self._provisioning.deployment_in_transaction(deployment)
+            taken = [self._existing(each) for each in adoption.taken]
+        missing = {f.urn for f in taken if f.kind is DriftKind.MISSING}
         done = there.last_operation == operation and there.inputs == adoption.inputs
         if not done:
             if (there.plan_id or "") != adoption.plan_id:
                 raise Conflict("the deployment was changed meanwhile")
-            self._provisioning.accept(there, tuple(adoption.inputs_by_urn), operation)
+            self._provisioning.accept(
+                there, tuple(adoption.inputs_by_urn), operation, missing=missing
+            )
             plan = self._planned(there, adoption.inputs)
             if Preview(plan.changes).effective:
                 raise Conflict("the region has changed meanwhile: look again")
@@ -327,7 +331,11 @@ class Deciding(Looking):
 
     def _consume(self, there: Deployment, operation: str, adoption: Adoption) -> None:
         if adoption.change:
-            self._needs.tenancy.consume(_key(operation))
+            try:
+                self._needs.tenancy.consume(_key(operation))
+            except Conflict:
+                # It would give back what nobody had taken.
+                self._needs.tenancy.release(_key(operation))
             if not there.owner:
                 self._store.keep_reservation(there.id, _key(operation))
         if adoption.inputs_by_urn and there.owner:

@@ -17,7 +17,6 @@ from control_plane.kernel.errors import (
     BoroughError,
     Collector,
     Conflict,
-    NotFound,
     Unavailable,
 )
 from control_plane.kernel.paging import Page, PageRequest
@@ -342,7 +341,7 @@ class Looking:
 
     def _seen(self, actor: Actor, deployment: str, action: str) -> Deployment:
         there = self._provisioning.deployment_in_transaction(deployment)
-        policy.require(actor, action, there.path)
+        policy.require(actor, action, there.path, "deployment")
         return there
 
     def _idle(self, actor: Actor, deployment: str, action: str) -> Deployment:
@@ -359,10 +358,10 @@ class Looking:
     def _existing(self, finding_id: str) -> Finding:
         found = self._store.finding(finding_id)
         if found is None:
-            raise NotFound("there is no such finding")
+            raise policy.unknown("finding")
         return found
 
     def _seen_finding(self, actor: Actor, finding_id: str, action: str) -> Finding:
         found = self._existing(finding_id)
-        policy.require(actor, action, found.path)
+        policy.require(actor, action, found.path, "finding")
         return replace(found)

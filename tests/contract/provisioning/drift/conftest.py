@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from control_plane.adapters.postgres.embedded import EmbeddedPostgres
+from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.kernel import ids
+from control_plane.kernel.database import Database
 from control_plane.kernel.errors import BoroughError
 from control_plane.kernel.paging import PageRequest
 from control_plane.operations.model import Operation
@@ -18,7 +22,8 @@ from control_plane.provisioning.drift.service import Drift, Needs
 from control_plane.provisioning.drift.store import PostgresDrift
 from control_plane.provisioning.graph import Json
 from control_plane.provisioning.model import Deployment, DeploymentState
-from tests.contract.provisioning.conftest import PLATFORM, SMALL, World
+from tests.conftest import SettableClock
+from tests.contract.provisioning.conftest import PLATFORM, SMALL, World, _admin, parts
 from tests.fakes.owners import FakeOwners
 
 KUBERNETES: Mapping[str, Any] = {
@@ -124,24 +129,63 @@ class City:
         return found.get(resource, 0)
 
     def limit(self, **limits: str) -> None:
-        self.world.tenancies.set_quota(PLATFORM, self.world.health.id, limits)
+        self.world.tenancies.set_quota(PLATFORM, scope=self.world.health.id, limits=limits)
+
+
+def _drift(world: World, owners: FakeOwners) -> Drift:
+    return Drift(
+        Needs(
+            store=PostgresDrift(world.database), db=world.database, clock=world.clock,
+            audit=world.audit, tenancy=world.tenancies, operations=world.operations,
+            provisioning=world.service, owners=owners, interval=timedelta(hours=1), key=b"k" * 32,
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def furnished(postgres: EmbeddedPostgres, furnished: str, host: ProgramHost, cache: Path) -> str:
+    """The name of a database with two applications in it already, made once."""
+    name = ids.new("drifting")
+    with _admin(postgres) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {furnished} STRATEGY FILE_COPY")
+    database = Database(postgres.url(name), pool_size=2)
+    made = parts(database, SettableClock(), host, cache)
+    tenancies = made["tenancies"]
+    world = World(
+        **made,
+        region=made["service"].region(PLATFORM, "east"),
+        health=tenancies.tenancy(PLATFORM, "health-test"),
+        water=tenancies.tenancy(PLATFORM, "water-test"),
+    )
+    for label, inputs in (("web", SMALL), ("app", KUBERNETES)):
+        made = world.apply(world.plan(name=label, owner=f"instance:ins_{label}", inputs=inputs))
+        assert made.state is DeploymentState.ACTIVE, made.error
+    database.close()
+    return name
 
 
 @pytest.fixture
 def city(world: World) -> City:
     owners = FakeOwners()
-    store = PostgresDrift(world.database)
-    drift = Drift(
-        Needs(
-            store=store, db=world.database, clock=world.clock, audit=world.audit,
-            tenancy=world.tenancies, operations=world.operations, provisioning=world.service,
-            owners=owners, interval=timedelta(hours=1), key=b"k" * 32,
-        )
-    )  # fmt: skip
-    return City(world, drift, store, owners)
+    drift = _drift(world, owners)
+    return City(world, drift, PostgresDrift(world.database), owners)
+
+
+def _there(city: City, name: str) -> Deployment:
+    with city.world.database.transaction():
+        region = city.world.region.id
+        found = city.world.store.named(city.world.health.id, region, name)
+    assert found is not None
+    return found
 
 
 @pytest.fixture
 def web(city: City) -> Deployment:
-    """Two small servers with a volume and a balancer."""
-    return city.deploy(owner=f"instance:{ids.new('ins')}", inputs=SMALL)
+    """Two small servers with a volume and a balancer, ordered as a service."""
+    return _there(city, "web")
+
+
+@pytest.fixture
+def app(city: City) -> Deployment:
+    """Two containers with a volume, ordered as a service."""
+    return _there(city, "app")

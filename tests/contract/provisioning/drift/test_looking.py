@@ -14,7 +14,7 @@ from control_plane.provisioning.graph import DriftKind
 from control_plane.provisioning.model import Deployment
 from control_plane.provisioning.ports import EngineError, StackBusyError
 from tests.contract.provisioning.conftest import PLATFORM, World, person
-from tests.contract.provisioning.drift.conftest import KUBERNETES, City
+from tests.contract.provisioning.drift.conftest import City
 
 
 def short(finding: Finding) -> tuple[str, str, Any, Any, str]:
@@ -54,8 +54,7 @@ def test_each_property_is_found_with_what_was_wanted(city: City, web: Deployment
     assert (summary.watched, summary.unseen) == (1, 0)
 
 
-def test_on_kubernetes_too(city: City) -> None:
-    app = city.deploy(inputs=KUBERNETES)
+def test_on_kubernetes_too(city: City, app: Deployment) -> None:
     city.tamper(app, "application", "spec.replicas", 5)
     city.tamper(app, "application", 'metadata.labels["app.kubernetes.io/name"]', "other")
     city.tamper(app, "application", "status.readyReplicas", 1)
