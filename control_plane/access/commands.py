@@ -2,10 +2,13 @@
 
 import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
+from control_plane.access.workload_identity.commands import exchanged, workload_token
 from control_plane.surface import cli
 from control_plane.surface.cli.contexts import local_url
 
@@ -72,21 +75,36 @@ _VERIFICATION = (
 @click.option("--name", "context_name", default="", help="Name of the context; else the host's.")
 @click.option("--days", default=30, show_default=True, help="Life of the token, days.")
 @click.option("--scope", "scopes", multiple=True, help="Limit it: order.view, order.*, *.view.")
-@cli.console(api="POST /api/v1/login", web="/sign-in")
+@click.option(
+    "--oidc", is_flag=True,
+    help="Sign in as this CI job, by the OIDC token of its environment (BOROUGH_OIDC_TOKEN or "
+    "GitHub's runner).",
+)  # fmt: skip
+@click.option("--oidc-token-file", metavar="FILE", default="", help="By the OIDC token in a file.")
+@click.option("--audience", default="", help="Of the OIDC token; else the platform's address.")
+@click.option("--rule", default="", help="The identity-rule that is meant, when several fit.")
+@cli.console(api="POST /api/v1/login, POST /api/v1/token-exchange", web="/sign-in")
 def login(
     console: cli.Console,
+    /,
     address: str,
     name: str,
     password_stdin: bool,  # noqa: FBT001 - an option
     context_name: str,
     days: int,
     scopes: tuple[str, ...],
+    **workload: Any,  # noqa: ANN401 - the options for CI
 ) -> None:
     """Sign in to a platform: makes a token and keeps it in a context.
 
     Without URL it is the platform that BOROUGH_URL, the current context or this machine names.
+    With --oidc or --oidc-token-file a CI job signs in without any secret of its own; its token
+    lives 15 minutes at most.
     """
     url = address or console.settings.url or _known_url(console)
+    if workload["oidc"] or workload["oidc_token_file"]:
+        _login_workload(console, url, context_name, workload)
+        return
     user = name or click.prompt("Name", err=True)
     password = _password(from_stdin=password_stdin)
     client = console.client_for(url)
@@ -98,11 +116,28 @@ def login(
         "scopes": list(scopes) or None,
     }
     token = client.post("/login", body)
-    account = console.client_for(client.url, token["secret"]).get("/me")
-    kept = context_name or urlsplit(client.url).netloc
+    _keep(console, client.url, token["secret"], context_name, user, token["expires_at"])
+
+
+def _login_workload(
+    console: cli.Console, url: str, context_name: str, given: Mapping[str, Any]
+) -> None:
+    """Exchange the OIDC token of this job."""
+    client = console.client_for(url)
+    token = workload_token(given["oidc_token_file"], audience=given["audience"] or client.url)
+    made = exchanged(client, token, audience=given["audience"], rule=given["rule"])
+    _keep(console, client.url, made["access_token"], context_name, made["rule"], made["expires_at"])
+
+
+def _keep(
+    console: cli.Console, url: str, secret: str, context_name: str, user: str, until: str
+) -> None:
+    """Keep a token in a context, and say whose it is."""
+    account = console.client_for(url, secret).get("/me")
+    kept = context_name or urlsplit(url).netloc
     contexts = cli.Contexts.load(console.settings)
-    contexts.put(cli.Context(kept, client.url, token["secret"], user)).save()
-    console.say(f"Signed in to {client.url} as {account['name']} until {token['expires_at']}.")
+    contexts.put(cli.Context(kept, url, secret, user)).save()
+    console.say(f"Signed in to {url} as {account['name']} until {until}.")
     console.one(account, _ACCOUNT)
 
 

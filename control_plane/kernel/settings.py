@@ -15,7 +15,7 @@ import platformdirs
 from control_plane.kernel.errors import Collector
 
 #: Variables of the command line, which is a client: they are no settings of the platform.
-_CLIENT = {"BOROUGH_URL", "BOROUGH_TOKEN", "BOROUGH_CONTEXT"}
+_CLIENT = {"BOROUGH_URL", "BOROUGH_TOKEN", "BOROUGH_CONTEXT", "BOROUGH_OIDC_TOKEN"}
 _TRUE = {"1", "true", "yes", "on"}
 _HOME = Path(platformdirs.user_data_dir("borough"))
 _FALSE = {"0", "false", "no", "off", ""}
@@ -61,6 +61,11 @@ class Settings:
     token_days: int = _setting(90, "Longest life of an API token.")
     trust_proxy: bool = _setting(
         False, "Believe X-Forwarded-For, -Proto and -Host: set it behind exactly one proxy."
+    )
+    identity_private_hosts: str = _setting(
+        "",
+        "Hosts of trusted OIDC issuers that may lie on private addresses, separated by commas; "
+        "one on this machine may be asked by http.",
     )
     cookie_secure: bool = _setting(False, "Mark cookies Secure (set it behind TLS).")
     blueprint_paths: str = _setting(

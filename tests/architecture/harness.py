@@ -38,6 +38,7 @@ PUBLIC = {
     "GET /static/<path:filename>",
     "GET /theme.css",
     "POST /api/v1/login",
+    "POST /api/v1/token-exchange",
     "POST /sign-in",
 }
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

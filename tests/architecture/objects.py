@@ -13,8 +13,10 @@ from typing import Any
 
 import psycopg
 
+from control_plane.access.workload_identity.service import RuleWish
 from control_plane.adapters.clock.store import ShiftableClock
 from control_plane.adapters.postgres.embedded import EmbeddedPostgres
+from control_plane.access.workload_identity.service import RuleWish
 from control_plane.bootstrap import Platform
 from control_plane.demonstration.files import load_city
 from control_plane.demonstration.model import City
@@ -36,7 +38,7 @@ ASKED_BY_SERVICES = frozenset({"meter.manage"})
 KINDS = (
     "contracts", "deployments", "grants", "operations", "orders", "organisations", "people",
     "plans", "resources", "service-accounts", "services", "statement-lines", "statements",
-    "systems", "tenancies", "tokens",
+    "systems", "tenancies", "tokens", "identity-rules",
 )  # fmt: skip
 
 _SYSTEM = Actor.system("test")
@@ -177,6 +179,7 @@ def make(platform: Platform) -> Things:
     grant = platform.people.grant(_SYSTEM, principal_id=person.id, role="member", path=A)
     robot = platform.people.create_service_account(_SYSTEM, login="robot", name="R", path=A)
     token, _ = platform.gate.create_token(_SYSTEM, name="t", principal_id=robot.id)
+    issuer, rule = _workload(platform)
     order_plan = market.order_plan(_SYSTEM, order)
     contract = next(
         view.contract
@@ -193,6 +196,10 @@ def make(platform: Platform) -> Things:
         "contracts": contract.id,
         "deployments": instance.deployment_id,
         "frameworks": city.frameworks[0].number,
+        "identity-issuers": issuer,
+        "identity-rules": rule,
+        "issuers": issuer,
+        "rules": rule,
         "grants": grant.id,
         "offerings": "web-application",
         "operations": operation.id,
@@ -220,6 +227,15 @@ def make(platform: Platform) -> Things:
     bodies |= _catalogue(platform, city)
     types = {"POST /api/v1/usage-events": "application/cloudevents+json"}
     return Things(names, owned, bodies, _queries(), types, maker.secret)
+
+
+def _workload(platform: Platform) -> tuple[str, str]:
+    """A trusted issuer, and a rule of department A for its workloads."""
+    issuer = platform.identity.add_issuer(
+        _SYSTEM, slug="ci", url="https://ci.example", audience="borough"
+    )
+    wish = RuleWish("ci-rule", issuer.id, {"project": "health/app"}, A, ("member",))
+    return issuer.id, platform.identity.add_rule(_SYSTEM, wish).id
 
 
 def _bodies(
@@ -257,6 +273,33 @@ def _bodies(
             "role": "member",
             "path": A,
         },
+        "POST /api/v1/identity-issuers": {
+            "slug": "other",
+            "url": "https://other.example",
+            "audience": "borough",
+        },
+        "POST /api/v1/identity-rules": {
+            "slug": "other-rule",
+            "issuer": "ci",
+            "match": {"project": "health/other"},
+            "path": A,
+            "roles": ["member"],
+        },
+        "POST /identity/issuers": {
+            "new.slug": "other",
+            "new.url": "https://other.example",
+            "new.audience": "borough",
+        },
+        "POST /identity/issuers/<issuer_id>/remove": {"name": "ci"},
+        "POST /identity/rules": {
+            "slug": "other-rule",
+            "issuer": "ci",
+            "match": "project=health/other",
+            "path": A,
+            "roles": "member",
+            "minutes": "15",
+        },
+        "POST /identity/rules/<rule_id>/remove": {"name": "ci-rule"},
         "POST /api/v1/tokens": {"name": "t", "principal_id": names["service-accounts"]},
         "POST /api/v1/regions": {
             "slug": "west",

@@ -25,7 +25,7 @@ from control_plane.access.service.audit import AuditLog
 from control_plane.access.service.people import require_manages
 from control_plane.access.service.secret import TOKEN_PREFIX, hashed, new_secret, well_formed
 from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor, Grant, PrincipalId
+from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from control_plane.kernel.database import UnitOfWork
 from control_plane.kernel.errors import Collector, Forbidden, NotFound, Unauthenticated
 from control_plane.kernel.paging import Page, PageRequest
@@ -260,7 +260,7 @@ class Gate:
         """
         self._check_token(name, days, scopes)
         person = self._authenticate(login, password, address)
-        return self._issue(self._actor(person), person, name, days, scopes)
+        return self._issue(self._actor(person), person, name, timedelta(days=days), scopes)
 
     def create_token(
         self,
@@ -291,7 +291,29 @@ class Gate:
                 raise NotFound("there is no such account")
             if owner.id != actor.id:
                 self._require_service_account(actor, owner)
-            return self._issue(actor, owner, name, days, scopes)
+            return self._issue(actor, owner, name, timedelta(days=days), scopes)
+
+    def issue_for_workload(
+        self,
+        account_id: PrincipalId,
+        *,
+        name: str,
+        life: timedelta,
+        scopes: Sequence[str] | None = None,
+    ) -> tuple[Token, str]:
+        """Make a token of a service account for a workload that has shown who it is.
+
+        For the workload identity alone, which has decided that it may have one.
+
+        Raises:
+            Forbidden: the account is disabled or no service account.
+        """
+        with self._db.transaction():
+            owner = self._principals.get(account_id)
+            active = owner is not None and owner.state is PrincipalState.ACTIVE
+            if owner is None or not active or owner.kind is not ActorKind.SERVICE:
+                raise Forbidden("the service account of this rule is disabled")
+            return self._issue(self._actor(owner), owner, name, life, scopes)
 
     def _require_service_account(self, actor: Actor, owner: Principal) -> None:
         require_manages(actor, owner, self._principals.grants_of(owner.id))
@@ -305,13 +327,16 @@ class Gate:
         found.check(
             1 <= days <= self.longest.days, "days", f"must be from 1 to {self.longest.days}"
         )
-        found.check(scopes is None or scopes, "scopes", "must name an action, or be left out")
-        for index, scope in enumerate(scopes or ()):
-            found.check(_admitted(scope), f"scopes.{index}", "is not an action, noun.* or *.verb")
+        check_scopes(found, scopes)
         found.finish()
 
     def _issue(
-        self, actor: Actor, owner: Principal, name: str, days: int, scopes: Sequence[str] | None
+        self,
+        actor: Actor,
+        owner: Principal,
+        name: str,
+        life: timedelta,
+        scopes: Sequence[str] | None,
     ) -> tuple[Token, str]:
         now = self._clock.now()
         secret = new_secret()
@@ -322,7 +347,7 @@ class Gate:
             hint=secret[:_HINT_LENGTH],
             scopes=None if scopes is None else tuple(sorted(set(scopes))),
             created_at=now,
-            expires_at=now + timedelta(days=days),
+            expires_at=now + life,
         )
         with self._db.transaction():
             self._credentials.add_token(token, hashed(secret))
@@ -415,6 +440,13 @@ class Gate:
             grants=tuple(Grant(grant.role, grant.path) for grant in held),
             scopes=None if scopes is None else frozenset(scopes),
         )
+
+
+def check_scopes(found: Collector, scopes: Sequence[str] | None) -> None:
+    """Note what is wrong with what a token is to be limited to."""
+    found.check(scopes is None or scopes, "scopes", "must name an action, or be left out")
+    for index, scope in enumerate(scopes or ()):
+        found.check(_admitted(scope), f"scopes.{index}", "is not an action, noun.* or *.verb")
 
 
 def _expanded(scope: str) -> frozenset[str]:

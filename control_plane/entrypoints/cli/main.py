@@ -23,6 +23,14 @@ _MEMBERS = {
     "db": ("control_plane.entrypoints.cli.processes:db", "The database's schema."),
     "demo": ("control_plane.entrypoints.demo:demo", "Start a demonstration city."),
     "deployment": ("control_plane.provisioning.commands:deployment", "What is deployed."),
+    "identity-rule": (
+        "control_plane.access.workload_identity.commands:identity_rule",
+        "Which CI workloads are let in.",
+    ),
+    "issuer": (
+        "control_plane.access.workload_identity.commands:issuer",
+        "Trusted issuers of CI tokens.",
+    ),
     "login": ("control_plane.access.commands:login", "Sign in to a platform."),
     "logout": ("control_plane.access.commands:logout", "Sign out of a platform."),
     "migration": ("control_plane.tenancy.migration.commands:migration", "Systems on their way."),
@@ -64,6 +72,8 @@ _SECTIONS = {
         "blueprint",
         "operation",
         "person",
+        "issuer",
+        "identity-rule",
         "audit",
     ),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),

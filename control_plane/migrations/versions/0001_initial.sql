@@ -116,15 +116,6 @@ CREATE TABLE clock_shift (
 	CONSTRAINT pk_clock_shift PRIMARY KEY (name)
 );
 
-CREATE TABLE pulumi_note (
-	deployment TEXT NOT NULL, 
-	urn TEXT NOT NULL, 
-	kind TEXT NOT NULL, 
-	sealed TEXT NOT NULL, 
-	CONSTRAINT pk_pulumi_note PRIMARY KEY (deployment, urn), 
-	CONSTRAINT ck_pulumi_note_kind CHECK (kind IN ('made', 'wrecked'))
-);
-
 CREATE TABLE embedded_stack (
 	deployment TEXT NOT NULL, 
 	region TEXT NOT NULL, 
@@ -191,6 +182,15 @@ CREATE TABLE embedded_fault (
 	CONSTRAINT pk_embedded_fault PRIMARY KEY (id), 
 	CONSTRAINT ck_embedded_fault_kind CHECK (kind IN ('fail', 'hang', 'slow')), 
 	CONSTRAINT ck_embedded_fault_op CHECK (op IN ('any', 'create', 'update', 'delete'))
+);
+
+CREATE TABLE pulumi_note (
+	deployment TEXT NOT NULL, 
+	urn TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	sealed TEXT NOT NULL, 
+	CONSTRAINT pk_pulumi_note PRIMARY KEY (deployment, urn), 
+	CONSTRAINT ck_pulumi_note_kind CHECK (kind IN ('made', 'wrecked'))
 );
 
 CREATE TABLE metering_meter (
@@ -334,6 +334,54 @@ CREATE TABLE kernel_outbox (
 
 CREATE INDEX ix_kernel_outbox_pending ON kernel_outbox (position) WHERE delivered_at IS NULL;
 
+CREATE TABLE provisioning_region (
+	id TEXT NOT NULL, 
+	slug TEXT NOT NULL, 
+	title JSONB NOT NULL, 
+	kinds JSONB NOT NULL, 
+	engine TEXT NOT NULL, 
+	simulated BOOLEAN NOT NULL, 
+	config JSONB NOT NULL, 
+	sealed_credentials TEXT, 
+	credential_kinds JSONB NOT NULL, 
+	capacity JSONB NOT NULL, 
+	data_classes JSONB NOT NULL, 
+	state TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_provisioning_region PRIMARY KEY (id), 
+	CONSTRAINT ck_provisioning_region_engine CHECK (engine IN ('embedded', 'pulumi')), 
+	CONSTRAINT ck_provisioning_region_state CHECK (state IN ('active', 'cordoned', 'maintenance')), 
+	CONSTRAINT uq_provisioning_region_slug UNIQUE (slug)
+);
+
+CREATE TABLE provisioning_revision (
+	digest TEXT NOT NULL, 
+	blueprint TEXT NOT NULL, 
+	version TEXT NOT NULL, 
+	version_key BIGINT[] NOT NULL, 
+	document JSONB NOT NULL, 
+	archive BYTEA NOT NULL, 
+	published_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	published_by TEXT NOT NULL, 
+	CONSTRAINT pk_provisioning_revision PRIMARY KEY (digest), 
+	CONSTRAINT uq_provisioning_revision_blueprint_version UNIQUE (blueprint, version)
+);
+
+CREATE INDEX ix_provisioning_revision_newest ON provisioning_revision (blueprint, version_key DESC);
+
+CREATE TABLE provisioning_standing (
+	blueprint TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	successor TEXT NOT NULL, 
+	ends_at TIMESTAMP WITH TIME ZONE, 
+	reason TEXT NOT NULL, 
+	since TIMESTAMP WITH TIME ZONE NOT NULL, 
+	said_by TEXT NOT NULL, 
+	CONSTRAINT pk_provisioning_standing PRIMARY KEY (blueprint), 
+	CONSTRAINT ck_provisioning_standing_kind CHECK (kind IN ('published', 'deprecated', 'retired')), 
+	CONSTRAINT ck_provisioning_standing_ends_at CHECK ((kind = 'deprecated') = (ends_at IS NOT NULL))
+);
+
 CREATE TABLE operations_operation (
 	id TEXT NOT NULL, 
 	kind TEXT NOT NULL, 
@@ -392,54 +440,6 @@ CREATE TABLE operations_schedule (
 	worker TEXT, 
 	error TEXT, 
 	CONSTRAINT pk_operations_schedule PRIMARY KEY (name)
-);
-
-CREATE TABLE provisioning_region (
-	id TEXT NOT NULL, 
-	slug TEXT NOT NULL, 
-	title JSONB NOT NULL, 
-	kinds JSONB NOT NULL, 
-	engine TEXT NOT NULL, 
-	simulated BOOLEAN NOT NULL, 
-	config JSONB NOT NULL, 
-	sealed_credentials TEXT, 
-	credential_kinds JSONB NOT NULL, 
-	capacity JSONB NOT NULL, 
-	data_classes JSONB NOT NULL, 
-	state TEXT NOT NULL, 
-	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-	CONSTRAINT pk_provisioning_region PRIMARY KEY (id), 
-	CONSTRAINT ck_provisioning_region_engine CHECK (engine IN ('embedded', 'pulumi')), 
-	CONSTRAINT ck_provisioning_region_state CHECK (state IN ('active', 'cordoned', 'maintenance')), 
-	CONSTRAINT uq_provisioning_region_slug UNIQUE (slug)
-);
-
-CREATE TABLE provisioning_revision (
-	digest TEXT NOT NULL, 
-	blueprint TEXT NOT NULL, 
-	version TEXT NOT NULL, 
-	version_key BIGINT[] NOT NULL, 
-	document JSONB NOT NULL, 
-	archive BYTEA NOT NULL, 
-	published_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-	published_by TEXT NOT NULL, 
-	CONSTRAINT pk_provisioning_revision PRIMARY KEY (digest), 
-	CONSTRAINT uq_provisioning_revision_blueprint_version UNIQUE (blueprint, version)
-);
-
-CREATE INDEX ix_provisioning_revision_newest ON provisioning_revision (blueprint, version_key DESC);
-
-CREATE TABLE provisioning_standing (
-	blueprint TEXT NOT NULL, 
-	kind TEXT NOT NULL, 
-	successor TEXT NOT NULL, 
-	ends_at TIMESTAMP WITH TIME ZONE, 
-	reason TEXT NOT NULL, 
-	since TIMESTAMP WITH TIME ZONE NOT NULL, 
-	said_by TEXT NOT NULL, 
-	CONSTRAINT pk_provisioning_standing PRIMARY KEY (blueprint), 
-	CONSTRAINT ck_provisioning_standing_kind CHECK (kind IN ('published', 'deprecated', 'retired')), 
-	CONSTRAINT ck_provisioning_standing_ends_at CHECK ((kind = 'deprecated') = (ends_at IS NOT NULL))
 );
 
 CREATE TABLE provisioning_policy_pack (
@@ -825,30 +825,6 @@ CREATE INDEX ix_billing_statement_line_statement_id ON billing_statement_line (s
 CREATE TRIGGER billing_statement_line_kept BEFORE UPDATE OR DELETE ON billing_statement_line FOR EACH ROW EXECUTE FUNCTION billing_keep_issued();
 CREATE TRIGGER billing_statement_line_whole BEFORE TRUNCATE ON billing_statement_line FOR EACH STATEMENT EXECUTE FUNCTION billing_keep_issued();
 
-CREATE TABLE operations_step (
-	operation_id TEXT NOT NULL, 
-	name TEXT NOT NULL, 
-	position INTEGER NOT NULL, 
-	state TEXT NOT NULL, 
-	started_at TIMESTAMP WITH TIME ZONE, 
-	ended_at TIMESTAMP WITH TIME ZONE, 
-	runs INTEGER DEFAULT '0' NOT NULL, 
-	error JSONB, 
-	CONSTRAINT pk_operations_step PRIMARY KEY (operation_id, name), 
-	CONSTRAINT ck_operations_step_state CHECK (state IN ('pending', 'running', 'succeeded', 'failed', 'skipped')), 
-	CONSTRAINT fk_operations_step_operation_id FOREIGN KEY(operation_id) REFERENCES operations_operation (id)
-);
-
-CREATE TABLE operations_event (
-	operation_id TEXT NOT NULL, 
-	seq INTEGER NOT NULL, 
-	at TIMESTAMP WITH TIME ZONE NOT NULL, 
-	type TEXT NOT NULL, 
-	data JSONB NOT NULL, 
-	CONSTRAINT pk_operations_event PRIMARY KEY (operation_id, seq), 
-	CONSTRAINT fk_operations_event_operation_id FOREIGN KEY(operation_id) REFERENCES operations_operation (id)
-);
-
 CREATE TABLE provisioning_deployment (
 	id TEXT NOT NULL, 
 	tenancy_id TEXT NOT NULL, 
@@ -887,6 +863,79 @@ CREATE INDEX ix_provisioning_deployment_region_id ON provisioning_deployment (re
 CREATE UNIQUE INDEX uq_provisioning_deployment_landing ON provisioning_deployment (tenancy_id, region_id) WHERE state <> 'destroyed' AND blueprint = 'tenancy';
 
 CREATE UNIQUE INDEX uq_provisioning_deployment_name ON provisioning_deployment (tenancy_id, region_id, name) WHERE state <> 'destroyed';
+
+CREATE TABLE provisioning_impact (
+	id TEXT NOT NULL, 
+	blueprint TEXT NOT NULL, 
+	revision TEXT NOT NULL, 
+	version TEXT NOT NULL, 
+	made_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	totals JSONB NOT NULL, 
+	truncated BOOLEAN NOT NULL, 
+	CONSTRAINT pk_provisioning_impact PRIMARY KEY (id), 
+	CONSTRAINT fk_provisioning_impact_revision FOREIGN KEY(revision) REFERENCES provisioning_revision (digest)
+);
+
+CREATE INDEX ix_provisioning_impact_revision ON provisioning_impact (revision, made_at);
+
+CREATE TABLE operations_step (
+	operation_id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	position INTEGER NOT NULL, 
+	state TEXT NOT NULL, 
+	started_at TIMESTAMP WITH TIME ZONE, 
+	ended_at TIMESTAMP WITH TIME ZONE, 
+	runs INTEGER DEFAULT '0' NOT NULL, 
+	error JSONB, 
+	CONSTRAINT pk_operations_step PRIMARY KEY (operation_id, name), 
+	CONSTRAINT ck_operations_step_state CHECK (state IN ('pending', 'running', 'succeeded', 'failed', 'skipped')), 
+	CONSTRAINT fk_operations_step_operation_id FOREIGN KEY(operation_id) REFERENCES operations_operation (id)
+);
+
+CREATE TABLE operations_event (
+	operation_id TEXT NOT NULL, 
+	seq INTEGER NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	type TEXT NOT NULL, 
+	data JSONB NOT NULL, 
+	CONSTRAINT pk_operations_event PRIMARY KEY (operation_id, seq), 
+	CONSTRAINT fk_operations_event_operation_id FOREIGN KEY(operation_id) REFERENCES operations_operation (id)
+);
+
+CREATE TABLE provisioning_region_sight (
+	region_id TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	ok BOOLEAN NOT NULL, 
+	message TEXT NOT NULL, 
+	details JSONB NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	since TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_provisioning_region_sight PRIMARY KEY (region_id, kind), 
+	CONSTRAINT fk_provisioning_region_sight_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
+);
+
+CREATE TABLE provisioning_region_room (
+	region_id TEXT NOT NULL, 
+	resource TEXT NOT NULL, 
+	total NUMERIC NOT NULL, 
+	used NUMERIC NOT NULL, 
+	overcommit NUMERIC NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_provisioning_region_room PRIMARY KEY (region_id, resource), 
+	CONSTRAINT fk_provisioning_region_room_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
+);
+
+CREATE TABLE provisioning_region_closure (
+	region_id TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	until TIMESTAMP WITH TIME ZONE, 
+	by TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_provisioning_region_closure PRIMARY KEY (region_id), 
+	CONSTRAINT ck_provisioning_region_closure_state CHECK (state IN ('cordoned', 'maintenance')), 
+	CONSTRAINT fk_provisioning_region_closure_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
+);
 
 CREATE TABLE tenancy_system (
 	id TEXT NOT NULL, 
@@ -1050,55 +1099,6 @@ CREATE TABLE provisioning_drift_region (
 	CONSTRAINT fk_provisioning_drift_region_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
 );
 
-CREATE TABLE provisioning_region_sight (
-	region_id TEXT NOT NULL, 
-	kind TEXT NOT NULL, 
-	ok BOOLEAN NOT NULL, 
-	message TEXT NOT NULL, 
-	details JSONB NOT NULL, 
-	at TIMESTAMP WITH TIME ZONE NOT NULL, 
-	since TIMESTAMP WITH TIME ZONE NOT NULL, 
-	CONSTRAINT pk_provisioning_region_sight PRIMARY KEY (region_id, kind), 
-	CONSTRAINT fk_provisioning_region_sight_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
-);
-
-CREATE TABLE provisioning_region_room (
-	region_id TEXT NOT NULL, 
-	resource TEXT NOT NULL, 
-	total NUMERIC NOT NULL, 
-	used NUMERIC NOT NULL, 
-	overcommit NUMERIC NOT NULL, 
-	at TIMESTAMP WITH TIME ZONE NOT NULL, 
-	CONSTRAINT pk_provisioning_region_room PRIMARY KEY (region_id, resource), 
-	CONSTRAINT fk_provisioning_region_room_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
-);
-
-CREATE TABLE provisioning_region_closure (
-	region_id TEXT NOT NULL, 
-	state TEXT NOT NULL, 
-	reason TEXT NOT NULL, 
-	until TIMESTAMP WITH TIME ZONE, 
-	by TEXT NOT NULL, 
-	at TIMESTAMP WITH TIME ZONE NOT NULL, 
-	CONSTRAINT pk_provisioning_region_closure PRIMARY KEY (region_id), 
-	CONSTRAINT ck_provisioning_region_closure_state CHECK (state IN ('cordoned', 'maintenance')), 
-	CONSTRAINT fk_provisioning_region_closure_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
-);
-
-CREATE TABLE provisioning_impact (
-	id TEXT NOT NULL, 
-	blueprint TEXT NOT NULL, 
-	revision TEXT NOT NULL, 
-	version TEXT NOT NULL, 
-	made_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-	totals JSONB NOT NULL, 
-	truncated BOOLEAN NOT NULL, 
-	CONSTRAINT pk_provisioning_impact PRIMARY KEY (id), 
-	CONSTRAINT fk_provisioning_impact_revision FOREIGN KEY(revision) REFERENCES provisioning_revision (digest)
-);
-
-CREATE INDEX ix_provisioning_impact_revision ON provisioning_impact (revision, made_at);
-
 CREATE TABLE billing_tariff (
 	id INTEGER GENERATED ALWAYS AS IDENTITY, 
 	account TEXT NOT NULL, 
@@ -1158,6 +1158,14 @@ CREATE INDEX ix_provisioning_resource_region_id ON provisioning_resource (region
 CREATE INDEX ix_provisioning_resource_tenancy_id ON provisioning_resource (tenancy_id);
 
 CREATE UNIQUE INDEX uq_provisioning_resource_urn ON provisioning_resource (deployment_id, urn) WHERE deleted_at IS NULL;
+
+CREATE TABLE provisioning_impact_row (
+	impact_id TEXT NOT NULL, 
+	number INTEGER NOT NULL, 
+	document JSONB NOT NULL, 
+	CONSTRAINT pk_provisioning_impact_row PRIMARY KEY (impact_id, number), 
+	CONSTRAINT fk_provisioning_impact_row_impact_id FOREIGN KEY(impact_id) REFERENCES provisioning_impact (id)
+);
 
 CREATE TABLE tenancy_tenancy (
 	id TEXT NOT NULL, 
@@ -1321,14 +1329,6 @@ CREATE TABLE provisioning_drift_watch (
 CREATE INDEX ix_provisioning_drift_watch_next ON provisioning_drift_watch (next_at);
 
 CREATE INDEX ix_provisioning_drift_watch_region ON provisioning_drift_watch (region_id);
-
-CREATE TABLE provisioning_impact_row (
-	impact_id TEXT NOT NULL, 
-	number INTEGER NOT NULL, 
-	document JSONB NOT NULL, 
-	CONSTRAINT pk_provisioning_impact_row PRIMARY KEY (impact_id, number), 
-	CONSTRAINT fk_provisioning_impact_row_impact_id FOREIGN KEY(impact_id) REFERENCES provisioning_impact (id)
-);
 
 CREATE TABLE billing_charge (
 	hour TIMESTAMP WITH TIME ZONE NOT NULL, 

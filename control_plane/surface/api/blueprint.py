@@ -8,7 +8,9 @@ import pydantic
 from apiflask import APIBlueprint
 from flask import request
 
-from control_plane.surface.api.schema import read_json, read_query
+from control_plane.surface.api.schema import read_form_or_json, read_json, read_query
+
+_READ = {"json": read_json, "query": read_query, "form_or_json": read_form_or_json}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,13 +38,15 @@ class ApiBlueprint(APIBlueprint):
 
         Args:
             schema: an ``Input``.
-            location: ``json`` or ``query``.
+            location: ``json``, ``query``, or ``form_or_json``: a body of either kind, which is
+                described as JSON and handed over as ``json_data``.
             arg_name: another name of the view's argument.
             options: ``example``, ``examples`` for the description.
         """
-        read = {"json": read_json, "query": read_query}[location]
-        describe = super().input(schema, location=location, arg_name=arg_name, **options)
-        name = arg_name or f"{location}_data"
+        read = _READ[location]
+        place = "json" if location == "form_or_json" else location
+        describe = super().input(schema, location=place, arg_name=arg_name, **options)
+        name = arg_name or f"{place}_data"
 
         def decorate(view: F) -> F:
             described = describe(view)

@@ -174,6 +174,29 @@ def read_json(request: Request, model: type[M]) -> M:
         raise invalid(error) from None
 
 
+def read_form_or_json(request: Request, model: type[M]) -> M:
+    """The body of a request, as JSON or as a form of texts (OAuth's endpoints take forms).
+
+    Raises:
+        UnsupportedMediaType: it is neither.
+        BadRequest: it is not what it says, or holds what cannot be kept.
+        Invalid: it names every wrong field.
+    """
+    if request.mimetype != "application/x-www-form-urlencoded":
+        return read_json(request, model)
+    values = request.form.to_dict()
+    _check_texts(values, 0)
+    repeated = sorted(name for name, found in request.form.lists() if len(found) > 1)
+    problems = [Problem(name, "must be given once", "repeated") for name in repeated]
+    try:
+        result = model.model_validate_json(json.dumps(values), strict=True)
+    except pydantic.ValidationError as error:
+        raise Invalid([*problems, *invalid(error).problems]) from None
+    if problems:
+        raise Invalid(problems)
+    return result
+
+
 def read_query(request: Request, model: type[M]) -> M:
     """The query parameters of a request, as strictly as a body whose types the model tells.
 

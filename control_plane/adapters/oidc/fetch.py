@@ -1,0 +1,130 @@
+"""Small JSON documents from hosts that an administrator named, without trusting names or servers.
+
+A name may lead into the city's own network (server-side request forgery), answer for ever or
+without end, or lead elsewhere between being looked at and being asked. So: the name is resolved
+once, every address must be a public one unless the settings name the host, the connection goes to
+that very address, redirects are not followed, and size and time are limited.
+"""
+
+import contextlib
+import functools
+import http.client
+import ipaddress
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from control_plane.kernel.errors import Unavailable
+
+#: Answers the JSON object at an address, or raises Unavailable.
+Fetcher = Callable[[str], dict[str, Any]]
+
+_SECONDS = 5.0
+_BYTES = 512 * 1024
+_OK = 200
+_RETRY_AFTER = 30.0
+
+
+def fetcher(private_hosts: Iterable[str] = (), *, seconds: float = _SECONDS) -> Fetcher:
+    """A fetcher.
+
+    Args:
+        private_hosts: names of hosts that may lie on private addresses, or on this machine; those
+            on this machine may also be asked by http.
+        seconds: the longest time for one document.
+    """
+    trusted = frozenset(host.strip().lower() for host in private_hosts if host.strip())
+    # Reading the authorities takes a while: only who asks an issuer pays.
+    context = functools.cache(ssl.create_default_context)
+
+    def fetch(url: str) -> dict[str, Any]:
+        try:
+            return _read(url, trusted, context(), seconds)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise _failed(url, str(error) or type(error).__name__) from None
+
+    return fetch
+
+
+def _failed(url: str, why: str) -> Unavailable:
+    return Unavailable(f"{url} cannot be read: {why}", _RETRY_AFTER)
+
+
+def _read(
+    url: str, trusted: frozenset[str], context: ssl.SSLContext, seconds: float
+) -> dict[str, Any]:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    address, port = _address(parts, host, trusted)
+    connection = http.client.HTTPConnection(f"[{host}]" if ":" in host else host, port)
+    connection.sock = socket.create_connection((address, port), timeout=seconds)
+    # A limit for each wait is none for all of them: a byte now and then would last for ever.
+    watch = threading.Timer(seconds, _hang_up, [connection])
+    watch.daemon = True
+    watch.start()
+    try:
+        if parts.scheme == "https":
+            connection.sock = context.wrap_socket(
+                connection.sock, server_hostname=host, do_handshake_on_connect=False
+            )
+            connection.sock.do_handshake()
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("GET", target, headers={"Accept": "application/json"})
+        found = json.loads(_body(connection.getresponse()))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    finally:
+        watch.cancel()
+        connection.close()
+    if not isinstance(found, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 - the document is wrong, not we
+    return found
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    sock = connection.sock
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+
+def _address(parts: SplitResult, host: str, trusted: frozenset[str]) -> tuple[str, int]:
+    """Where to connect to: an address that was looked at.
+
+    Raises:
+        ValueError: it is not one that may be asked.
+    """
+    if parts.scheme not in {"https", "http"} or not host or parts.username or parts.password:
+        raise ValueError("it is no https address")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+    if not addresses:
+        raise ValueError("the name has no address")
+    if parts.scheme == "http" and not (host in trusted and all(a.is_loopback for a in addresses)):
+        raise ValueError("it is no https address")
+    if host not in trusted and not all(_public(address) for address in addresses):
+        raise ValueError("the name leads to an address that is not public")
+    return str(addresses[0]), port
+
+
+def _public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if inner is not None:
+            return _public(inner)
+    return address.is_global and not address.is_multicast
+
+
+def _body(answer: http.client.HTTPResponse) -> bytes:
+    """All of an answer, as long as it is right and small."""
+    if answer.status != _OK:
+        raise ValueError(f"status {answer.status}")
+    read = answer.read(_BYTES + 1)
+    if len(read) > _BYTES:
+        raise ValueError(f"it is larger than {_BYTES} bytes")
+    return read
