@@ -6,6 +6,7 @@
 from flask import Flask
 
 from control_plane.access.pages import pages as access
+from control_plane.access.workload_identity.pages import pages as identity
 from control_plane.billing.pages import pages as billing
 from control_plane.entrypoints.web.home import pages as home
 from control_plane.operations.pages import pages as operations
@@ -19,6 +20,7 @@ from marketplace.pages import pages as marketplace
 FEATURES = (
     home,
     access,
+    identity,
     operations,
     tenancy,
     migration,
