@@ -20,12 +20,14 @@ class Report:
         status: Exit status; negative is the signal that ended it. None when nobody knows.
         peak_kb: Most memory that it held.
         cpu_seconds: Processor time it used.
+        full: It was ended because it had more on the disk than it may.
         isolation: What confined it; empty for commands.
     """
 
     status: int | None = None
     peak_kb: int = 0
     cpu_seconds: float = 0.0
+    full: bool = False
     isolation: dict[str, bool] = field(default_factory=dict)
 
 
@@ -73,6 +75,7 @@ class Child:
             self.report.status = os.waitstatus_to_exitcode(header["status"])
             self.report.peak_kb = header["peak_kb"]
             self.report.cpu_seconds = header["cpu"]
+            self.report.full = header["full"]
             self._ended = True
 
     def close(self) -> Report:

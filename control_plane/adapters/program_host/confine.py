@@ -76,20 +76,23 @@ _DENIED = {
     "x86_64": {
         *(41, 57, 58, 59, 322, 101, 62, 310, 311, 272, 308, 165, 321, 298),
         *(248, 249, 250, 323, 304, 200, 161, 155, 246, 320, 175, 313, 129, 297),
+        *(319, 29, 30, 64, 68, 240),
     },
     "aarch64": {
         *(198, 221, 281, 117, 129, 270, 271, 97, 268, 40, 280, 241),
         *(217, 218, 219, 282, 265, 130, 51, 41, 104, 294, 105, 273, 138, 240),
+        *(279, 194, 196, 190, 186, 180),
     },
 }
 """socket, fork, vfork, execve, execveat, ptrace, kill, process_vm_readv/writev, unshare, setns,
 mount, bpf, perf_event_open, add_key, request_key, keyctl, userfaultfd, open_by_handle_at, tkill,
 chroot, pivot_root, kexec_load, kexec_file_load, init_module, finit_module, rt_sigqueueinfo,
-rt_tgsigqueueinfo."""
+rt_tgsigqueueinfo; and what takes memory that no limit counts, or that outlives the process:
+memfd_create, shmget, shmat, semget, msgget, mq_open."""
 
-_DENIED_EVERYWHERE = frozenset({424, 425, 438, 440, 434})
+_DENIED_EVERYWHERE = frozenset({424, 425, 438, 440, 434, 447})
 """pidfd_send_signal, io_uring_setup (it would go around this filter), pidfd_getfd,
-process_madvise, pidfd_open: numbers that all architectures share."""
+process_madvise, pidfd_open, memfd_secret: numbers that all architectures share."""
 
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _PRLIMIT = {"x86_64": 302, "aarch64": 261}

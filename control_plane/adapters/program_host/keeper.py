@@ -18,9 +18,11 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
@@ -45,8 +47,13 @@ WARM = (
 )
 
 _MESSAGE = 1 << 18
+_BLOCK = 512  # of st_blocks
 _GRACE_SECONDS = 10.0
 _PROGRAM_BYTES = 32 * 1024 * 1024
+#: What a program may have on the disk at once; looked at so often, in milliseconds.
+_DISK_BYTES = 256 * 1024 * 1024
+_DISK_FILES = 10_000
+_DISK_TICK = 200
 _PROGRAM_UIDS = (0x60000000, 0x0FFFFFFF)
 
 
@@ -128,7 +135,7 @@ def _keep(request: dict[str, Any], handles: list[int], root: Path) -> NoReturn:
             os.close(channel)
             os.close(output)
             with socket.socket(fileno=control_fd) as control:
-                _watch(control, child, home)
+                _watch(control, child, home, bounded="program" in request)
         finally:
             shutil.rmtree(home, ignore_errors=True)
         status = 0
@@ -146,18 +153,49 @@ def _copy_program(source: Path, home: Path) -> None:
     shutil.copytree(source, home / "program", ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def _watch(control: socket.socket, child: int, home: Path) -> None:
+def _watch(control: socket.socket, child: int, home: Path, *, bounded: bool) -> None:
     handle = os.pidfd_open(child)
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     poll.register(control, select.POLLIN)
     reader = wire.Reader()
-    running = True
-    while running:
-        for which, _ in poll.poll():
+    running, full = True, False
+    while running and not full:
+        for which, _ in poll.poll(_DISK_TICK if bounded else None):
             if which == handle or not _obey(control, reader, child):
                 running = False
-    _end(control, child, home)
+        full = bounded and not _has_room(child, home / "tmp")
+    _end(control, child, home, full=full)
+
+
+def _has_room(child: int, folder: Path) -> bool:
+    """Tell whether a program has no more on the disk than it may, also in files without a name."""
+    used, files = 0, 0
+    for found in _sizes(child, folder):
+        used, files = used + found, files + 1
+        if used > _DISK_BYTES or files > _DISK_FILES:
+            return False
+    return True
+
+
+def _sizes(child: int, folder: Path) -> Iterator[int]:
+    """Yield how many bytes each file and folder takes."""
+    waiting = [folder]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    yield entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+    seen: set[int] = set()
+    with contextlib.suppress(OSError):
+        for handle in os.scandir(f"/proc/{child}/fd"):
+            with contextlib.suppress(OSError):
+                found = handle.stat()
+                if stat.S_ISREG(found.st_mode) and not found.st_nlink and found.st_ino not in seen:
+                    seen.add(found.st_ino)
+                    yield found.st_blocks * _BLOCK
 
 
 def _obey(control: socket.socket, reader: wire.Reader, child: int) -> bool:
@@ -173,7 +211,7 @@ def _obey(control: socket.socket, reader: wire.Reader, child: int) -> bool:
     return bool(data)
 
 
-def _end(control: socket.socket, child: int, home: Path) -> None:
+def _end(control: socket.socket, child: int, home: Path, *, full: bool) -> None:
     """Kill the child, unless it has ended, and all that it left: then report."""
     exited, status, usage = os.wait4(child, os.WNOHANG)
     _kill(child, group=True)
@@ -181,7 +219,12 @@ def _end(control: socket.socket, child: int, home: Path) -> None:
         _, status, usage = os.wait4(child, 0)
     _kill_descendants()
     shutil.rmtree(home, ignore_errors=True)
-    report = {"status": status, "peak_kb": usage.ru_maxrss, "cpu": usage.ru_utime + usage.ru_stime}
+    report = {
+        "status": status,
+        "peak_kb": usage.ru_maxrss,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "full": full,
+    }
     with contextlib.suppress(OSError):
         control.sendall(wire.pack(report))
 

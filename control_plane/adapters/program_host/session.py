@@ -166,6 +166,8 @@ class Session:
         if not self._child.wait(2.0):
             return "it closed its channel before it was finished"
         status = self._child.report.status
+        if self._child.report.full:
+            return "it wrote more onto the disk than it may"
         if status is None:
             return "it ended before it was finished"
         if status < 0:

@@ -16,6 +16,8 @@ _WORDS = (
     r"too many requests",
     r"the server timed out waiting for the request",
     r"OpenStack connection error",
+    # the bridge's, when what was just made could not be read back
+    r"expected non-nil error with nil state during Create",
     # connections, as Go says it
     r"connection re(?:fused|set)",
     r"connection lost",

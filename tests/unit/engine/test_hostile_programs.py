@@ -27,6 +27,15 @@ if libc.syscall(number, os.getpid(), 0, info):
     raise OSError(ctypes.get_errno(), "rt_sigqueueinfo")
 """
 
+# The numbers themselves: what C libraries do for a program is not all that it can do.
+CALL = """
+import ctypes, os, platform
+libc = ctypes.CDLL(None, use_errno=True)
+number = {{"x86_64": {x86_64}, "aarch64": {aarch64}}}[platform.machine()]
+if libc.syscall(number, {arguments}) < 0:
+    raise OSError(ctypes.get_errno(), "refused")
+"""
+
 Write = Callable[..., Run]
 
 
@@ -67,10 +76,13 @@ def test_one_with_a_syntax_error(host: ProgramHost, program: Write) -> None:
         ("import os; os.abort()", "SIGABRT"),
         ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("import leaves_at_once", "exited with status 3 before it was finished"),
     ],
 )
 def test_one_that_exits(host: ProgramHost, program: Write, source: str, words: str) -> None:
-    assert words in failure(host, program(source)).message
+    run = program(source)
+    (run.program.path / "leaves_at_once.py").write_text("import os; os._exit(3)")
+    assert words in failure(host, run).message
 
 
 def test_one_that_hangs(host: ProgramHost, program: Write) -> None:
@@ -166,6 +178,9 @@ def test_one_that_forks(host: ProgramHost, program: Write) -> None:
         "import os, signal; signal.pidfd_send_signal(os.pidfd_open(os.getppid()), 9)",
         SIGNAL_BY_QUEUE,
         "import fcntl, os; fcntl.fcntl(1, fcntl.F_SETOWN, os.getpid())",
+        CALL.format(x86_64=57, aarch64=220, arguments="17, 0, 0, 0, 0"),  # fork, or clone
+        CALL.format(x86_64=29, aarch64=194, arguments="0, 1 << 30, 0o1600"),  # shmget
+        "import os; os.memfd_create('outside of every limit')",
         "import resource as r; r.setrlimit(r.RLIMIT_AS, (r.RLIM_INFINITY,) * 2)",
         "open('/etc/passwd').read()",
         "open('/etc/shadow').read()",
@@ -212,6 +227,39 @@ def test_one_that_fills_the_disk_is_bounded(host: ProgramHost, program: Write) -
     """
     message = failure(host, program(source, limits=SMALL)).message
     assert "larger file than it may" in message or "File too large" in message
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        "handles.append(os.open(folder, os.O_TMPFILE | os.O_RDWR))",
+        "handles.append(os.open(f'{folder}/{len(handles)}', os.O_CREAT | os.O_RDWR))",
+        "handles.append(os.open(f'{folder}/x', os.O_CREAT | os.O_RDWR)); os.unlink(f'{folder}/x')",
+    ],
+)
+def test_one_that_fills_the_disk_with_many_files_is_ended(
+    host: ProgramHost, program: Write, keep: str
+) -> None:
+    source = f"""
+    import os, time
+    folder, handles = os.environ["TMPDIR"], []
+    while len(handles) < 20:
+        {keep}
+        for _ in range(32): os.write(handles[-1], bytes(1 << 20))
+    time.sleep(60)
+    """
+    message = failure(host, program(source, limits=Limits(seconds=20))).message
+    assert "more onto the disk than it may" in message
+
+
+def test_one_that_makes_files_without_end_is_ended(host: ProgramHost, program: Write) -> None:
+    source = """
+    import os, time
+    for number in range(20_000): open(os.environ["TMPDIR"] + f"/{number}", "w").close()
+    time.sleep(60)
+    """
+    message = failure(host, program(source, limits=Limits(seconds=20))).message
+    assert "more onto the disk than it may" in message
 
 
 def test_its_private_folder_is_gone_afterwards(host: ProgramHost, program: Write) -> None:
