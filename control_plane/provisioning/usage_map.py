@@ -247,6 +247,77 @@ def _service_quota(inputs: Inputs, _region: Facts) -> dict[str, Decimal]:
     return {"load_balancers": Decimal(1)} if _is_balanced(inputs) else {}
 
 
+RESERVED = "borough.dev/reserved"
+"""The annotation of a namespace's quota that somebody else fills: all of it counts."""
+
+
+def reserved(inputs: Inputs) -> dict[str, Decimal]:
+    """Return what a namespace's quota keeps for it, by quota resource; nothing when unmarked.
+
+    Quotas of namespaces that the platform itself fills bound what is counted one by one.
+    """
+    metadata: Any = inputs.get("metadata") or {}
+    if (metadata.get("annotations") or {}).get(RESERVED) != "true":
+        return {}
+    spec: Any = inputs.get("spec") or {}
+    hard = spec.get("hard") or {}
+
+    def amount(name: str, unit: Decimal = Decimal(1)) -> Decimal:
+        return kubernetes_quantity(hard.get(name, "0")) / unit
+
+    return {
+        "k8s_cpu": amount("requests.cpu"),
+        "k8s_memory_gb": amount("requests.memory", _GIB),
+        "volume_gb": amount("requests.storage", _GIB),
+        "load_balancers": amount("services.loadbalancers"),
+    }
+
+
+def _reserved_quota(inputs: Inputs, _region: Facts) -> dict[str, Decimal]:
+    return reserved(inputs)
+
+
+def _reservation(inputs: Inputs, _region: Facts) -> Found:
+    kept = reserved(inputs)
+    if not kept:
+        return []
+    return [
+        ("kubernetes.cpu_requested_hours", {}, kept["k8s_cpu"]),
+        ("kubernetes.ram_requested_gb_hours", {}, kept["k8s_memory_gb"]),
+        ("kubernetes.pvc_gb_hours", {"class": "standard"}, kept["volume_gb"]),
+    ]
+
+
+def operated(inputs: Inputs) -> tuple[Decimal, Decimal, Decimal]:
+    """Return processors, GiB of memory and GiB of disk of a database that an operator makes."""
+    spec: Any = inputs.get("spec") or {}
+    instances = Decimal(str(spec.get("instances", 1)))
+    requests = (spec.get("resources") or {}).get("requests") or {}
+    disk = (spec.get("storage") or {}).get("size", "0")
+    each = (
+        kubernetes_quantity(requests.get("cpu", "0")),
+        kubernetes_quantity(requests.get("memory", "0")) / _GIB,
+        kubernetes_quantity(disk) / _GIB,
+    )
+    return each[0] * instances, each[1] * instances, each[2] * instances
+
+
+def _operated(inputs: Inputs, _region: Facts) -> Found:
+    cpu, memory, disk = operated(inputs)
+    spec: Any = inputs.get("spec") or {}
+    kind = (spec.get("storage") or {}).get("storageClass") or "standard"
+    return [
+        ("kubernetes.cpu_requested_hours", {}, cpu),
+        ("kubernetes.ram_requested_gb_hours", {}, memory),
+        ("kubernetes.pvc_gb_hours", {"class": str(kind)}, disk),
+    ]
+
+
+def _operated_quota(inputs: Inputs, _region: Facts) -> dict[str, Decimal]:
+    cpu, memory, disk = operated(inputs)
+    return {"k8s_cpu": cpu, "k8s_memory_gb": memory, "volume_gb": disk}
+
+
 def _one(name: str) -> Callable[[Inputs, Facts], dict[str, Decimal]]:
     return lambda _inputs, _region: {name: Decimal(1)}
 
@@ -256,6 +327,7 @@ VOLUME = "openstack:blockstorage/volume:Volume"
 FLOATING_IP = "openstack:networking/floatingIp:FloatingIp"
 LOAD_BALANCER = "openstack:loadbalancer/loadBalancer:LoadBalancer"
 CONTAINER = "openstack:objectstorage/container:Container"
+OPERATED_DATABASE = "kubernetes:postgresql.cnpg.io/v1:Cluster"
 
 _METERS: Mapping[str, Callable[[Inputs, Facts], Found]] = {
     SERVER: _server,
@@ -268,6 +340,8 @@ _METERS: Mapping[str, Callable[[Inputs, Facts], Found]] = {
     "kubernetes:apps/v1:StatefulSet": _workload,
     "kubernetes:core/v1:PersistentVolumeClaim": _claim,
     "kubernetes:core/v1:Service": _service,
+    "kubernetes:core/v1:ResourceQuota": _reservation,
+    OPERATED_DATABASE: _operated,
 }
 
 _QUOTAS: Mapping[str, Callable[[Inputs, Facts], dict[str, Decimal]]] = {
@@ -281,5 +355,7 @@ _QUOTAS: Mapping[str, Callable[[Inputs, Facts], dict[str, Decimal]]] = {
     "kubernetes:apps/v1:StatefulSet": _workload_quota,
     "kubernetes:core/v1:PersistentVolumeClaim": _claim_quota,
     "kubernetes:core/v1:Service": _service_quota,
+    "kubernetes:core/v1:ResourceQuota": _reserved_quota,
+    OPERATED_DATABASE: _operated_quota,
     "kubernetes:core/v1:Namespace": _one("namespaces"),
 }

@@ -13,6 +13,10 @@ LISTS: Mapping[str, tuple[str, str]] = {
         "list_persistent_volume_claim_for_all_namespaces",
     ),
     "kubernetes:core/v1:Service": ("CoreV1Api", "list_service_for_all_namespaces"),
+    "kubernetes:core/v1:ResourceQuota": (
+        "CoreV1Api",
+        "list_resource_quota_for_all_namespaces",
+    ),
 }
 
 
