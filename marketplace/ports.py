@@ -13,11 +13,13 @@ from typing import Any, Protocol
 from control_plane.billing.model import Estimate as Priced
 from control_plane.billing.model import HourlyQuantity, Terms
 from control_plane.kernel.actor import Actor
+from control_plane.kernel.money import Money
 from control_plane.kernel.paging import Page, PageRequest
 from control_plane.metering.model import IntakeResult
 from control_plane.provisioning.model import (
     Deployment,
     Estimate,
+    Finding,
     Plan,
     Region,
     Resource,
@@ -76,12 +78,21 @@ class Provisioner(Protocol):
         region: str,
         version: str | None = None,
         data_class: str = "",
+        tenancy: str = "",
     ) -> Estimate:
         """What inputs come to, without asking the region; no transaction is open.
+
+        With a tenancy its waivers count in what policies say.
 
         Raises:
             Invalid: names every wrong input.
         """
+        ...
+
+    def judge_price(
+        self, *, tenancy: str, month: Money, deployment: str = ""
+    ) -> tuple[Finding, ...]:
+        """What policies say of what a service costs a month; within the open transaction."""
         ...
 
     def make_plan(  # noqa: PLR0913 - provisioning's own
@@ -316,6 +327,17 @@ class OrderStore(Protocol):
             filters: ``state``, ``kind``, ``tenancy_id``, ``offering``, ``instance_id``,
                 ``requester_id``.
             request: which part.
+        """
+        ...
+
+    def lock_name(self, tenancy_id: str, region_id: str, name: str) -> None:
+        """Let nobody else declare a service of this name until the transaction ends."""
+        ...
+
+    def orders_named(self, tenancy_id: str, region_id: str, name: str) -> list[Order]:
+        """Orders of a service by its name that neither took effect nor were taken back.
+
+        Newest first.
         """
         ...
 

@@ -270,7 +270,9 @@ def _drawing(plan: Mapping[str, Any], language: str) -> Iterator[str]:
         yield f"  quota {name} {sign}{amount}"
     for finding in plan["findings"]:
         subject = f"{finding['subject']}: " if finding["subject"] else ""
-        yield f"  {finding['severity']}: {subject}{finding['message'][language]}"
+        waiver = finding.get("waiver")
+        passing = f" (waived until {waiver['ends_at']} by {waiver['id']})" if waiver else ""
+        yield f"  {finding['severity']}: {subject}{finding['message'][language]}{passing}"
     counts = ", ".join(f"{count} {op}" for op, count in sorted(plan["counts"].items()))
     yield counts or "nothing to do"
 

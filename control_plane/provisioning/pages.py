@@ -8,11 +8,13 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from control_plane.kernel.paging import MAX_LIMIT, PageRequest
+from control_plane.provisioning.fleet.service import Fleet
 from control_plane.provisioning.model import DeploymentState, Region
 from control_plane.provisioning.registry.service import Registry
 from control_plane.provisioning.service import Provisioning
 from control_plane.surface.auth import current_actor, requires
 from control_plane.surface.registry import use
+from control_plane.surface.web.forms import Form
 from control_plane.surface.web.i18n import N_, local
 from control_plane.surface.web.pages import Crumb, Pages, show
 
@@ -65,12 +67,20 @@ def bars(
 @pages.get("/regions/<id>")
 @requires("region.view")
 def region(id: str) -> ResponseReturnValue:  # noqa: A002 - the name in the address
-    """One region: capacity, interfaces, and how far its usage is collected."""
+    """One region: whether it answers, its room, and why it is closed."""
+    return show_region(id)
+
+
+def show_region(reference: str, form: Form | None = None, status: int = 200) -> ResponseReturnValue:
+    """The page of a region, with the form that closes it as it was sent."""
     actor, service = current_actor(), use(Provisioning)
-    found = service.region(actor, id)
+    found = service.region(actor, reference)
     return show(
         "provisioning/region.html",
+        status,
         region=found,
+        condition=use(Fleet).condition(actor, found.id),
+        form=form,
         bars=bars(found, service.held(actor, found.id)),
         crumbs=[
             Crumb(gettext("Home"), "/"),
@@ -151,6 +161,7 @@ def deployment(id: str) -> ResponseReturnValue:  # noqa: A002
         region=_regions().get(found.region_id),
         owner=found.owner.partition(":")[2],
         resources=service.resources(actor, id),
+        findings=service.plan(actor, found.plan_id).findings if found.plan_id else (),
         crumbs=[
             Crumb(gettext("Home"), "/"),
             Crumb(gettext("Deployments"), url_for("provisioning_pages.deployments")),

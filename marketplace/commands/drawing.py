@@ -101,4 +101,13 @@ def _quota_lines(quota: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _finding_lines(findings: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [f"Finding      {f['severity']}: {f['message']['en']}" for f in findings]
+    return [
+        f"Finding      {f['severity']}: {f['message']['en']}{_waiver(f)}" for f in findings
+    ]
+
+
+def _waiver(finding: Mapping[str, Any]) -> str:
+    waiver = finding.get("waiver")
+    if not waiver:
+        return ""
+    return f" (waived until {waiver['ends_at']} by {waiver['id']}: {waiver['reason']})"

@@ -49,8 +49,10 @@ from marketplace.model.ordering import (
 )
 from marketplace.model.plan import (
     Difference,
+    all_findings,
     chain_from,
     differences,
+    forbidding,
     price_document,
     price_from,
     quota_change,
@@ -116,6 +118,7 @@ __all__ = [
     "Transition",
     "Usage",
     "Wish",
+    "all_findings",
     "begun_months",
     "chain_from",
     "charge",
@@ -123,6 +126,7 @@ __all__ = [
     "differences",
     "fee_key",
     "fees_of",
+    "forbidding",
     "matches",
     "offering_from",
     "pending",

@@ -9,6 +9,7 @@ time, no balance, no other people's usage. Its digest is the SHA-256 of its cano
      "provisioning": …the document of provisioning's plan…,
      "quota": {"change": {resource: amount}, "limits": [{"level", "scope", "resource", "limit"}]},
      "price": {"currency", "month", "year", "one_time", "before", "lines": […]},
+     "findings": […what policies say of the price, as provisioning's findings…],
      "policy": {"slug", "version"}, "approvals": [{"slug", "role", "path"}]}
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 
 from control_plane.kernel import canonical
 from control_plane.kernel.text import Text
+from control_plane.provisioning.model import Finding
 from control_plane.tenancy.model import QuotaLevel
 from marketplace.model.approval import Required
 from marketplace.model.catalogue import text_from
@@ -154,6 +156,16 @@ def quota_change(document: Mapping[str, Any]) -> dict[str, Decimal]:
     return {name: Decimal(amount) for name, amount in document["quota"]["change"].items()}
 
 
+def all_findings(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """What policies say of a plan: of its resources, then of its price."""
+    return (*document["provisioning"]["findings"], *document["findings"])
+
+
+def forbidding(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Those of its findings that forbid approval."""
+    return tuple(f for f in all_findings(document) if Finding.read(f).blocks)
+
+
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Difference, ...]:
     """In what two plans' documents differ, in a stable order; empty when their digests agree."""
     old, new = dict(_facts(before)), dict(_facts(after))
@@ -167,7 +179,9 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Di
 
 
 _Fact = tuple[tuple[str, str], Any]
-_STRUCTURED = frozenset({"contract", "policy", "approvals", "quota", "price", "provisioning"})
+_STRUCTURED = frozenset(
+    {"contract", "policy", "approvals", "quota", "price", "provisioning", "findings"}
+)
 
 
 def _facts(document: Mapping[str, Any]) -> Iterator[_Fact]:
@@ -183,6 +197,7 @@ def _facts(document: Mapping[str, Any]) -> Iterator[_Fact]:
     yield from _quota_facts(document["quota"])
     yield from _price_facts(document["price"])
     yield from _provisioning_facts(document["provisioning"])
+    yield from _finding_facts(all_findings(document))
 
 
 def _quota_facts(quota: Mapping[str, Any]) -> Iterator[_Fact]:
@@ -222,11 +237,18 @@ def _use_facts(plan: Mapping[str, Any]) -> Iterator[_Fact]:
     for meter in plan["hourly"]:
         dimensions = ", ".join(f"{k}={v}" for k, v in sorted(meter["dimensions"].items()))
         yield ("usage", f"{meter['resource']} {meter['meter']} {dimensions}"), meter["per_hour"]
-    for finding in plan["findings"]:
-        yield ("finding", f"{finding['policy']} {finding['subject']}".strip()), finding
     for name in ("quota", "footprint"):
         for resource, amount in plan[name].items():
             yield ("quota", f"{resource} of the deployment ({name})"), amount
+
+
+def _finding_facts(findings: Iterable[Mapping[str, Any]]) -> Iterator[_Fact]:
+    """Each finding; a policy may say several things of one resource."""
+    seen: dict[str, int] = {}
+    for finding in findings:
+        name = f"{finding['policy']} {finding['subject']}".strip()
+        seen[name] = seen.get(name, 0) + 1
+        yield ("finding", name if seen[name] == 1 else f"{name} ({seen[name]})"), finding
 
 
 def _without(document: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -248,12 +270,20 @@ def _message(kind: str, subject: str, before: Any, after: Any) -> Text:  # noqa:
     )
 
 
+def _waived(finding: Mapping[str, Any], language: str) -> str:
+    waiver = finding.get("waiver")
+    if not waiver:
+        return ""
+    until = waiver["ends_at"]
+    return Text(f" (waived until {until})", f"（豁免至 {until}）").get(language)
+
+
 _LONGEST = 200
 
 
 def _say(value: Any, language: str) -> str:  # noqa: ANN401 - JSON
     if isinstance(value, Mapping) and isinstance(value.get("message"), Mapping):
-        return text_from(value["message"]).get(language)
+        return text_from(value["message"]).get(language) + _waived(value, language)
     if isinstance(value, Mapping) and "op" in value:
         return f"{value['op']} {value.get('name', '')}".strip()
     text = value if isinstance(value, str) else canonical.dumps(value)

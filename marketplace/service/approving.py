@@ -13,6 +13,7 @@ from control_plane.kernel.errors import Collector, Conflict, Forbidden, Invalid,
 from control_plane.kernel.errors import Problem as FieldProblem
 from control_plane.kernel.money import Money
 from control_plane.kernel.paging import Page, PageRequest
+from control_plane.provisioning.model import Severity
 from marketplace.model import (
     Approval,
     ApprovalId,
@@ -24,14 +25,22 @@ from marketplace.model import (
     PriceTag,
     QuotaLine,
     Required,
+    all_findings,
     check_approver,
     differences,
+    forbidding,
     price_from,
     quota_change,
     quota_lines,
 )
 from marketplace.service.core import SYSTEM
-from marketplace.service.planning import Planning
+from marketplace.service.planning import Planning, check_findings
+
+#: Why nobody can approve, by whether waivers would change that.
+_FORBIDDEN = {
+    False: "a policy forbids it",
+    True: "a policy forbids it: once a waiver holds, take the order back and submit it again",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,7 @@ class Review:
     @property
     def findings(self) -> tuple[Mapping[str, Any], ...]:
         """What the policies say of the plan."""
-        return tuple(self.plan.document["provisioning"]["findings"])
+        return all_findings(self.plan.document)
 
 
 class Approving(Planning):
@@ -141,9 +150,11 @@ class Approving(Planning):
             QuotaExceeded: the contract or a quota has not enough left; nothing was decided.
             Forbidden: the actor ordered it, or lacks the role that the next approval needs.
             Conflict: the order does not wait for approval, or the actor has approved it already.
+            Invalid: a policy forbids it: a waiver that it rested on has ended meanwhile.
         """
         with self._db.transaction():
             order, plan = self._decidable(actor, order_id, digest)
+            check_findings(plan.document)
             missing, given = self._missing(order, plan)
             check_approver(actor, order.requester_id, missing[0], given, plan.digest)
             self._decide(actor, order, plan, missing[0], Decision.APPROVED, "")
@@ -270,6 +281,9 @@ class Approving(Planning):
             return f"the order is {order.state.label.en.lower()}"
         if not policy.allows(actor, "approval.decide", order.path):
             return "you may see it and not decide"
+        forbidden = forbidding(plan.document)
+        if forbidden:
+            return _FORBIDDEN[all(f["severity"] == Severity.WAIVABLE for f in forbidden)]
         try:
             check_approver(actor, order.requester_id, missing[0], given, plan.digest)
         except (Forbidden, Conflict) as error:

@@ -11,6 +11,7 @@ from control_plane.kernel.errors import Collector, Conflict, Invalid, Problem
 from control_plane.kernel.money import Money
 from control_plane.kernel.text import Text
 from control_plane.provisioning.model import Plan as Provision
+from control_plane.provisioning.model import Severity
 from marketplace.model import (
     Approval,
     Contract,
@@ -24,6 +25,7 @@ from marketplace.model import (
     Required,
     begun_months,
     chain_from,
+    forbidding,
     pending,
     price_document,
     price_from,
@@ -85,7 +87,7 @@ class Planning(Ordering):
                 raise _overtaken(order)
             plan = self._provisioning.plan_in_transaction(provision)
             made = self._compose(order, plan)
-            _check_plan(plan)
+            check_findings(made.document)
             self._store.add_order_plan(made)
             chain = self._chain(made)
             given = self._store.approvals(order.id)
@@ -169,6 +171,12 @@ class Planning(Ordering):
                 "provisioning": plan.document(),
                 "quota": {"change": change, "limits": quota_limits(levels, change)},
                 "price": price_document(price, before),
+                "findings": [
+                    finding.document()
+                    for finding in self._price_findings(
+                        order.kind, tenancy, price, plan.deployment_id
+                    )
+                ],
                 "policy": {"slug": policy.slug, "version": policy.version},
                 "approvals": [
                     {"slug": step.slug, "role": step.role, "path": step.path} for step in chain
@@ -286,13 +294,15 @@ def _held_change(plan: Provision, instance: Instance | None) -> Mapping[str, Dec
     }
 
 
-def _check_plan(plan: Provision) -> None:
+def check_findings(document: Mapping[str, Any]) -> None:
     """Refuse what a policy forbids. Raises Invalid with every such finding."""
     found = Collector()
-    for finding in plan.blocked:
-        field = f"findings.{finding.policy}"
-        subject = f"{finding.subject}: " if finding.subject else ""
-        found.check(False, field, f"{subject}{finding.message.en}", "policy")
+    for finding in forbidding(document):
+        subject = f"{finding['subject']}: " if finding["subject"] else ""
+        # A code says which of them a waiver would let pass.
+        code = "policy" if finding["severity"] == Severity.MANDATORY else "waivable"
+        field = f"findings.{finding['policy']}"
+        found.check(False, field, f"{subject}{finding['message']['en']}", code)
     found.finish()
 
 

@@ -15,7 +15,7 @@ from control_plane.kernel.errors import (
     NotFound,
 )
 from control_plane.kernel.money import Money
-from control_plane.provisioning.model import Estimate, Region
+from control_plane.provisioning.model import Estimate, Finding, Region
 from control_plane.tenancy.model import DataClass, System, Tenancy, TenancyState, check_slug
 from marketplace.model import (
     STANDARD,
@@ -93,7 +93,7 @@ class Wishes(Catalogue, Procurement):
     def _visible_instance(self, actor: Actor, instance_id: str) -> Instance:
         found = self._instance(instance_id)
         if not policy.allows(actor, "instance.view", found.path):
-            raise NotFound("there is no such service")
+            raise policy.unknown("service")
         return found
 
     def _check_draft(self, wish: Wish) -> None:
@@ -153,6 +153,7 @@ class Wishes(Catalogue, Procurement):
                     inputs=resolved.inputs,
                     region=region.id,
                     data_class=tenancy.data_class.value,
+                    tenancy=tenancy.id,
                 )
             except Invalid as error:
                 found.include(error)
@@ -171,7 +172,7 @@ class Wishes(Catalogue, Procurement):
             self._check_offering(wish, offering, tenancy, found)
             contract = self._drawn_on(wish, tenancy, offering, instance, found)
         self._check_term(wish, contract, found)
-        inputs = _merged(plan, instance, wish)
+        inputs = merged(plan, instance, wish)
         if plan is not None and wish.kind is not OrderKind.DELETE:
             plan.check_inputs(inputs, found)
         if wish.kind is OrderKind.APPLY:
@@ -290,6 +291,16 @@ class Wishes(Catalogue, Procurement):
             raise Conflict("no approval policy is set: an administrator has to define one")
         return found
 
+    def _price_findings(
+        self, kind: OrderKind, tenancy: Tenancy, price: PriceTag, deployment: str = ""
+    ) -> tuple[Finding, ...]:
+        """What policies say of what a service would cost; nothing of what is returned."""
+        if kind is OrderKind.DELETE:
+            return ()
+        return self._provisioning.judge_price(
+            tenancy=tenancy.id, month=price.month, deployment=deployment
+        )
+
     def _quote(self, resolved: Resolved, estimate: Estimate | None) -> Quote:
         now = self._clock.now()
         contract, offering = resolved.contract, resolved.offering
@@ -320,7 +331,13 @@ class Wishes(Catalogue, Procurement):
             approvals=self._policy().chain(
                 price.month.amount, resolved.tenancy.data_class.value, contract.path
             ),
-            findings=tuple(f.document() for f in estimate.findings) if estimate else (),
+            findings=tuple(
+                f.document()
+                for f in (
+                    *(estimate.findings if estimate else ()),
+                    *self._price_findings(resolved.wish.kind, resolved.tenancy, price),
+                )
+            ),
             inputs=estimate.inputs if estimate else {},
             resources=estimate.resources if estimate else (),
         )
@@ -352,7 +369,7 @@ def _quota_change(
     }
 
 
-def _merged(plan: Plan | None, instance: Instance | None, wish: Wish) -> dict[str, Any]:
+def merged(plan: Plan | None, instance: Instance | None, wish: Wish) -> dict[str, Any]:
     """What was asked for over what the service has, over what the plan begins with."""
     presets = dict(plan.inputs) if plan else {}
     if instance is None:

@@ -13,6 +13,7 @@ from control_plane.kernel import canonical, ids
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import UnitOfWork
 from control_plane.kernel.errors import Conflict, Invalid, NeedsApproval, NotFound, Problem
+from control_plane.kernel.money import Money
 from control_plane.kernel.paging import Page, PageRequest
 from control_plane.kernel.text import Text
 from control_plane.kernel.time import Clock
@@ -62,7 +63,7 @@ class FakeProvisioner:
         refuse: what the region says to the next apply; empty when it does not refuse.
         surprise: whether the next apply finds that something else would happen.
         standing: where the blueprint is in its life.
-        findings: what the policies say.
+        findings: what the policies say of resources; ``price_findings`` of the price.
     """
 
     def __init__(self, db: UnitOfWork, clock: Clock, tenancies: TenancyService) -> None:
@@ -77,6 +78,7 @@ class FakeProvisioner:
         self.surprise = False
         self.standing = Standing("web-application")
         self.findings: tuple[Finding, ...] = ()
+        self.price_findings: tuple[Finding, ...] = ()
         self.applied: list[str] = []
         self.revision = self.make_revision("1.0.0")
         self._region = Region(
@@ -125,8 +127,9 @@ class FakeProvisioner:
         region: str,
         version: str | None = None,
         data_class: str = "",
+        tenancy: str = "",
     ) -> Estimate:
-        del data_class
+        del data_class, tenancy
         self._db.assert_no_transaction()
         self.region(actor, region)
         revision = self.find_revision(blueprint, version)
@@ -135,6 +138,12 @@ class FakeProvisioner:
             revision.digest, full, tuple((c.type, c.name) for c in _changes(full, Op.CREATE)),
             _footprint(full), _hourly(full), self.findings,
         )  # fmt: skip
+
+    def judge_price(
+        self, *, tenancy: str, month: Money, deployment: str = ""
+    ) -> tuple[Finding, ...]:
+        del tenancy, month, deployment
+        return self.price_findings
 
     def make_plan(
         self,

@@ -10,7 +10,9 @@ from control_plane.access.workload_identity.pages import pages as identity
 from control_plane.billing.pages import pages as billing
 from control_plane.entrypoints.web.home import pages as home
 from control_plane.operations.pages import pages as operations
+from control_plane.provisioning.fleet.pages import pages as fleet
 from control_plane.provisioning.pages import pages as provisioning
+from control_plane.provisioning.policies.pages import pages as policies
 from control_plane.provisioning.registry.pages import pages as registry
 from control_plane.surface.web.install import Theme, install
 from control_plane.tenancy.migration.pages import pages as migration
@@ -18,17 +20,9 @@ from control_plane.tenancy.pages import pages as tenancy
 from marketplace.pages import pages as marketplace
 
 FEATURES = (
-    home,
-    access,
-    identity,
-    operations,
-    tenancy,
-    migration,
-    provisioning,
-    billing,
-    marketplace,
-    registry,
-)
+    home, access, identity, operations, tenancy, migration, provisioning, policies, fleet, billing,
+    marketplace, registry,
+)  # fmt: skip
 
 
 def register(app: Flask, theme: Theme | None = None) -> None:

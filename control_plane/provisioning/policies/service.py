@@ -59,10 +59,16 @@ class Policies:
 
     # What plans are held to; for the rest of provisioning, which has authorised ---------------
 
-    def judge(self, subject: Subject) -> tuple[Finding, ...]:
-        """What the enabled packs say of a graph, waivers considered, the weightiest first."""
+    def judge(self, subject: Subject, *, under: str = "") -> tuple[Finding, ...]:
+        """What the enabled packs say of a graph, waivers considered, the weightiest first.
+
+        Args:
+            subject: what is looked at.
+            under: put before the names of resources; waivers name them so too.
+        """
         with self._db.transaction():
-            found = judging.judge(self._enabled(), subject)
+            said = judging.judge(self._enabled(), subject)
+            found = tuple(replace(f, subject=f"{under}{f.subject}") for f in said)
             return self._waived(found, subject.holder)
 
     def judge_price(self, priced: Priced) -> tuple[Finding, ...]:

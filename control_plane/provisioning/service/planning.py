@@ -205,7 +205,7 @@ class Planning(Core):
         """
         with self._db.transaction():
             there = self._deployment(deployment)
-            policy.require(actor, "deployment.plan", there.path)
+            policy.require(actor, "deployment.plan", there.path, "deployment")
         if there.operation:
             raise Conflict(
                 f"the operation {there.operation} works on the deployment",
@@ -230,7 +230,7 @@ class Planning(Core):
         """
         with self._db.transaction():
             found = self._plan(reference)
-            policy.require(actor, "deployment.view", found.path)
+            policy.require(actor, "deployment.view", found.path, "plan")
             return found
 
     def plan_in_transaction(self, reference: str) -> Plan:
@@ -418,16 +418,14 @@ class Planning(Core):
         with self._db.transaction():
             revision = self._revision(stage.revision)
         holder = _holder(wish.tenancy, stage.deployment_id)
-        found = self._judged(graph, holder, wish.region, revision)
-        return [replace(f, subject=f"tenancy/{f.subject}") for f in found]
+        return list(self._judged(graph, holder, wish.region, revision, under="tenancy/"))
 
     def _judged(
-        self, graph: Graph, holder: Holder, region: Region, revision: Revision
+        self, graph: Graph, holder: Holder, region: Region, revision: Revision, *, under: str = ""
     ) -> tuple[Finding, ...]:
         """What the city's policies say."""
-        return self._with.policies.judge(
-            Subject(graph, holder, region.config, region.data_classes, revision.data_classes)
-        )
+        subject = Subject(graph, holder, region.config, region.data_classes, revision.data_classes)
+        return self._with.policies.judge(subject, under=under)
 
     def _estimated(self, tenancy: str, data_class: str) -> Holder:
         """Whose it would be."""
