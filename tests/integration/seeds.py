@@ -6,8 +6,12 @@ FLAVORS = {  # name: virtual processors, memory in MiB, disk in GiB
     "city.small": (1, 1024, 10),
     "city.medium": (2, 4096, 20),
     "city.large": (4, 8192, 40),
+    # Stand for models of physical servers: there is no Ironic.
+    "metal.general": (2, 2048, 20),
+    "metal.storage": (2, 3072, 20),
 }
 IMAGE = "debian-12"
+OTHER_IMAGE = "debian-13"
 EXTERNAL_NETWORK = "external"
 
 
@@ -17,14 +21,15 @@ def seed(connection: Connection) -> None:
     for name, (vcpus, ram, disk) in FLAVORS.items():
         if name not in sizes:
             connection.compute.create_flavor(name=name, vcpus=vcpus, ram=ram, disk=disk)
-    if not list(connection.image.images(name=IMAGE)):
-        connection.image.create_image(
-            name=IMAGE,
-            disk_format="raw",
-            container_format="bare",
-            visibility="public",
-            data=b"\0" * 65536,  # the devcloud's hypervisor boots nothing
-        )
+    for name in (IMAGE, OTHER_IMAGE):
+        if not list(connection.image.images(name=name)):
+            connection.image.create_image(
+                name=name,
+                disk_format="raw",
+                container_format="bare",
+                visibility="public",
+                data=b"\0" * 65536,  # the devcloud's hypervisor boots nothing
+            )
     if not list(connection.network.networks(name=EXTERNAL_NETWORK)):
         network = connection.network.create_network(
             name=EXTERNAL_NETWORK,
