@@ -13,12 +13,12 @@ POST = "[POST http://127.0.0.1:9696/v2.0/networks]"
         "Error creating openstack_networking_network_v2: Internal Server Error",
         f"Expected HTTP response code [201 202] when accessing {POST}, but got 504 instead",
         (
-            "The service is currently unable to handle the request due to a temporary overloading or "
-            "maintenance. This is a temporary condition. Try again later."
+            "The service is currently unable to handle the request due to a temporary "
+            "overloading or maintenance. This is a temporary condition. Try again later."
         ),
         (
-            "Too many requests have been sent in a given amount of time. Pause requests, wait up to "
-            "one minute, and try again."
+            "Too many requests have been sent in a given amount of time. Pause requests, wait "
+            "up to one minute, and try again."
         ),
         (
             "OpenStack connection error, retries exhausted. Aborting. Last error was: dial tcp "
