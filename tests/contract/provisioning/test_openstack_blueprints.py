@@ -38,26 +38,10 @@ def stocked(world: World) -> World:
     return world
 
 
-@pytest.mark.parametrize(
-    ("blueprint", "quota", "used"),
-    [
-        (
-            "virtual-server",
-            {"instances": 2, "vcpus": 2, "ram_gb": 4, "volume_gb": 20},
-            {("server.instance_hours", "s"): 2, ("volume.gb_hours", "fast"): 20},
-        ),
-        ("object-storage", {"object_gb": 200}, {("object.gb_hours", "archive"): 200}),
-        (
-            "bare-server",
-            {"bare_servers": 2, "instances": 2},
-            {("bare_server.hours", "general"): 2},
-        ),
-    ],
-)
-def test_it_is_planned_made_and_returned(
-    stocked: World, blueprint: str, quota: dict[str, int], used: dict[tuple[str, str], int]
+def lives(
+    world: World, blueprint: str, quota: dict[str, int], used: dict[tuple[str, str], int]
 ) -> None:
-    plan = stocked.plan(blueprint=blueprint, region="stocked", inputs=ORDERS[blueprint])
+    plan = world.plan(blueprint=blueprint, region="stocked", inputs=ORDERS[blueprint])
     assert plan.blocked == ()
     assert plan.quota == quota
     sums: dict[tuple[str, str], int] = {}
@@ -65,42 +49,39 @@ def test_it_is_planned_made_and_returned(
         for value in each.dimensions.values():
             sums[each.meter, value] = sums.get((each.meter, value), 0) + int(each.per_hour)
     assert sums == used
-    assert stocked.apply(plan).state == "active"
-    again = stocked.service.make_plan(
-        tenancy=plan.tenancy_id, action="change", deployment=plan.deployment_id, inputs=plan.inputs
-    )
+    assert world.apply(plan).state == "active"
+    wish = {"tenancy": plan.tenancy_id, "deployment": plan.deployment_id}
+    again = world.service.make_plan(**wish, action="change", inputs=plan.inputs)
     assert set(again.counts) == {"same"}
-    gone = stocked.service.make_plan(
-        tenancy=plan.tenancy_id, action="delete", deployment=plan.deployment_id
-    )
-    stocked.apply(gone)
-    assert stocked.engine.region.things(plan.deployment_id) == []
+    world.apply(world.service.make_plan(**wish, action="delete"))
+    assert world.engine.region.things(plan.deployment_id) == []
 
 
-@pytest.mark.parametrize(
-    ("blueprint", "lacks"),
-    [
+def test_they_are_planned_made_and_returned(stocked: World) -> None:
+    servers = {("server.instance_hours", "s"): 2, ("volume.gb_hours", "fast"): 20}
+    quota = {"instances": 2, "vcpus": 2, "ram_gb": 4, "volume_gb": 20}
+    lives(stocked, "virtual-server", quota, servers)
+    stored = {("object.gb_hours", "archive"): 200}
+    lives(stocked, "object-storage", {"object_gb": 200}, stored)
+    machines = {("bare_server.hours", "general"): 2}
+    lives(stocked, "bare-server", {"bare_servers": 2, "instances": 2}, machines)
+
+    # No more physical servers than the region has left.
+    wish = {"blueprint": "bare-server", "region": "stocked"}
+    stocked.apply(stocked.plan(**wish, inputs={**ORDERS["bare-server"], "servers": 1}))
+    two = stocked.plan(**wish, inputs=ORDERS["bare-server"], tenancy=stocked.water.id)
+    assert {(f.policy, f.subject) for f in two.blocked} == {("capacity.region", "bare_servers")}
+
+
+def test_a_region_without_it_is_refused_before_anything_is_planned(stocked: World) -> None:
+    for blueprint, lacks in (
         ("object-storage", "object storage (openstack.object_storage)"),
         ("bare-server", "bare servers (openstack.bare_servers)"),
-    ],
-)
-def test_a_region_without_it_is_refused_before_anything_is_planned(
-    stocked: World, blueprint: str, lacks: str
-) -> None:
-    wish = {"blueprint": blueprint, "inputs": {**ORDERS[blueprint], "colour": "red"}}
-    with pytest.raises(Invalid) as caught:
-        stocked.plan(region="east", **wish)
-    assert {p.field: p.message for p in caught.value.problems} == {
-        "region": f"the region east has no {lacks}",
-        "inputs.colour": "is not an input",
-    }
-
-
-def test_no_more_physical_servers_than_the_region_has_left(stocked: World) -> None:
-    one = {**ORDERS["bare-server"], "servers": 1}
-    stocked.apply(stocked.plan(blueprint="bare-server", region="stocked", inputs=one))
-    two = stocked.plan(
-        blueprint="bare-server", region="stocked", inputs=ORDERS["bare-server"],
-        tenancy=stocked.water.id,
-    )  # fmt: skip
-    assert {(f.policy, f.subject) for f in two.blocked} == {("capacity.region", "bare_servers")}
+    ):
+        wrong = {**ORDERS[blueprint], "colour": "red"}
+        with pytest.raises(Invalid) as caught:
+            stocked.plan(region="east", blueprint=blueprint, inputs=wrong)
+        assert {p.field: p.message for p in caught.value.problems} == {
+            "region": f"the region east has no {lacks}",
+            "inputs.colour": "is not an input",
+        }
