@@ -16,7 +16,6 @@ import psycopg
 from control_plane.access.workload_identity.service import RuleWish
 from control_plane.adapters.clock.store import ShiftableClock
 from control_plane.adapters.postgres.embedded import EmbeddedPostgres
-from control_plane.access.workload_identity.service import RuleWish
 from control_plane.bootstrap import Platform
 from control_plane.demonstration.files import load_city
 from control_plane.demonstration.model import City
@@ -25,6 +24,7 @@ from control_plane.kernel import canonical, ids
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.paging import PageRequest
 from control_plane.operations.model import Operation
+from control_plane.provisioning.policies.model import WaiverRequest
 from control_plane.provisioning.registry.jobs import handlers as registry_handlers
 from marketplace.jobs import handlers
 from marketplace.model import Wish
@@ -218,6 +218,10 @@ def make(platform: Platform) -> Things:
         "systems": system.id,
         "tenancies": tenancy.id,
         "tokens": token.id,
+        "policies": "network.guarded_port",
+        "policy-packs": "city",
+        "packs": "city",
+        "waivers": _waiver(platform, tenancy.id, person.id, now),
         "usage-quarantine": maker.quarantined(),
     }
     owned = frozenset(names[kind] for kind in KINDS)
@@ -227,6 +231,20 @@ def make(platform: Platform) -> Things:
     bodies |= _catalogue(platform, city)
     types = {"POST /api/v1/usage-events": "application/cloudevents+json"}
     return Things(names, owned, bodies, _queries(), types, maker.secret)
+
+
+def _waiver(platform: Platform, tenancy: str, owner: str, now: datetime) -> str:
+    """A waiver for department A's tenancy."""
+    wanted = WaiverRequest(
+        "budget.price", owner, "for the test", now + timedelta(days=30), tenancy=tenancy
+    )
+    return platform.policies.waive(_SYSTEM, wanted).id
+
+
+def _pack(name: str) -> dict[str, Any]:
+    text = {"en": "Test", "zh": "测试"}
+    policies = {"backups.declared": {"severity": "advisory"}}
+    return {"name": name, "version": 1, "title": text, "description": text, "policies": policies}
 
 
 def _workload(platform: Platform) -> tuple[str, str]:
@@ -310,6 +328,27 @@ def _bodies(
         "POST /api/v1/blueprints": {"files": _files("web-application")},
         "POST /api/v1/blueprint-validations": {"files": _files("web-application")},
         "POST /api/v1/blueprint-reviews": {"files": _files("web-application")},
+        "POST /api/v1/policy-packs": {"pack": _pack("test")},
+        "POST /api/v1/policy-tests": {"files": _files("web-application"), "path": A},
+        "POST /api/v1/waivers": {
+            "policy": "budget.price",
+            "tenancy": names["tenancies"],
+            "owner": names["people"],
+            "reason": "test",
+            "ends_at": "2027-01-01T00:00:00Z",
+        },
+        "POST /api/v1/waivers/<waiver_id>/revoke": {"reason": "test"},
+        "POST /policies/packs/<name>/switch": {"enabled": "1"},
+        "POST /waivers/new": {
+            "policy": "budget.price",
+            "kind": "tenancy",
+            "subject": names["tenancies"],
+            "owner": names["people"],
+            "reason": "test",
+            "ends_on": "2027-01-01",
+            "confirmed": "yes",
+        },
+        "POST /waivers/<id>/revoke": {"reason": "test"},
         "POST /api/v1/blueprints/<name>/deprecate": {"ends_at": "2027-06-01T00:00:00Z"},
         "POST /api/v1/blueprints/<name>/retire": {},
         "POST /api/v1/blueprints/<name>/reinstate": {},
@@ -346,6 +385,14 @@ def _bodies(
             "reason": "more",
         },
         "POST /api/v1/orders": {"tenancy": "health-production", "offering": "web-application"},
+        "POST /api/v1/orders/declare": {
+            "tenancy": "health-production",
+            "offering": "web-application",
+            "plan": "m",
+            "region": "east",
+            "name": "declared",
+            "justification": "for the test",
+        },
         "POST /api/v1/orders/quote": {
             "tenancy": "health-production",
             "offering": "web-application",

@@ -35,6 +35,11 @@ from control_plane.tenancy.service import TenancyService
 
 _LONGEST_REASON = 2000
 _LONGEST_PATTERN = 200
+_NOUNS = {
+    SubjectKind.DEPLOYMENT: "deployment",
+    SubjectKind.TENANCY: "tenancy",
+    SubjectKind.PATH: "organisation",
+}
 _FILTERS = ("policy", "kind", "subject", "owner")
 
 
@@ -247,9 +252,7 @@ class Policies:
             found.finish()
             assert owner is not None  # noqa: S101 - finish has raised otherwise
             if owner.id == actor.id:
-                raise Forbidden(
-                    "nobody grants a waiver to themselves: another has to answer for it"
-                )
+                raise Forbidden("nobody grants a waiver to themselves: another answers for it")
             made = Waiver(
                 WaiverId(ids.new("wai")), wanted.policy, kind, subject, path, wanted.resource,
                 owner.id, owner.name, wanted.reason.strip(), wanted.ends_at, self._clock.now(),
@@ -273,7 +276,7 @@ class Policies:
         """
         with self._db.transaction():
             there = self._seen(actor, waiver_id, lock=True)
-            access.require(actor, "policy.waive", there.path)
+            access.require(actor, "policy.waive", there.path, "waiver")
             now = self._clock.now()
             if there.state(now) is WaiverState.REVOKED:
                 return there
@@ -328,7 +331,7 @@ class Policies:
     def _seen(self, actor: Actor, waiver_id: str, *, lock: bool = False) -> Waiver:
         there = self._store.waiver(waiver_id, lock=lock)
         if there is None or not access.allows(actor, "waiver.view", there.path):
-            raise NotFound("there is no such waiver")
+            raise access.unknown("waiver")
         return there
 
     def _subject(self, actor: Actor, wanted: WaiverRequest) -> tuple[SubjectKind, str, str]:
@@ -348,14 +351,14 @@ class Policies:
         found.finish()
         kind, reference = given[0]
         subject, path = self._resolve(kind, reference)
-        access.require(actor, "policy.waive", path)
+        access.require(actor, "policy.waive", path, _NOUNS[kind])
         return kind, subject, path
 
     def _resolve(self, kind: SubjectKind, reference: str) -> tuple[str, str]:
         if kind is SubjectKind.DEPLOYMENT:
             holder = self._store.holder_of(reference)
             if holder is None:
-                raise NotFound("there is no such deployment")
+                raise access.unknown("deployment")
             return holder.deployment, holder.path
         if kind is SubjectKind.TENANCY:
             tenancy = self._tenancy.tenancy_in_transaction(reference)

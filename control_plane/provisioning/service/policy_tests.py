@@ -65,7 +65,7 @@ class PolicyTests(Blueprints):
             data_classes: to try; none takes those that the blueprint may carry.
             region: id or slug of one that it would go into; empty takes a made-up one that may
                 keep all data.
-            path: of an organisation, so that its own packs and waivers count.
+            path: an organisation, by path or id, so that its own packs and waivers count.
 
         Raises:
             Invalid: the files cannot be a blueprint at all, a class that is not known, or inputs
@@ -74,14 +74,13 @@ class PolicyTests(Blueprints):
             ProgramError: the program did not end well with these inputs.
         """
         policy.require(actor, "blueprint.validate", policy.ROOT)
-        if path:
-            policy.require(actor, "waiver.view", path)
         chosen = _classes(data_classes)
         files = contents.check(content)
-        where = None
-        if region:
-            with self._db.transaction():
-                where = self._region(region)
+        with self._db.transaction():
+            if path:
+                path = self._with.tenancy.organisation_in_transaction(path).path
+                policy.require(actor, "waiver.view", path, "organisation")
+            where = self._region(region) if region else None
         validation = self._validate(files, lambda _: ())
         tries: list[PolicyTry] = []
         if not validation.problems:
