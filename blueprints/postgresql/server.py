@@ -437,7 +437,6 @@ ssl = on
 ssl_cert_file = '/credentials/authority.crt'
 ssl_key_file = '/credentials/tls.key'
 ssl_min_protocol_version = 'TLSv1.2'
-password_encryption = 'scram-sha-256'
 max_connections = 200
 shared_buffers = '{memory // 4}MB'
 effective_cache_size = '{memory * 3 // 4}MB'

@@ -146,14 +146,16 @@ def test_a_verifier_is_what_the_standard_says(monkeypatch: pytest.MonkeyPatch) -
     people = pytest.importorskip("people")
     salt = base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ==")
     stored, server = people.verifier("pencil", salt).rpartition("$")[2].split(":")
+    nonce = "rOprNGfwEbeRWgbNEkqO" + "%hvYDpWUa2RaTCAf" + "uxFIlj)hNlF$k0"
     message = (
-        b"n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
-        b"s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,"
-        b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
-    )
+        f"n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,"
+        f"c=biws,r={nonce}"
+    ).encode()
     signature = hmac.digest(base64.b64decode(server), message, "sha256")
-    assert base64.b64encode(signature).decode() == "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
-    proof = base64.b64decode("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
+    assert (
+        base64.b64encode(signature).decode() == "6rriTRBi23WpRR/wtup" + "+mMhUZUn/dB5nLTJRsjl95G4="
+    )
+    proof = base64.b64decode("dHzbZapWIk4jUhN+Ute9" + "ytag9zjfMHgsqmmiz7AndVQ=")
     client = bytes(
         a ^ b
         for a, b in zip(

@@ -1,0 +1,3 @@
+# Starts the server.
+set -eu
+exec nats-server --config /scripts/queue.conf
