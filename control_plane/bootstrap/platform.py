@@ -28,6 +28,7 @@ from control_plane.adapters.stack_locks import StackLocks
 from control_plane.billing import jobs as billing_jobs
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
+from control_plane.bootstrap.drift import build_drift
 from control_plane.bootstrap.links import (
     LateFees,
     LateProvenance,
@@ -52,6 +53,8 @@ from control_plane.operations.jobs import Job, Schedule
 from control_plane.operations.service import Operations
 from control_plane.operations.store import PostgresOperations
 from control_plane.provisioning import jobs as provisioning_jobs
+from control_plane.provisioning.drift import jobs as drift_jobs
+from control_plane.provisioning.drift.service import Drift
 from control_plane.provisioning.fleet import jobs as fleet_jobs
 from control_plane.provisioning.fleet.service import Fleet
 from control_plane.provisioning.fleet.service import Needs as FleetNeeds
@@ -98,6 +101,7 @@ class Platform:
     billing: Billing
     marketplace: Marketplace
     registry: Registry
+    drift: Drift
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -113,6 +117,7 @@ class Platform:
                 self.billing,
                 self.marketplace,
                 self.registry,
+                self.drift,
             ),
         )
 
@@ -145,6 +150,7 @@ class Platform:
         """What a worker can do, by kind of operation."""
         return {
             **provisioning_jobs.handlers(self.provisioning),
+            **drift_jobs.handlers(self.drift),
             **registry_jobs.handlers(self.registry),
             **metering_jobs.handlers(self.metering),
             **billing_jobs.handlers(self.billing),
@@ -155,6 +161,7 @@ class Platform:
         """What a worker does again and again."""
         return [
             *fleet_jobs.schedules(self.fleet),
+            *drift_jobs.schedules(self.drift),
             *metering_jobs.schedules(self.metering),
             *billing_jobs.schedules(self.billing),
             *marketplace_jobs.schedules(self.marketplace),
@@ -355,6 +362,10 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
         policies, provisioning, fleet, metering, billing,
         marketplace,
         registry=build_registry(database, clock, audit, operations, provisioning),
+        drift=build_drift(
+            settings, database, clock, audit, secrets, operations, tenancy, provisioning,
+            marketplace,
+        ),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from control_plane.operations import jobs as operations
 from control_plane.operations.jobs import Job, Schedule
 from control_plane.operations.jobs.worker import Worker, WorkerOptions
 from control_plane.provisioning import jobs as provisioning
+from control_plane.provisioning.drift import jobs as drift
 from control_plane.provisioning.registry import jobs as registry
 from marketplace import jobs as marketplace
 
@@ -19,6 +20,7 @@ def handlers(platform: Platform) -> dict[str, Job]:
     """Who does each kind of operation."""
     return {
         **provisioning.handlers(platform.provisioning),
+        **drift.handlers(platform.drift),
         **registry.handlers(platform.registry),
         **metering.handlers(platform.metering),
         **billing.handlers(platform.billing),
@@ -30,6 +32,7 @@ def schedules(platform: Platform) -> list[Schedule]:
     """What is done again and again."""
     outbox = Outbox(platform.database, platform.clock)
     return [
+        *drift.schedules(platform.drift),
         *metering.schedules(platform.metering),
         *billing.schedules(platform.billing),
         *marketplace.schedules(platform.marketplace),

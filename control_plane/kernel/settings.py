@@ -88,6 +88,9 @@ class Settings:
         True, "Download the Pulumi CLI and plugins when a region needs them and they are missing."
     )
     late_usage_days: int = _setting(45, "How many days after the fact a usage event is accepted.")
+    drift_minutes: int = _setting(
+        60, "How often each deployment is compared with its region, in minutes; 0 for never."
+    )
     currency: str = _setting("CNY", "Currency of prices and contracts (ISO 4217).")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
     simulated_time: bool = _setting(

@@ -35,6 +35,9 @@ KINDS = {
     "deployment.apply": N_("Apply a deployment"),
     "deployment.destroy": N_("Destroy a deployment"),
     "blueprint.impact": N_("Work out what a blueprint's version would change"),
+    "drift.check": N_("Look for drift"),
+    "drift.repair": N_("Repair drift"),
+    "drift.adopt": N_("Adopt drift"),
     "billing.rate": N_("Charge the usage of a month"),
     "metering.collect": N_("Collect the usage of a region"),
 }
@@ -53,6 +56,13 @@ STEPS = {
     "destroy": N_("Destroy the resources"),
     "list": N_("List what it is about"),
     "report": N_("Write the report"),
+    "look": N_("Look at the region"),
+    "resolve": N_("Find the inputs that describe it"),
+    "reserve": N_("Hold the quota that it takes"),
+    "release": N_("Give the held quota back"),
+    "adopt": N_("Take it over"),
+    "repair": N_("Bring back what was applied"),
+    "confirm": N_("See that nothing differs any more"),
     "rate": N_("Charge the usage"),
     "collect": N_("Collect the usage"),
 }

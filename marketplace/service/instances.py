@@ -1,6 +1,9 @@
 """Use cases of the services that a department has."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
 
 from control_plane.access import policy
 from control_plane.kernel.actor import Actor
@@ -49,3 +52,23 @@ class Instances(Fulfilment):
             deployment = self._provisioning.deployment_in_transaction(found.deployment_id)
             resources = self._provisioning.resources(actor, found.deployment_id)
             return deployment, tuple(resources)
+
+    def adopted(
+        self, instance_id: str, inputs: Mapping[str, Any], change: Mapping[str, Decimal]
+    ) -> None:
+        """What a region has of a service was adopted; in the caller's transaction.
+
+        What it costs as last approved stays until the next order; usage is charged as it is.
+
+        Args:
+            instance_id: the service.
+            inputs: what it has now.
+            change: of the quota that it holds; it is consumed already.
+        """
+        found = self._instance(instance_id, lock=True)
+        held = {
+            name: amount
+            for name in sorted({*found.held, *change})
+            if (amount := found.held.get(name, Decimal(0)) + change.get(name, Decimal(0)))
+        }
+        self._store.save_instance(replace(found, inputs=dict(inputs), held=held))

@@ -15,6 +15,7 @@ import psycopg
 
 from control_plane.access.workload_identity.service import RuleWish
 from control_plane.adapters.clock.store import ShiftableClock
+from control_plane.adapters.embedded.region import SimulatedRegion
 from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.bootstrap import Platform
 from control_plane.demonstration.files import load_city
@@ -36,7 +37,7 @@ A, B = "/city/health/", "/city/education/"
 ASKED_BY_SERVICES = frozenset({"meter.manage"})
 #: The kinds of things that belong to a department.
 KINDS = (
-    "contracts", "deployments", "grants", "operations", "orders", "organisations", "people",
+    "contracts", "deployments", "drift", "grants", "operations", "orders", "organisations", "people",
     "plans", "resources", "service-accounts", "services", "statement-lines", "statements",
     "systems", "tenancies", "tokens", "identity-rules",
 )  # fmt: skip
@@ -180,6 +181,7 @@ def make(platform: Platform) -> Things:
     robot = platform.people.create_service_account(_SYSTEM, login="robot", name="R", path=A)
     token, _ = platform.gate.create_token(_SYSTEM, name="t", principal_id=robot.id)
     issuer, rule = _workload(platform)
+    drifted = _drifted(platform, instance.deployment_id, resource.urn)
     order_plan = market.order_plan(_SYSTEM, order)
     contract = next(
         view.contract
@@ -195,6 +197,7 @@ def make(platform: Platform) -> Things:
         "categories": city.categories[0].slug,
         "contracts": contract.id,
         "deployments": instance.deployment_id,
+        "drift": drifted,
         "frameworks": city.frameworks[0].number,
         "identity-issuers": issuer,
         "identity-rules": rule,
@@ -254,6 +257,15 @@ def _workload(platform: Platform) -> tuple[str, str]:
     )
     wish = RuleWish("ci-rule", issuer.id, {"project": "health/app"}, A, ("member",))
     return issuer.id, platform.identity.add_rule(_SYSTEM, wish).id
+
+
+def _drifted(platform: Platform, deployment: str, urn: str) -> str:
+    """A finding: somebody changed a label by hand, and a look found it."""
+    region = SimulatedRegion(platform.database, platform.clock)
+    region.tamper(deployment, urn, "metadata.colour", "green")
+    platform.drift.look(deployment)
+    found = platform.drift.findings(_SYSTEM, PageRequest()).items
+    return next(f.id for f in found if f.deployment_id == deployment)
 
 
 def _bodies(
@@ -356,6 +368,13 @@ def _bodies(
         "POST /api/v1/blueprints/<name>/evaluate": {"region": "east", "inputs": {}},
         "POST /api/v1/deployments/<deployment_id>/plan": {},
         "POST /api/v1/deployments/<deployment_id>/destroy": {"reason": "test", "force": True},
+        "POST /api/v1/deployments/<deployment_id>/drift/adopt": {"reason": "test"},
+        "POST /api/v1/drift/<finding_id>/ignore": {
+            "until": "2026-12-31T00:00:00Z",
+            "reason": "test",
+        },
+        "POST /deployments/<id>/drift/adopt": {"reason": "test"},
+        "POST /drift/<id>/ignore": {"until": "2026-12-31", "reason": "test"},
         "POST /api/v1/price-books": {"slug": "test", "title": text, "currency": "CNY"},
         "POST /api/v1/price-books/<slug>/prices": {
             "prices": [

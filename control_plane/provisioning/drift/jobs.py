@@ -50,7 +50,8 @@ def schedules(drift: Drift) -> list[Schedule]:
     def lane(name: str) -> Schedule:
         return Schedule(f"drift.{name}", _EVERY_SECONDS, lambda: run_lane(drift, name))
 
-    return [lane(f"lane-{number}") for number in range(1, LANES + 1)]
+    lanes = LANES if drift.interval else 0
+    return [lane(f"lane-{number}") for number in range(1, lanes + 1)]
 
 
 def run_lane(drift: Drift, lane: str, seconds: float = _TURN_SECONDS) -> int:

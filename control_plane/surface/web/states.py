@@ -82,6 +82,16 @@ LOOKS: dict[str, Look] = {
     "late": Look(N_("late"), "warning", "warn"),
     "verified": Look(N_("verified"), "verified_user", "good"),
     "broken": Look(N_("broken"), "error", "bad"),
+    # drift
+    "undecided": Look(N_("undecided"), "warning", "warn"),
+    "ignored": Look(N_("ignored"), "schedule", "idle"),
+    "adopted": Look(N_("adopted"), "check_circle", "good"),
+    "accepted": Look(N_("accepted deviation"), "info", "wait"),
+    "repaired": Look(N_("repaired"), "build", "good"),
+    "gone": Look(N_("went back by itself"), "undo", "idle"),
+    "clean": Look(N_("as applied"), "check_circle", "good"),
+    "drifted": Look(N_("differs"), "warning", "warn"),
+    "unseen": Look(N_("could not be looked at"), "help", "warn"),
     # findings
     "advisory": Look(N_("advisory"), "info", "wait"),
     "waivable": Look(N_("waivable"), "lock", "warn"),

@@ -37,11 +37,12 @@ from control_plane.provisioning.drift.model import (
 )
 from control_plane.provisioning.drift.ports import DriftStore, Owners
 from control_plane.provisioning.graph import DriftFinding, Json
-from control_plane.provisioning.model import Deployment, DeploymentState
+from control_plane.provisioning.model import Deployment, DeploymentState, RegionState
 from control_plane.provisioning.ports import Audit, EngineError, StackBusyError
 from control_plane.provisioning.service import Provisioning
 from control_plane.tenancy.service import TenancyService
 
+_PLATFORM = Actor.system("platform")
 CHECK, REPAIR, ADOPT = "drift.check", "drift.repair", "drift.adopt"
 
 _JITTER = 0.15
@@ -87,6 +88,11 @@ class Looking:
         self._db = needs.db
         self._clock = needs.clock
         self._provisioning = needs.provisioning
+
+    @property
+    def interval(self) -> timedelta:
+        """How often each deployment is looked at; zero for never."""
+        return self._needs.interval
 
     # Showing it -------------------------------------------------------------------------------
 
@@ -213,6 +219,9 @@ class Looking:
         with self._db.transaction():
             there = self._provisioning.deployment_in_transaction(deployment)
             if there.state is not DeploymentState.ACTIVE or there.operation:
+                return self._end(there, Outcome.BUSY)
+            region = self._provisioning.region(_PLATFORM, there.region_id)
+            if region.state is RegionState.MAINTENANCE:
                 return self._end(there, Outcome.BUSY)
             cut_off = self._store.begin(there.id, self._clock.now())
         try:
