@@ -101,9 +101,7 @@ def _quota_lines(quota: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _finding_lines(findings: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [
-        f"Finding      {f['severity']}: {f['message']['en']}{_waiver(f)}" for f in findings
-    ]
+    return [f"Finding      {f['severity']}: {f['message']['en']}{_waiver(f)}" for f in findings]
 
 
 def _waiver(finding: Mapping[str, Any]) -> str:
@@ -111,3 +109,69 @@ def _waiver(finding: Mapping[str, Any]) -> str:
     if not waiver:
         return ""
     return f" (waived until {waiver['ends_at']} by {waiver['id']}: {waiver['reason']})"
+
+
+def markdown(services: Sequence[Mapping[str, Any]]) -> str:
+    """Planned services as a comment on a pull request."""
+    lines = ["<!-- borough plan -->", "## Borough plan", ""]
+    for item in services:
+        lines += [f"### {_cell(item['name'])}", "", *_service_lines(item), ""]
+    return "\n".join(lines)
+
+
+def _service_lines(item: Mapping[str, Any]) -> list[str]:
+    order, review = item["order"], item["review"]
+    if order is None:
+        return ["Nothing to do: the service is as declared."]
+    state = "**needs approval**" if item["needs_approval"] else f"is {item['standing']}"
+    lines = [f"Order `{order['id']}` ({order['kind']}) {state}."]
+    if item["changes"]:
+        lines += ["", "| field | now | then |", "| --- | --- | --- |"]
+        lines += [
+            f"| `{_cell(c['field'])}` | {_cell(c['before'])} | {_cell(c['after'])} |"
+            for c in item["changes"]
+        ]
+    if review is None:
+        return lines
+    price = review["price"]
+    lines += [
+        "",
+        "| price | now | then |",
+        "| --- | ---: | ---: |",
+        f"| a month | {_money(review['before'])} | {_money(price['month'])} |",
+        f"| once | | {_money(price['one_time'])} |",
+        "",
+        (
+            f"Contract {_cell(review['contract_number'])}: {_money(review['encumbrance'])} would "
+            f"be held, {_money(review['remaining'])} are left."
+        ),
+        "",
+        "<details><summary>Resources</summary>",
+        "",
+        "```diff",
+        *_change_lines((review["preparation"] or {}).get("changes", ())),
+        *_change_lines(review["changes"]),
+        "```",
+        "",
+        "</details>",
+    ]
+    if review["quota"]:
+        lines += ["", "| quota | now | then | limit | |", "| --- | ---: | ---: | ---: | --- |"]
+        lines += [
+            f"| {_cell(q['level'])} {q['resource']} | {q['held']} | {q['after']} | "
+            f"{q['limit'] or '–'} | {'' if q['fits'] else '**does not fit**'} |"
+            for q in review["quota"]
+        ]
+    lines += ["", *(f"- {f['severity']}: {_cell(f['message']['en'])}" for f in review["findings"])]
+    lines += [
+        f"Missing: {s['name']['en']} ({s['role']} on `{s['path']}`)" for s in review["missing"]
+    ]
+    return [*lines, "", f"Digest `{review['digest']}`"]
+
+
+def _cell(value: object) -> str:
+    """A value that stays in its cell and is no markup."""
+    text = "–" if value is None else str(value)
+    for sign in "\\|`<>[]*_":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("\n", " ")

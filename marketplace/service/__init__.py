@@ -4,14 +4,14 @@ from control_plane.billing.model import Origin
 from marketplace.provenance import OrderProvenance
 from marketplace.service.approving import Review
 from marketplace.service.core import Needs
+from marketplace.service.declaring import Declaring
 from marketplace.service.fulfilment import DeploymentFailed
-from marketplace.service.instances import Instances
 from marketplace.service.procurement import ContractView
 
 __all__ = ["ContractView", "DeploymentFailed", "Marketplace", "Needs", "Review"]
 
 
-class Marketplace(Instances):
+class Marketplace(Declaring):
     """Catalogue, contracts, orders, approvals and services, as surfaces and workers use them."""
 
     def origin(self, resource_id: str) -> Origin:

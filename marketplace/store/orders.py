@@ -103,6 +103,25 @@ class OrderRows:
         rows = self._db.execute(query.order_by(t.id.desc()).limit(request.limit + 1))
         return page_of([_order(row) for row in rows], request, lambda item: (item.id,))
 
+    def lock_name(self, tenancy_id: str, region_id: str, name: str) -> None:
+        key = f"marketplace:{tenancy_id}:{region_id}:{name}"
+        self._db.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, 0))))
+
+    def orders_named(self, tenancy_id: str, region_id: str, name: str) -> list[Order]:
+        t = order_table.c
+        over = [OrderState.ACTIVE.value, OrderState.WITHDRAWN.value]
+        rows = self._db.execute(
+            sa.select(order_table)
+            .where(
+                t.tenancy_id == tenancy_id,
+                t.wish["region"].astext == region_id,
+                t.wish["name"].astext == name,
+                t.state.not_in(over),
+            )
+            .order_by(t.id.desc())
+        )
+        return [_order(row) for row in rows]
+
     def open_order(self, instance_id: str) -> Order | None:
         t = order_table.c
         row = self._db.execute(

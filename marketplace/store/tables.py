@@ -139,6 +139,7 @@ order_table = sa.Table(
     sa.CheckConstraint(_one_of("state", OrderState), name="state"),
     sa.Index("ix_marketplace_order_path", "path", postgresql_ops={"path": "text_pattern_ops"}),
     sa.Index("ix_marketplace_order_state", "state"),
+    sa.Index("ix_marketplace_order_tenancy_id", "tenancy_id"),
     sa.Index("ix_marketplace_order_instance_id", "instance_id"),
     sa.Index("ix_marketplace_order_offering", "offering", "active_at"),
     # One order at a time lays claim to an instance.

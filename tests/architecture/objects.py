@@ -17,6 +17,7 @@ from control_plane.access.workload_identity.service import RuleWish
 from control_plane.adapters.clock.store import ShiftableClock
 from control_plane.adapters.embedded.region import SimulatedRegion
 from control_plane.adapters.postgres.embedded import EmbeddedPostgres
+from control_plane.access.workload_identity.service import RuleWish
 from control_plane.bootstrap import Platform
 from control_plane.demonstration.files import load_city
 from control_plane.demonstration.model import City
@@ -182,6 +183,7 @@ def make(platform: Platform) -> Things:
     token, _ = platform.gate.create_token(_SYSTEM, name="t", principal_id=robot.id)
     issuer, rule = _workload(platform)
     drifted = _drifted(platform, instance.deployment_id, resource.urn)
+    issuer, rule = _workload(platform)
     order_plan = market.order_plan(_SYSTEM, order)
     contract = next(
         view.contract
@@ -266,6 +268,15 @@ def _drifted(platform: Platform, deployment: str, urn: str) -> str:
     platform.drift.look(deployment)
     found = platform.drift.findings(_SYSTEM, PageRequest()).items
     return next(f.id for f in found if f.deployment_id == deployment)
+
+
+def _workload(platform: Platform) -> tuple[str, str]:
+    """A trusted issuer, and a rule of department A for its workloads."""
+    issuer = platform.identity.add_issuer(
+        _SYSTEM, slug="ci", url="https://ci.example", audience="borough"
+    )
+    wish = RuleWish("ci-rule", issuer.id, {"project": "health/app"}, A, ("member",))
+    return issuer.id, platform.identity.add_rule(_SYSTEM, wish).id
 
 
 def _bodies(

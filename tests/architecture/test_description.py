@@ -15,7 +15,6 @@ from control_plane.surface.api import openapi
 #: operation that is there, and once more changes nothing.
 WITHOUT_KEY = {
     "POST /api/v1/login",
-    "POST /api/v1/token-exchange",
     "POST /api/v1/operations/{id}/cancel",
     "POST /api/v1/operations/{id}/retry",
 }

@@ -33,7 +33,7 @@ _Reference = Annotated[str, Field(min_length=1, max_length=100, description="An 
 _Url = Annotated[str, Field(min_length=1, max_length=500, examples=["https://gitlab.city.example"])]
 
 
-class IssuerCreate(Input):
+class IdentityIssuerCreate(Input):
     """Somebody whose tokens are to be believed."""
 
     slug: Slug
@@ -47,7 +47,7 @@ class IssuerCreate(Input):
     ] = None
 
 
-class IssuerOut(Schema):
+class IdentityIssuerOut(Schema):
     """An issuer whose tokens are believed."""
 
     id: str
@@ -59,13 +59,13 @@ class IssuerOut(Schema):
     created_at: Instant
 
 
-class IssuerKeysOut(Schema):
+class IdentityIssuerKeysOut(Schema):
     """What an issuer answered."""
 
     key_ids: list[str]
 
 
-class RuleCreate(Input):
+class IdentityRuleCreate(Input):
     """Which workloads are let in, and what they may do."""
 
     slug: Slug
@@ -91,7 +91,7 @@ class RuleCreate(Input):
     minutes: Annotated[int, Field(ge=1, le=15, description="Life of its tokens.")] = 15
 
 
-class RuleOut(Schema):
+class IdentityRuleOut(Schema):
     """Which workloads are let in, and what they may do."""
 
     id: str
@@ -145,7 +145,7 @@ class ExchangeOut(Schema):
 @api.get("/identity-issuers")
 @requires("identity_issuer.view")
 @api.input(PageQuery, location="query")
-@api.output(PageOut[IssuerOut])
+@api.output(PageOut[IdentityIssuerOut])
 def list_identity_issuers(query_data: PageQuery) -> Answer:
     """The issuers that are trusted, by slug."""
     return use(WorkloadIdentity).issuers(current_actor(), query_data.page()).map(_issuer)
@@ -154,9 +154,9 @@ def list_identity_issuers(query_data: PageQuery) -> Answer:
 @api.post("/identity-issuers")
 @requires("identity_issuer.manage")
 @idempotent
-@api.input(IssuerCreate)
-@api.output(IssuerOut, 201)
-def add_identity_issuer(json_data: IssuerCreate) -> Answer:
+@api.input(IdentityIssuerCreate)
+@api.output(IdentityIssuerOut, 201)
+def add_identity_issuer(json_data: IdentityIssuerCreate) -> Answer:
     """Trust an issuer; rules say whom of its workloads."""
     made = use(WorkloadIdentity).add_issuer(
         current_actor(),
@@ -170,7 +170,7 @@ def add_identity_issuer(json_data: IssuerCreate) -> Answer:
 
 @api.get("/identity-issuers/<issuer_id>")
 @requires("identity_issuer.view")
-@api.output(IssuerOut)
+@api.output(IdentityIssuerOut)
 def get_identity_issuer(issuer_id: str) -> Answer:
     """One issuer."""
     return _issuer(use(WorkloadIdentity).issuer(current_actor(), issuer_id))
@@ -178,7 +178,7 @@ def get_identity_issuer(issuer_id: str) -> Answer:
 
 @api.get("/identity-issuers/<issuer_id>/keys")
 @requires("identity_issuer.manage")
-@api.output(IssuerKeysOut)
+@api.output(IdentityIssuerKeysOut)
 def get_identity_issuer_keys(issuer_id: str) -> Answer:
     """Ask an issuer for its keys now: whether it can be reached and understood."""
     return {"key_ids": use(WorkloadIdentity).check_issuer(current_actor(), issuer_id)}
@@ -196,7 +196,7 @@ def remove_identity_issuer(issuer_id: str) -> Answer:
 @api.get("/identity-rules")
 @requires("identity_rule.view")
 @api.input(PageQuery, location="query")
-@api.output(PageOut[RuleOut])
+@api.output(PageOut[IdentityRuleOut])
 def list_identity_rules(query_data: PageQuery) -> Answer:
     """The rules that you may see, by slug."""
     return use(WorkloadIdentity).rules(current_actor(), query_data.page()).map(_rule)
@@ -205,9 +205,9 @@ def list_identity_rules(query_data: PageQuery) -> Answer:
 @api.post("/identity-rules")
 @requires("identity_rule.manage")
 @idempotent
-@api.input(RuleCreate)
-@api.output(RuleOut, 201)
-def add_identity_rule(json_data: RuleCreate) -> Answer:
+@api.input(IdentityRuleCreate)
+@api.output(IdentityRuleOut, 201)
+def add_identity_rule(json_data: IdentityRuleCreate) -> Answer:
     """Let workloads in; the rule gets a service account of its own."""
     wish = RuleWish(
         slug=json_data.slug,
@@ -224,7 +224,7 @@ def add_identity_rule(json_data: RuleCreate) -> Answer:
 
 @api.get("/identity-rules/<rule_id>")
 @requires("identity_rule.view")
-@api.output(RuleOut)
+@api.output(IdentityRuleOut)
 def get_identity_rule(rule_id: str) -> Answer:
     """One rule."""
     return _rule(use(WorkloadIdentity).rule(current_actor(), rule_id))
@@ -269,10 +269,10 @@ def exchange_token(json_data: ExchangeIn) -> Answer:
 
 
 def _issuer(issuer: Issuer) -> dict[str, Any]:
-    own = {name: getattr(issuer, name, None) for name in IssuerOut.model_fields}
+    own = {name: getattr(issuer, name, None) for name in IdentityIssuerOut.model_fields}
     return own | {"pinned": issuer.keys is not None}
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    own = {name: getattr(rule, name, None) for name in RuleOut.model_fields}
+    own = {name: getattr(rule, name, None) for name in IdentityRuleOut.model_fields}
     return own | {"minutes": int(rule.life.total_seconds() // 60)}

@@ -620,6 +620,8 @@ CREATE INDEX ix_marketplace_order_path ON marketplace_order (path text_pattern_o
 
 CREATE INDEX ix_marketplace_order_state ON marketplace_order (state);
 
+CREATE INDEX ix_marketplace_order_tenancy_id ON marketplace_order (tenancy_id);
+
 CREATE UNIQUE INDEX uq_marketplace_order_open ON marketplace_order (instance_id) WHERE state IN ('approved', 'in_approval', 'planning', 'provisioning', 'stuck', 'submitted');
 
 CREATE TABLE access_grant (
