@@ -21,6 +21,7 @@ from typing import Any
 
 from control_plane.adapters.program_host.child import Child
 from control_plane.adapters.program_host.host import ProgramHost
+from control_plane.adapters.pulumi.reach import PACKAGES
 from control_plane.provisioning.ports import Cancellation, EngineError, StackBusyError
 
 _TICK = 0.05
@@ -51,6 +52,7 @@ class PulumiSettings:
         service_parallel: The same for one OpenStack service, while things are made or changed.
         pauses: How long to wait, in seconds, before each further attempt when a region fails in a
             way that is likely to pass.
+        packages: The providers that programs may use.
     """
 
     home: Path
@@ -62,6 +64,7 @@ class PulumiSettings:
     parallel: int = 8
     service_parallel: int = 4
     pauses: tuple[float, ...] = (2.0, 8.0, 20.0)
+    packages: frozenset[str] = PACKAGES
 
 
 def backend_url(database_url: str) -> str:

@@ -32,6 +32,7 @@ from control_plane.adapters.program_host.evaluate import (
 )
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.program_host.session import Call, Session
+from control_plane.adapters.pulumi.reach import PACKAGES, Reach
 from control_plane.adapters.pulumi.turns import Turns, service_of
 from control_plane.provisioning.graph import STACK_TYPE, Json, fits
 from control_plane.provisioning.ports import ProgramError, Run
@@ -43,8 +44,8 @@ _OPTIONS = [
 ]
 _METHODS = frozenset(
     {
-        *("Invoke", "Call", "ReadResource", "RegisterResource", "RegisterResourceOutputs"),
-        *("RegisterPackage", "ExistsResource", "SupportsFeature", "SignalAndWaitForShutdown"),
+        *("Invoke", "ReadResource", "RegisterResource", "RegisterResourceOutputs"),
+        *("SupportsFeature", "SignalAndWaitForShutdown"),
     }
 )
 _GONE = frozenset({"UNAVAILABLE", "CANCELLED", "ABORTED"})
@@ -101,6 +102,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         approved: What the program declared in the preview that was confirmed. A run that declares
             anything else is stopped before the engine hears of it: what is done is what was shown.
         service_parallel: How many resources of one OpenStack service are made at once.
+        packages: The providers that programs may use.
 
     Attributes:
         declared: What the program declared, by URN, masked.
@@ -116,8 +118,10 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         masker: values.Masker,
         approved: Mapping[str, Declaration] | None = None,
         service_parallel: int = 4,
+        packages: frozenset[str] = PACKAGES,
     ) -> None:
         self._turns = Turns(service_parallel)
+        self._reach = Reach(run, packages)
         self._host = host
         self._run = run
         self._masker = masker
@@ -196,11 +200,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             if call.method not in _METHODS:
                 call.refuse(f"programs cannot use {call.method}", "UNIMPLEMENTED")
                 return
-            service = ""
-            if call.method == "RegisterResource":
-                request = resource_pb2.RegisterResourceRequest.FromString(call.body)
-                self._check(request)
-                service = "" if dry_run else service_of(request.type)
+            registered = self._look_at(call)
+            service = "" if dry_run else service_of(registered)
             method = monitor.unary_unary(f"/pulumirpc.ResourceMonitor/{call.method}")
 
             def done(answer: Any) -> None:  # noqa: ANN401
@@ -217,6 +218,23 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             self._turns.take(service, begin)
 
         return forward
+
+    def _look_at(self, call: Call) -> str:
+        """Return the type that a call registers, if it does, when a program may call so.
+
+        Raises:
+            ProgramError: It may not.
+        """
+        if call.method == "RegisterResource":
+            registered = resource_pb2.RegisterResourceRequest.FromString(call.body)
+            self._reach.check_registration(registered)
+            self._check(registered)
+            return str(registered.type)
+        if call.method == "ReadResource":
+            self._reach.check_reading(resource_pb2.ReadResourceRequest.FromString(call.body))
+        elif call.method == "Invoke":
+            self._reach.check_invoke(resource_pb2.ResourceInvokeRequest.FromString(call.body))
+        return ""
 
     def _check(self, request: Any) -> None:  # noqa: ANN401
         """Note a declaration, and refuse one that was not approved."""

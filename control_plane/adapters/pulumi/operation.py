@@ -99,8 +99,14 @@ class Operation:
         # gRPC and Pulumi's own package: half a second that only operations need.
         from control_plane.adapters.pulumi.language import LanguageHost  # noqa: PLC0415
 
-        parallel = self._settings.service_parallel
-        return LanguageHost(self._host, self._run, self._masker, approved, parallel)
+        return LanguageHost(
+            self._host,
+            self._run,
+            self._masker,
+            approved,
+            self._settings.service_parallel,
+            self._settings.packages,
+        )
 
     # ------------------------------------------------------------------------------ commands
 

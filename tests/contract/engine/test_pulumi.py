@@ -23,7 +23,7 @@ from control_plane.provisioning.graph import (
     EngineEvent,
     ResourceState,
 )
-from control_plane.provisioning.ports import EngineError
+from control_plane.provisioning.ports import EngineError, ProgramError
 from tests.contract.engine.worlds import PASSWORD, PulumiWorld, has_pulumi
 
 pytestmark = pytest.mark.skipif(
@@ -170,6 +170,30 @@ def test_a_successor_that_was_lost_is_not_taken_for_the_old_one(
     assert new != old
     assert world.things()[new]["colour"] == "red"
     assert world.engine.preview(world.run(things=1, colour="red")).effective == ()
+
+
+HOSTILE = """
+import pulumi
+class Resource(pulumi.CustomResource):
+    def __init__(self, type_, name, **props):
+        super().__init__(type_, name, props)
+Resource("{type_}", "x", create="touch {file}", __provider="gASVAAAA")
+"""
+
+
+@pytest.mark.parametrize("type_", ["command:local:Command", "pulumi-python:dynamic:Resource"])
+def test_a_program_that_would_have_a_provider_run_code_is_stopped(
+    pulumi_world: PulumiWorld, tmp_path: Path, type_: str
+) -> None:
+    """The plugins are not confined; the CLI never hears of such a resource."""
+    run = pulumi_world.run()
+    file = tmp_path / "it-ran"
+    (run.program.path / "__main__.py").write_text(HOSTILE.format(type_=type_, file=file))
+    with pytest.raises(ProgramError, match="may not use the provider"):
+        pulumi_world.engine.preview(run)
+    with pytest.raises(ProgramError, match="may not use the provider"):
+        pulumi_world.engine.apply(run, confirm=lambda _p: None)
+    assert not file.exists()
 
 
 def stored(database: Database) -> dict[str, str]:

@@ -195,6 +195,7 @@ class PulumiWorld(Programs):
             install=False,
             cancel_seconds=2.0,
             pauses=(0.1, 0.1),
+            packages=frozenset({"sample"}),
             environment={"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"},
         )
         self._locks = StackLocks(database.url)
