@@ -162,6 +162,7 @@ class Platform:
         return [
             *fleet_jobs.schedules(self.fleet),
             *drift_jobs.schedules(self.drift),
+            *registry_jobs.schedules(self.registry),
             *metering_jobs.schedules(self.metering),
             *billing_jobs.schedules(self.billing),
             *marketplace_jobs.schedules(self.marketplace),
@@ -361,7 +362,9 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
         Migration(PostgresMigration(database), tenancy, database, clock, audit),
         policies, provisioning, fleet, metering, billing,
         marketplace,
-        registry=build_registry(database, clock, audit, operations, provisioning),
+        registry=build_registry(
+            settings, database, clock, secrets, audit, operations, provisioning
+        ),
         drift=build_drift(
             settings, database, clock, audit, secrets, operations, tenancy, provisioning,
             marketplace,

@@ -1,7 +1,11 @@
 """The registry of blueprints, wired to its adapters."""
 
 from control_plane.adapters.embedded.rules import forces
+from control_plane.adapters.git.addresses import Reach
+from control_plane.adapters.git.repositories import GitRepositories
 from control_plane.kernel.database import Database
+from control_plane.kernel.secretbox import SecretBox
+from control_plane.kernel.settings import Settings
 from control_plane.kernel.time import Clock
 from control_plane.operations.service import Operations
 from control_plane.provisioning.ports import Audit
@@ -11,13 +15,20 @@ from control_plane.provisioning.service import Provisioning
 
 
 def build_registry(
+    settings: Settings,
     database: Database,
     clock: Clock,
+    secrets: SecretBox,
     audit: Audit,
     operations: Operations,
     provisioning: Provisioning,
 ) -> Registry:
-    """The registry of this process."""
+    """The registry of this process.
+
+    Raises:
+        Invalid: the settings name networks or folders of sources that are none.
+    """
+    reach = Reach.of(settings.source_networks, settings.source_folders)
     return Registry(
         Needs(
             store=PostgresRegistry(database),
@@ -26,6 +37,8 @@ def build_registry(
             audit=audit,
             operations=operations,
             provisioning=provisioning,
+            secrets=secrets,
+            repositories=GitRepositories(reach),
             forces=forces,
         )
     )

@@ -33,6 +33,7 @@ def schedules(platform: Platform) -> list[Schedule]:
     outbox = Outbox(platform.database, platform.clock)
     return [
         *drift.schedules(platform.drift),
+        *registry.schedules(platform.registry),
         *metering.schedules(platform.metering),
         *billing.schedules(platform.billing),
         *marketplace.schedules(platform.marketplace),

@@ -71,6 +71,16 @@ class Settings:
     blueprint_paths: str = _setting(
         "", "Folders with blueprints, separated by colons. Empty: the bundled ones."
     )
+    source_networks: str = _setting(
+        "",
+        "Networks, separated by commas (10.20.0.0/16), in which Git repositories of blueprints may "
+        "be beyond public addresses; there by http too.",
+    )
+    source_folders: str = _setting(
+        "",
+        "Folders, separated by colons, below which Git repositories of blueprints may be read "
+        "(file:///...).",
+    )
     engine_memory_mb: int = _setting(1024, "Memory limit of a blueprint's program, MB.")
     engine_timeout_seconds: int = _setting(1800, "Longest time for one apply or destroy.")
     engine_parallel: int = _setting(8, "Resources that one operation works on at once.")

@@ -34,6 +34,7 @@ KINDS = {
     "order.fulfil": N_("Carry out an order"),
     "deployment.apply": N_("Apply a deployment"),
     "deployment.destroy": N_("Destroy a deployment"),
+    "registry.sync": N_("Read a source of blueprints"),
     "blueprint.impact": N_("Work out what a blueprint's version would change"),
     "drift.check": N_("Look for drift"),
     "drift.repair": N_("Repair drift"),
@@ -63,6 +64,7 @@ STEPS = {
     "adopt": N_("Take it over"),
     "repair": N_("Bring back what was applied"),
     "confirm": N_("See that nothing differs any more"),
+    "sync": N_("Read it and publish what is new"),
     "rate": N_("Charge the usage"),
     "collect": N_("Collect the usage"),
 }

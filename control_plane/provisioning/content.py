@@ -39,9 +39,9 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     size = 0
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
-        if _CACHES.intersection(relative.parts) or path.name.endswith(_CACHE_SUFFIXES):
-            continue
         name = relative.as_posix()
+        if is_cache(name):
+            continue
         if path.is_symlink():
             raise Invalid([Problem(name, "is a link; a blueprint holds its own files")])
         if path.is_dir():
@@ -53,6 +53,11 @@ def read_folder(folder: Path) -> dict[str, bytes]:
             )
         found[name] = path.read_bytes()
     return check(found)
+
+
+def is_cache(name: str) -> bool:
+    """Whether a path is one that a tool left behind, and counts for nothing."""
+    return bool(_CACHES.intersection(PurePosixPath(name).parts)) or name.endswith(_CACHE_SUFFIXES)
 
 
 def check(content: Content) -> dict[str, bytes]:

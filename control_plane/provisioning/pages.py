@@ -118,6 +118,7 @@ def blueprint(name: str) -> ResponseReturnValue:
         revisions=service.revisions(actor, name, PageRequest(request.args.get("cursor"))),
         standing=service.standing(actor, name),
         users=use(Registry).user_counts(actor, name),
+        origins=use(Registry).origins(actor, name),
         others=[b.name for b in service.blueprints(actor, PageRequest(None, MAX_LIMIT)).items],
         crumbs=[
             Crumb(gettext("Home"), "/"),

@@ -17,7 +17,6 @@ from control_plane.access.workload_identity.service import RuleWish
 from control_plane.adapters.clock.store import ShiftableClock
 from control_plane.adapters.embedded.region import SimulatedRegion
 from control_plane.adapters.postgres.embedded import EmbeddedPostgres
-from control_plane.access.workload_identity.service import RuleWish
 from control_plane.bootstrap import Platform
 from control_plane.demonstration.files import load_city
 from control_plane.demonstration.model import City
@@ -28,6 +27,8 @@ from control_plane.kernel.paging import PageRequest
 from control_plane.operations.model import Operation
 from control_plane.provisioning.policies.model import WaiverRequest
 from control_plane.provisioning.registry.jobs import handlers as registry_handlers
+from control_plane.provisioning.registry.model import Origin
+from control_plane.provisioning.registry.store import PostgresRegistry
 from marketplace.jobs import handlers
 from marketplace.model import Wish
 from tests.architecture.harness import PASSWORD, Things
@@ -136,13 +137,21 @@ class _Maker:
         )
         return statement.head.id, statement.lines[0].id
 
-    def registry(self, now: datetime) -> None:
-        """A deprecated blueprint, and a report of what its newest version would change."""
+    def registry(self, now: datetime) -> str:
+        """A deprecated blueprint and a report on it; answers the id of a source."""
         self.platform.provisioning.deprecate(
             _SYSTEM, "web-application", ends_at=now + timedelta(days=90)
         )
         asked = self.platform.registry.request_impact(_SYSTEM, "web-application")
         registry_handlers(self.platform.registry)[asked.kind].run(_Now(asked))
+        made = self.platform.registry.add_source(
+            _SYSTEM, slug="city", url="https://git.city.example/blueprints"
+        )
+        revision = self.platform.provisioning.find_revision("web-application")
+        origin = Origin(revision.digest, "city", made.url, "0" * 40, "", "", now)
+        with self.platform.database.transaction():
+            PostgresRegistry(self.platform.database).add_origin(origin)
+        return made.id
 
     def quarantined(self) -> str:
         """A usage event of a resource that nobody knows."""
@@ -191,9 +200,10 @@ def make(platform: Platform) -> Things:
         if view.contract.path == A
     )
     revision = platform.provisioning.revision(_SYSTEM, "web-application")
-    maker.registry(now)
+    source = maker.registry(now)
     names = {
         "approvals": order,
+        "blueprint-sources": source,
         "blueprints": "web-application",
         "catalogue": "web-application",
         "categories": city.categories[0].slug,
@@ -372,6 +382,13 @@ def _bodies(
             "confirmed": "yes",
         },
         "POST /waivers/<id>/revoke": {"reason": "test"},
+        "POST /api/v1/blueprint-sources": {"slug": "other", "url": "https://git.example/x"},
+        "POST /blueprint-sources": {
+            "slug": "other",
+            "url": "https://git.example/x",
+            "kind": "branch",
+            "reference": "main",
+        },
         "POST /api/v1/blueprints/<name>/deprecate": {"ends_at": "2027-06-01T00:00:00Z"},
         "POST /api/v1/blueprints/<name>/retire": {},
         "POST /api/v1/blueprints/<name>/reinstate": {},

@@ -14,7 +14,11 @@ from control_plane.provisioning.registry.model import (
     Comparison,
     Impact,
     ImpactRow,
+    Origin,
+    ReferenceKind,
     SampleState,
+    Source,
+    SyncOutcome,
     User,
 )
 from control_plane.provisioning.registry.service import Registry
@@ -30,6 +34,7 @@ from control_plane.surface.api import (
     Schema,
     TextBody,
     accepted,
+    created,
     current_actor,
     idempotent,
     idempotent_outside,
@@ -272,4 +277,139 @@ def reinstate_blueprint(name: str, json_data: ReinstateInput) -> Answer:
     return use(Provisioning).reinstate(current_actor(), name, reason=json_data.reason)
 
 
-apis = (registry,)
+sources = ApiBlueprint("blueprint_sources", __name__, tag="Blueprint sources")
+
+
+class SourceCreate(Input):
+    """A Git repository whose blueprints are published."""
+
+    slug: Annotated[str, Field(description="Its name here.")]
+    url: Annotated[
+        str, Field(description="https://…; http:// and file:/// where the settings allow them.")
+    ]
+    kind: Annotated[str, Field(description="What is read: branch, tag or commit.")] = "branch"
+    reference: Annotated[
+        str, Field(description="Name of the branch or tag, or a commit's 40 digits.")
+    ] = "main"
+    folder: Annotated[str, Field(description="Only what is there or below.")] = ""
+    user: str = ""
+    password: Annotated[
+        str, Field(description="Or a token; sealed and never shown again.", repr=False)
+    ] = ""
+    allowed_signers: Annotated[
+        str, Field(description="Lines of ssh-keygen's allowed_signers: address, type, key.")
+    ] = ""
+    signed: Annotated[bool, Field(description="Publish only what one of them signed.")] = False
+    minutes: Annotated[int, Field(description="How often to read it by itself; 0 for never.")] = 0
+
+
+class SyncResultOut(Schema):
+    """One blueprint of a source as the last reading found it."""
+
+    folder: str
+    blueprint: str
+    version: str
+    digest: str
+    outcome: SyncOutcome
+    problems: list[str]
+
+
+class ReadingOut(Schema):
+    """The last reading of a source."""
+
+    at: Instant
+    commit: str
+    committed_at: Instant | None
+    signer: Annotated[str, Field(description="Empty when nobody known signed it.")]
+    signed: Annotated[str, Field(description="Whose signature: commit or tag.")]
+    error: str
+    results: list[SyncResultOut]
+
+
+class SourceOut(Schema):
+    """A Git repository whose blueprints are published; its password is never shown."""
+
+    id: str
+    slug: str
+    url: str
+    kind: ReferenceKind
+    reference: str
+    folder: str
+    user: str
+    has_password: bool
+    allowed_signers: str
+    signed: bool
+    minutes: int
+    created_at: Instant
+    created_by: str
+    last: ReadingOut | None
+
+
+class OriginOut(Schema):
+    """Where a revision came from."""
+
+    revision: str
+    source: str
+    url: str
+    commit: str
+    signer: str
+    signed: str
+    at: Instant
+
+
+@sources.get("/blueprint-sources")
+@requires("source.view")
+@sources.input(PageQuery, location="query")
+@sources.output(PageOut[SourceOut])
+def list_blueprint_sources(query_data: PageQuery) -> Page[Source]:
+    """All sources, with how their last reading went."""
+    return use(Registry).sources(current_actor(), query_data.page())
+
+
+@sources.post("/blueprint-sources")
+@requires("source.manage")
+@idempotent
+@sources.input(SourceCreate)
+@sources.output(SourceOut, 201)
+def add_blueprint_source(json_data: SourceCreate) -> ResponseReturnValue:
+    """Register a repository; nothing is read yet."""
+    made = use(Registry).add_source(current_actor(), **json_data.model_dump())
+    return created(made, f"/api/v1/blueprint-sources/{made.id}")
+
+
+@sources.get("/blueprint-sources/<source_id>")
+@requires("source.view")
+@sources.output(SourceOut)
+def get_blueprint_source(source_id: str) -> Source:
+    """One source, by id or name."""
+    return use(Registry).source(current_actor(), source_id)
+
+
+@sources.delete("/blueprint-sources/<source_id>")
+@requires("source.manage")
+@sources.output({}, 204)
+def remove_blueprint_source(source_id: str) -> Answer:
+    """Forget a source and its password; what it published stays."""
+    use(Registry).remove_source(current_actor(), source_id)
+    return ""
+
+
+@sources.post("/blueprint-sources/<source_id>/sync")
+@requires("source.sync")
+@idempotent
+@sources.output(OperationOut, 202)
+def sync_blueprint_source(source_id: str) -> ResponseReturnValue:
+    """Read a source now and publish what is new in it."""
+    started = use(Registry).request_sync(current_actor(), source_id)
+    return accepted(started, started.id)
+
+
+@sources.get("/blueprints/<name>/revisions/<version>/origin")
+@requires("blueprint.view")
+@sources.output(OriginOut)
+def get_blueprint_origin(name: str, version: str) -> Origin:
+    """The source, commit and signer that a revision came from."""
+    return use(Registry).origin(current_actor(), name, version)
+
+
+apis = (registry, sources)

@@ -191,3 +191,149 @@ def reinstate(console: cli.Console, name: str, reason: str) -> None:
     """Take a deprecation or retirement back."""
     made = console.client.post(f"/blueprints/{name}/reinstate", {"reason": reason})
     console.one(made, _STANDING, name="blueprint")
+
+
+# Where blueprints come from -----------------------------------------------------------------------
+
+
+def _reference(item: Mapping[str, Any]) -> str:
+    short = item["reference"][:12] if item["kind"] == "commit" else item["reference"]
+    return f"{item['kind']} {short}"
+
+
+def _state(item: Mapping[str, Any]) -> str:
+    last = item["last"]
+    if last is None:
+        return "not read yet"
+    if last["error"]:
+        return "failed"
+    refused = sum(result["outcome"] == "refused" for result in last["results"])
+    return f"{refused} refused" if refused else "ok"
+
+
+_SOURCE = (
+    cli.Column("ID", "id", wide=True),
+    cli.Column("NAME", "slug"),
+    cli.Column("URL", "url"),
+    cli.Column("READS", _reference),
+    cli.Column("FOLDER", "folder"),
+    cli.Column("SIGNED", "signed"),
+    cli.Column("EVERY MIN", "minutes", right=True),
+    cli.Column("STATE", _state),
+)
+_SOURCE_NAME = click.argument(
+    "source_id", metavar="SOURCE", shell_complete=cli.complete("/blueprint-sources", name="slug")
+)
+
+
+@blueprint.group("source")
+def source() -> None:
+    """Git repositories whose blueprints are published."""
+
+
+@source.command("list")
+@cli.console(api="GET /api/v1/blueprint-sources", web="/blueprint-sources")
+def list_sources(console: cli.Console) -> None:
+    """List sources, with how their last reading went."""
+    console.rows(console.client.items("/blueprint-sources"), _SOURCE, name="slug")
+
+
+@source.command("show")
+@_SOURCE_NAME
+@cli.console(api="GET /api/v1/blueprint-sources/{id}", web="/blueprint-sources/{id}")
+def show_source(console: cli.Console, source_id: str) -> None:
+    """Show a source and what its last reading found."""
+    found = console.client.get(f"/blueprint-sources/{source_id}")
+    console.text("\n".join(_read(found)), found)
+
+
+def _read(found: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{found['slug']}  {found['url']}  {_reference(found)}"
+    last = found["last"]
+    if last is None:
+        yield "  It was not read yet."
+        return
+    if last["error"]:
+        yield f"  {last['at']}  {last['error']}"
+        return
+    signer = f"signed ({last['signed']}) by {last['signer']}" if last["signer"] else "not signed"
+    yield f"  {last['at']}  commit {last['commit']}, {signer}"
+    for result in last["results"]:
+        what = f"{result['blueprint']} {result['version']}".strip()
+        yield f"  {result['outcome']:<10} {result['folder']}  {what}"
+        yield from (f"             {problem}" for problem in result["problems"])
+
+
+@source.command("add")
+@click.argument("slug", metavar="NAME")
+@click.argument("url")
+@click.option("--branch", help="Read this branch (main without any of the three).")
+@click.option("--tag", help="Read this tag.")
+@click.option("--commit", help="Read this commit and no other.")
+@click.option("--folder", default="", help="Only what is there or below.")
+@click.option("--user", default="", help="Of a repository that is not public.")
+@click.option(
+    "--password-file", type=click.File(), help="File with its password or token; - is stdin."
+)
+@click.option(
+    "--allowed-signers", type=click.File(), help="File as of ssh-keygen: address, type and key."
+)
+@click.option("--signed", is_flag=True, help="Publish only what one of them signed.")
+@click.option("--every", "minutes", default=0, metavar="MINUTES", help="Read it by itself.")
+@cli.console(api="POST /api/v1/blueprint-sources", web="/blueprint-sources")
+def add_source(  # noqa: PLR0913, PLR0917 - the options of a command
+    console: cli.Console,
+    slug: str,
+    url: str,
+    branch: str | None,
+    tag: str | None,
+    commit: str | None,
+    folder: str,
+    user: str,
+    password_file: Any,  # noqa: ANN401 - click's file
+    allowed_signers: Any,  # noqa: ANN401
+    signed: bool,  # noqa: FBT001
+    minutes: int,
+) -> None:
+    """Register a Git repository; nothing is read yet.
+
+    A password or token is read from a file, never from an argument; it is sealed and never shown.
+    """
+    given = {"branch": branch, "tag": tag, "commit": commit}
+    named = {kind: name for kind, name in given.items() if name is not None} or {"branch": "main"}
+    if len(named) > 1:
+        raise click.UsageError("give one of --branch, --tag and --commit")
+    [(kind, reference)] = named.items()
+    body = {
+        "slug": slug, "url": url, "kind": kind, "reference": reference, "folder": folder,
+        "user": user, "signed": signed, "minutes": minutes,
+        "password": password_file.read().strip() if password_file else "",
+        "allowed_signers": allowed_signers.read() if allowed_signers else "",
+    }  # fmt: skip
+    console.one(console.client.post("/blueprint-sources", body), _SOURCE, name="slug")
+
+
+@source.command("sync")
+@_SOURCE_NAME
+@cli.console(
+    api="POST /api/v1/blueprint-sources/{id}/sync", web="/blueprint-sources/{id}", waits=True
+)
+def sync_source(console: cli.Console, source_id: str) -> None:
+    """Read a source now and publish what is new; exit code 1 when something was refused."""
+    console.follow(console.client.post(f"/blueprint-sources/{source_id}/sync"))
+    found = console.client.get(f"/blueprint-sources/{source_id}")
+    console.text("\n".join(_read(found)), found)
+    last = found["last"]
+    if last and any(result["outcome"] == "refused" for result in last["results"]):
+        raise cli.Failure("not everything could be published")
+
+
+@source.command("remove")
+@_SOURCE_NAME
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@cli.console(api="DELETE /api/v1/blueprint-sources/{id}", web="/blueprint-sources/{id}")
+def remove_source(console: cli.Console, source_id: str, yes: bool) -> None:  # noqa: FBT001
+    """Forget a source and its password; what it published stays."""
+    console.confirm(f"Remove the source {source_id}?", yes=yes)
+    console.client.delete(f"/blueprint-sources/{source_id}")
+    console.say(f"{source_id} is removed.")

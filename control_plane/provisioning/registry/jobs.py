@@ -3,10 +3,11 @@
 from functools import partial
 from typing import Any
 
-from control_plane.operations.jobs import Context, Job
-from control_plane.provisioning.registry.service import IMPACT, Registry
+from control_plane.operations.jobs import Context, Job, Schedule
+from control_plane.provisioning.registry.service import IMPACT, SYNC, Registry
 
 _BATCH = 10
+_SECONDS = 60
 
 
 def handlers(registry: Registry) -> dict[str, Job]:
@@ -25,7 +26,18 @@ def handlers(registry: Registry) -> dict[str, Job]:
             ),
         )
 
-    return {IMPACT: Job(impact, steps=("list", "report"))}
+    def sync(ctx: Context) -> Any:  # noqa: ANN401 - JSON
+        return ctx.step("sync", lambda: registry.sync(ctx.subject))
+
+    return {
+        IMPACT: Job(impact, steps=("list", "report")),
+        SYNC: Job(sync, steps=("sync",)),
+    }
+
+
+def schedules(registry: Registry) -> list[Schedule]:
+    """What the registry does by itself."""
+    return [Schedule("registry.sync-sources", _SECONDS, registry.sync_due)]
 
 
 def _batches(items: list[str]) -> list[list[str]]:

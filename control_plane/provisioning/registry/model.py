@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -150,6 +150,130 @@ class Impact:
     made_at: datetime
     totals: Mapping[str, int]
     truncated: bool
+
+
+class ReferenceKind(StrEnum):
+    """What of a repository is read."""
+
+    BRANCH = "branch"
+    TAG = "tag"
+    COMMIT = "commit"
+
+
+class SyncOutcome(StrEnum):
+    """What became of one blueprint of a source."""
+
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """One blueprint of a source as the last reading found it.
+
+    Attributes:
+        folder: in the repository; ``.`` is its root.
+        problems: why it was refused, ``field: message`` each.
+    """
+
+    folder: str
+    blueprint: str
+    version: str
+    digest: str
+    outcome: SyncOutcome
+    problems: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """The JSON that is kept."""
+        return {
+            "folder": self.folder, "blueprint": self.blueprint, "version": self.version,
+            "digest": self.digest, "outcome": self.outcome.value,
+            "problems": list(self.problems),
+        }  # fmt: skip
+
+    @staticmethod
+    def read(document: Mapping[str, Any]) -> "SyncResult":
+        """Read it again from what is kept."""
+        d = document
+        return SyncResult(
+            d["folder"], d["blueprint"], d["version"], d["digest"], SyncOutcome(d["outcome"]),
+            tuple(d["problems"]),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The last reading of a source.
+
+    Attributes:
+        commit: empty when it could not be read.
+        signer: who signed it, and the fingerprint of the key; empty when nobody known did.
+        signed: ``commit`` or ``tag``, whichever signature was checked.
+        error: why it could not be read.
+    """
+
+    at: datetime
+    commit: str = ""
+    committed_at: datetime | None = None
+    signer: str = ""
+    signed: str = ""
+    error: str = ""
+    results: tuple[SyncResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A Git repository whose blueprints are published.
+
+    Attributes:
+        kind, reference: what is read of it: a branch or tag by name, or one commit.
+        folder: only what is there or below; empty for all.
+        user: beside the sealed password; empty for a public repository.
+        has_password: whether one is kept (sealed, never shown).
+        allowed_signers: lines of ssh-keygen's ``allowed_signers``.
+        signed: whether only what one of them signed is published.
+        minutes: how often it is read by itself; 0 for never.
+    """
+
+    id: str
+    slug: str
+    url: str
+    kind: ReferenceKind
+    reference: str
+    folder: str
+    user: str
+    has_password: bool
+    allowed_signers: str
+    signed: bool
+    minutes: int
+    created_at: datetime
+    created_by: str
+    last: Reading | None = None
+
+    def is_due(self, at: datetime) -> bool:
+        """Whether it should be read by itself now."""
+        if not self.minutes:
+            return False
+        return self.last is None or at >= self.last.at + timedelta(minutes=self.minutes)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a published revision came from.
+
+    Attributes:
+        source: slug, as it was then.
+        signed: ``commit`` or ``tag``: whose signature ``signer`` gave; empty for none.
+    """
+
+    revision: str
+    source: str
+    url: str
+    commit: str
+    signer: str
+    signed: str
+    at: datetime
 
 
 def row_of(user: User, changes: tuple[Change, ...]) -> ImpactRow:

@@ -16,10 +16,16 @@ from control_plane.provisioning.registry.service import Registry
 from control_plane.provisioning.service import Provisioning
 from control_plane.surface.auth import current_actor, requires
 from control_plane.surface.registry import use
-from control_plane.surface.web.i18n import N_, local
+from control_plane.surface.web.i18n import N_, local, say_problem
 from control_plane.surface.web.pages import Crumb, Pages, go, show
 
 pages = Pages("registry", __name__)
+pages.navigation(
+    N_("Blueprint sources"), "sources", action="source.view", group="platform", order=35
+)
+pages.subjects["src"] = "registry_pages.source"
+pages.notices["source.add"] = N_("The source is registered; read it to publish its blueprints.")
+pages.notices["source.remove"] = N_("The source is removed; what it published stays.")
 pages.notices["blueprint.deprecate"] = N_("The blueprint is deprecated.")
 pages.notices["blueprint.retire"] = N_("The blueprint is retired.")
 pages.notices["blueprint.reinstate"] = N_("The blueprint is published again.")
@@ -161,3 +167,80 @@ def reinstate(name: str) -> ResponseReturnValue:
     """Take that back."""
     use(Provisioning).reinstate(current_actor(), name)
     return go("provisioning_pages.blueprint", name=name, notice="blueprint.reinstate")
+
+
+# Where blueprints come from -----------------------------------------------------------------------
+
+
+@pages.get("/blueprint-sources")
+@requires("source.view")
+def sources() -> ResponseReturnValue:
+    """All sources, with how their last reading went."""
+    return _sources({}, [], 200)
+
+
+def _sources(form: dict[str, str], problems: list[Problem], status: int) -> ResponseReturnValue:
+    actor = current_actor()
+    return show(
+        "registry/sources.html",
+        status,
+        page=use(Registry).sources(actor, PageRequest(request.args.get("cursor"))),
+        manages=policy.allows(actor, "source.manage", policy.ROOT),
+        form=form,
+        problems=[(p.field, say_problem(p)) for p in problems],
+        crumbs=[Crumb(gettext("Home"), "/"), Crumb(gettext("Blueprint sources"))],
+    )
+
+
+@pages.post("/blueprint-sources")
+@requires("source.manage")
+def add_source() -> ResponseReturnValue:
+    """Register a repository."""
+    form = {name: value.strip() for name, value in request.form.items()}
+    minutes = form.get("minutes") or "0"
+    texts = ("slug", "url", "kind", "reference", "folder", "user", "password", "allowed_signers")
+    try:
+        made = use(Registry).add_source(
+            current_actor(),
+            **{name: form.get(name, "") for name in texts},
+            signed=bool(form.get("signed")),
+            minutes=int(minutes) if minutes.isdecimal() else -1,
+        )
+    except Invalid as error:
+        return _sources({**form, "password": ""}, list(error.problems), 422)
+    return go("registry_pages.source", id=made.id, notice="source.add")
+
+
+@pages.get("/blueprint-sources/<id>")
+@requires("source.view")
+def source(id: str) -> ResponseReturnValue:  # noqa: A002 - the name in the address
+    """One source, and what its last reading found."""
+    actor = current_actor()
+    found = use(Registry).source(actor, id)
+    return show(
+        "registry/source.html",
+        source=found,
+        manages=policy.allows(actor, "source.manage", policy.ROOT),
+        syncs=policy.allows(actor, "source.sync", policy.ROOT),
+        crumbs=[
+            Crumb(gettext("Home"), "/"),
+            Crumb(gettext("Blueprint sources"), url_for("registry_pages.sources")),
+            Crumb(found.slug),
+        ],
+    )
+
+
+@pages.post("/blueprint-sources/<id>/sync")
+@requires("source.sync")
+def sync(id: str) -> ResponseReturnValue:  # noqa: A002
+    """Read a source now."""
+    started = use(Registry).request_sync(current_actor(), id)
+    return go("operations_pages.operation", id=started.id)
+
+
+@pages.post("/blueprint-sources/<id>/remove")
+@requires("source.manage")
+def remove_source(id: str) -> ResponseReturnValue:  # noqa: A002
+    """Forget a source."""
+    use(Registry).remove_source(current_actor(), id)
+    return go("registry_pages.sources", notice="source.remove")

@@ -10,7 +10,16 @@ from control_plane.kernel.database import Database, metadata
 from control_plane.kernel.errors import Invalid, Problem
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.provisioning.model import DeploymentState
-from control_plane.provisioning.registry.model import Impact, ImpactRow, User
+from control_plane.provisioning.registry.model import (
+    Impact,
+    ImpactRow,
+    Origin,
+    Reading,
+    ReferenceKind,
+    Source,
+    SyncResult,
+    User,
+)
 from control_plane.provisioning.store.tables import deployment_table, revision_table
 
 _MOST_DIGITS = 9
@@ -37,6 +46,45 @@ impact_row_table = sa.Table(
     sa.Column("impact_id", sa.Text, sa.ForeignKey("provisioning_impact.id"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("document", postgresql.JSONB, nullable=False),
+)
+
+source_table = sa.Table(
+    "provisioning_source",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("slug", sa.Text, nullable=False, unique=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("user_name", sa.Text, nullable=False),
+    sa.Column("sealed_password", sa.Text),
+    sa.Column("allowed_signers", sa.Text, nullable=False),
+    sa.Column("signed", sa.Boolean, nullable=False),
+    sa.Column("minutes", sa.Integer, nullable=False),
+    sa.Column("created_at", _INSTANT, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("read_at", _INSTANT),
+    sa.Column("commit_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("committed_at", _INSTANT),
+    sa.Column("signer", sa.Text, nullable=False, server_default=""),
+    sa.Column("signed_what", sa.Text, nullable=False, server_default=""),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.Column("results", postgresql.JSONB, nullable=False, server_default="[]"),
+    sa.CheckConstraint("kind IN ('branch', 'tag', 'commit')", name="kind"),
+    sa.CheckConstraint("minutes >= 0", name="minutes"),
+)
+#: It outlives its source: a revision came from where it came from.
+origin_table = sa.Table(
+    "provisioning_origin",
+    metadata,
+    sa.Column("revision", sa.Text, sa.ForeignKey("provisioning_revision.digest"), primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("commit_id", sa.Text, nullable=False),
+    sa.Column("signer", sa.Text, nullable=False),
+    sa.Column("signed_what", sa.Text, nullable=False),
+    sa.Column("at", _INSTANT, nullable=False),
 )
 
 
@@ -152,5 +200,104 @@ def _impact(row: sa.Row[Any]) -> Impact:
     )
 
 
-class PostgresRegistry(UserRows, ImpactRows):
+class SourceRows:
+    """Implements ``SourceStore``."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def add_source(self, source: Source, sealed_password: str | None) -> bool:
+        s = source
+        made = self._db.execute(
+            postgresql.insert(source_table)
+            .values(
+                id=s.id, slug=s.slug, url=s.url, kind=s.kind.value, reference=s.reference,
+                folder=s.folder, user_name=s.user, sealed_password=sealed_password,
+                allowed_signers=s.allowed_signers, signed=s.signed, minutes=s.minutes,
+                created_at=s.created_at, created_by=s.created_by,
+            )
+            .on_conflict_do_nothing()
+            .returning(source_table.c.id)
+        )  # fmt: skip
+        return made.first() is not None
+
+    def source(self, reference: str) -> Source | None:
+        t = source_table.c
+        row = self._db.execute(
+            sa.select(source_table).where(sa.or_(t.id == reference, t.slug == reference))
+        ).one_or_none()
+        return None if row is None else _source(row)
+
+    def sources(self, request: PageRequest) -> Page[Source]:
+        t = source_table.c
+        query = sa.select(source_table).order_by(t.slug).limit(request.limit + 1)
+        after = request.key(1)
+        if after is not None:
+            query = query.where(t.slug > after[0])
+        return page_of(
+            [_source(row) for row in self._db.execute(query)], request, lambda s: (s.slug,)
+        )
+
+    def sealed_password(self, source_id: str) -> str | None:
+        t = source_table.c
+        found: str | None = self._db.execute(
+            sa.select(t.sealed_password).where(t.id == source_id)
+        ).scalar_one_or_none()
+        return found
+
+    def put_reading(self, source_id: str, reading: Reading) -> None:
+        t, r = source_table.c, reading
+        self._db.execute(
+            source_table.update()
+            .where(t.id == source_id, sa.or_(t.read_at.is_(None), t.read_at <= r.at))
+            .values(
+                read_at=r.at, commit_id=r.commit, committed_at=r.committed_at, signer=r.signer,
+                signed_what=r.signed, error=r.error, results=[x.document() for x in r.results],
+            )
+        )  # fmt: skip
+
+    def remove_source(self, source_id: str) -> None:
+        self._db.execute(source_table.delete().where(source_table.c.id == source_id))
+
+    def add_origin(self, origin: Origin) -> None:
+        o = origin
+        self._db.execute(
+            postgresql.insert(origin_table)
+            .values(
+                revision=o.revision, source=o.source, url=o.url, commit_id=o.commit,
+                signer=o.signer, signed_what=o.signed, at=o.at,
+            )
+            .on_conflict_do_nothing()
+        )  # fmt: skip
+
+    def origins(self, blueprint: str) -> dict[str, Origin]:
+        rows = self._db.execute(
+            sa.select(origin_table)
+            .join(revision_table, revision_table.c.digest == origin_table.c.revision)
+            .where(revision_table.c.blueprint == blueprint)
+        )
+        return {
+            row.revision: Origin(
+                row.revision, row.source, row.url, row.commit_id, row.signer, row.signed_what,
+                row.at,
+            )
+            for row in rows
+        }  # fmt: skip
+
+
+def _source(row: sa.Row[Any]) -> Source:
+    last = None
+    if row.read_at is not None:
+        last = Reading(
+            row.read_at, row.commit_id, row.committed_at, row.signer, row.signed_what, row.error,
+            tuple(SyncResult.read(each) for each in row.results),
+        )  # fmt: skip
+    return Source(
+        row.id, row.slug, row.url, ReferenceKind(row.kind), row.reference, row.folder,
+        row.user_name, row.sealed_password is not None, row.allowed_signers, row.signed,
+        row.minutes, row.created_at, row.created_by, last,
+    )  # fmt: skip
+
+
+class PostgresRegistry(UserRows, ImpactRows, SourceRows):
     """The registry's store on PostgreSQL."""

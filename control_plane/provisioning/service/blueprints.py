@@ -220,6 +220,11 @@ class Blueprints(Core):
             digest, name, version, document, tuple(problems), tuple(unique), tuple(samples)
         )
 
+    @staticmethod
+    def name_of(content: Content) -> str:
+        """What a blueprint's files call it; empty when they cannot be read. For features above."""
+        return str(_read_document(content, []).get("name", ""))
+
     def predecessor(self, blueprint: str, version: str) -> Revision | None:
         """The published revision with the highest version below another; for features above."""
         request = PageRequest(limit=MAX_LIMIT)
@@ -313,9 +318,7 @@ class Blueprints(Core):
         )
 
 
-def sample_subject(
-    graph: Graph, document: Mapping[str, Any], data_class: str = ""
-) -> Subject:
+def sample_subject(graph: Graph, document: Mapping[str, Any], data_class: str = "") -> Subject:
     """What policies look at of a sample; its region may keep everything."""
     return Subject(
         graph,

@@ -114,6 +114,8 @@ LOOKS: dict[str, Look] = {
     "changed": Look(N_("changed"), "edit", "wait"),
     "added": Look(N_("new"), "add_circle", "good"),
     "removed": Look(N_("gone"), "remove", "idle"),
+    "refused": Look(N_("refused"), "error", "bad"),
+    "unchanged": Look(N_("unchanged"), "check", "idle"),
     # what happened to a request
     "ok": Look(N_("ok"), "check_circle", "good"),
     "denied": Look(N_("denied"), "do_not_disturb", "warn"),

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from control_plane.adapters.embedded.rules import forces
+from control_plane.adapters.git.addresses import Reach
+from control_plane.adapters.git.repositories import GitRepositories
+from control_plane.kernel.secretbox import SecretBox
 from control_plane.operations.model import Operation
 from control_plane.provisioning.model import Deployment
 from control_plane.provisioning.registry.jobs import handlers
@@ -100,7 +104,15 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(world: World) -> Shelf:
+def repositories(tmp_path: Path) -> Path:
+    """A folder from which sources may be read."""
+    folder = tmp_path / "repositories"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def shelf(world: World, repositories: Path) -> Shelf:
     needs = Needs(
         store=PostgresRegistry(world.database),
         db=world.database,
@@ -108,6 +120,8 @@ def shelf(world: World) -> Shelf:
         audit=world.audit,
         operations=world.operations,
         provisioning=world.service,
+        secrets=SecretBox([b"k" * 32]),
+        repositories=GitRepositories(Reach(folders=(repositories,))),
         forces=forces,
     )
     world.service.publish(PLATFORM, note())

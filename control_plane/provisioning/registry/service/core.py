@@ -6,11 +6,12 @@ from typing import Any
 
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import UnitOfWork
+from control_plane.kernel.secretbox import SecretBox
 from control_plane.kernel.time import Clock
 from control_plane.operations.service import Operations
 from control_plane.provisioning.ports import Audit
 from control_plane.provisioning.registry.comparing import Forces
-from control_plane.provisioning.registry.ports import RegistryStore
+from control_plane.provisioning.registry.ports import RegistryStore, Repositories
 from control_plane.provisioning.service import Provisioning
 
 
@@ -19,6 +20,7 @@ class Needs:
     """What the registry works with.
 
     Attributes:
+        repositories: reads sources.
         forces: which properties of a type of resource cannot change in place.
     """
 
@@ -28,6 +30,8 @@ class Needs:
     audit: Audit
     operations: Operations
     provisioning: Provisioning
+    secrets: SecretBox
+    repositories: Repositories
     forces: Forces
 
 

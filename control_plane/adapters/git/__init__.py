@@ -1,0 +1,1 @@
+"""Git repositories, read by the program ``git`` as a confined child."""
