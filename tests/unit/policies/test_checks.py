@@ -412,8 +412,10 @@ def test_disks_say_how_they_are_backed_up(resource: ResourceNode, fine: bool) ->
 def test_a_secret_in_clear_and_one_that_is_marked() -> None:
     plain = node(SECRET, {"stringData": {"password": "open"}})
     marked = node(SECRET, {"stringData": {"password": secret_marker("ab12")}})
+    whole = node(SECRET, {"stringData": secret_marker("ab12")})
     assert len(says("secrets.plain", plain)) == 1
     assert says("secrets.plain", marked) == []
+    assert says("secrets.plain", whole) == []
 
 
 @pytest.mark.parametrize(

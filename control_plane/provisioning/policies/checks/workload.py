@@ -19,7 +19,7 @@ def plain_secrets(subject: Subject, settings: Settings) -> Iterator[Issue]:
             continue
         for part in ("data", "stringData"):
             values = node.inputs.get(part)
-            if isinstance(values, Mapping) and any(_is_plain(v) for v in values.values()):
+            if _holds_plain(values):
                 yield Issue(
                     node.logical_name,
                     Text(
@@ -41,6 +41,13 @@ def node_access(subject: Subject, settings: Settings) -> Iterator[Issue]:
                     "要求节点权限（特权、主机网络、进程或路径）。",
                 ),
             )
+
+
+def _holds_plain(values: Any) -> bool:  # noqa: ANN401 - JSON
+    """Whether a value is in clear; where one of them is a secret, the SDK marks all as one."""
+    if not isinstance(values, Mapping) or is_secret(values):
+        return False
+    return any(_is_plain(value) for value in values.values())
 
 
 def _is_plain(value: Any) -> bool:  # noqa: ANN401 - JSON
