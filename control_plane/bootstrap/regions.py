@@ -5,11 +5,14 @@ from itertools import chain
 
 from control_plane.adapters.kubernetes.collector import KubernetesCollector
 from control_plane.adapters.kubernetes.probe import KubernetesProbe
+from control_plane.adapters.kubernetes.rooms import KubernetesRooms
 from control_plane.adapters.openstack.collector import OpenStackCollector
 from control_plane.adapters.openstack.probe import OpenStackProbe
+from control_plane.adapters.openstack.rooms import OpenStackRooms
 from control_plane.kernel.time import Interval
 from control_plane.metering.model import Observation
 from control_plane.metering.ports import Collector
+from control_plane.provisioning.fleet.ports import RoomReader
 from control_plane.provisioning.ports import RegionProbe
 from control_plane.provisioning.service import Provisioning
 
@@ -17,6 +20,11 @@ from control_plane.provisioning.service import Provisioning
 def probes() -> Mapping[str, RegionProbe]:
     """What asks a region whether it answers, by kind."""
     return {"openstack": OpenStackProbe(), "kubernetes": KubernetesProbe()}
+
+
+def room_readers() -> Mapping[str, RoomReader]:
+    """What asks a region's machines how much they have, by kind."""
+    return {"openstack": OpenStackRooms(), "kubernetes": KubernetesRooms()}
 
 
 class RealRegions:

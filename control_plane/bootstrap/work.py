@@ -12,6 +12,7 @@ from control_plane.operations.jobs import Job, Schedule
 from control_plane.operations.jobs.worker import Worker, WorkerOptions
 from control_plane.provisioning import jobs as provisioning
 from control_plane.provisioning.drift import jobs as drift
+from control_plane.provisioning.fleet import jobs as fleet
 from control_plane.provisioning.registry import jobs as registry
 from marketplace import jobs as marketplace
 
@@ -32,6 +33,7 @@ def schedules(platform: Platform) -> list[Schedule]:
     """What is done again and again."""
     outbox = Outbox(platform.database, platform.clock)
     return [
+        *fleet.schedules(platform.fleet),
         *drift.schedules(platform.drift),
         *registry.schedules(platform.registry),
         *metering.schedules(platform.metering),

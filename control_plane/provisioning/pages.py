@@ -16,7 +16,7 @@ from control_plane.surface.auth import current_actor, requires
 from control_plane.surface.registry import use
 from control_plane.surface.web.forms import Form
 from control_plane.surface.web.i18n import N_, local
-from control_plane.surface.web.pages import Crumb, Pages, show
+from control_plane.surface.web.pages import Crumb, Pages, go, show
 
 pages = Pages("provisioning", __name__)
 pages.navigation(N_("Regions"), "regions", action="region.add", group="platform", order=10)
@@ -26,6 +26,8 @@ pages.navigation(
 pages.navigation(
     N_("Deployments"), "deployments", action="deployment.apply", group="platform", order=40
 )
+pages.notices["deployment.applied"] = N_("It is tried again.")
+pages.notices["deployment.returned"] = N_("It is being returned.")
 pages.subjects["reg"] = "provisioning_pages.region"
 pages.subjects["dep"] = "provisioning_pages.deployment"
 
@@ -169,3 +171,22 @@ def deployment(id: str) -> ResponseReturnValue:  # noqa: A002
             Crumb(found.name),
         ],
     )
+
+
+@pages.post("/deployments/<id>/apply")
+@requires("deployment.apply")
+def apply_again(id: str) -> ResponseReturnValue:  # noqa: A002
+    """Apply a failed deployment's last plan again."""
+    started = use(Provisioning).request_apply(current_actor(), id)
+    return go("operations_pages.operation", id=started.id, notice="deployment.applied")
+
+
+@pages.post("/deployments/<id>/destroy")
+@requires("deployment.destroy")
+def destroy(id: str) -> ResponseReturnValue:  # noqa: A002
+    """Return everything that a deployment has, also what a failed one has left."""
+    actor, service = current_actor(), use(Provisioning)
+    reason = request.form.get("reason", "").strip()
+    owned = bool(service.deployment(actor, id).owner)
+    started = service.request_destroy(actor, id, reason=reason, force=owned)
+    return go("operations_pages.operation", id=started.id, notice="deployment.returned")

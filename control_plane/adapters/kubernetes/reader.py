@@ -83,6 +83,33 @@ class ClusterReader:
             )
         return found
 
+    def nodes(self) -> list[tuple[dict[str, str], bool]]:
+        """Of each node what it can give to pods, and whether it takes any.
+
+        Raises:
+            Unavailable: It does not answer.
+        """
+        api = kubernetes.client.CoreV1Api(self._client)
+        return [
+            (dict(node.status.allocatable or {}), not node.spec.unschedulable and _is_ready(node))
+            for node in self._pages(api.list_node)
+        ]
+
+    def requests(self) -> list[dict[str, str]]:
+        """What the containers of living pods that are on a node ask for.
+
+        Raises:
+            Unavailable: It does not answer.
+        """
+        api = kubernetes.client.CoreV1Api(self._client)
+        return [
+            dict(container.resources.requests)
+            for pod in self._pages(api.list_pod_for_all_namespaces)
+            if pod.spec.node_name and pod.status.phase not in {"Succeeded", "Failed"}
+            for container in pod.spec.containers
+            if container.resources and container.resources.requests
+        ]
+
     def _pages(self, method: Any) -> Iterator[Any]:  # noqa: ANN401 - the client is untyped
         following: str | None = None
         while True:
@@ -103,3 +130,8 @@ class ClusterReader:
     def _unavailable(self, reason: str) -> Unavailable:
         message = f"Kubernetes does not answer: {reason}"
         return Unavailable(message, 30.0, region=self._region)
+
+
+def _is_ready(node: Any) -> bool:  # noqa: ANN401 - the client is untyped
+    conditions = node.status.conditions or []
+    return any(one.type == "Ready" and one.status == "True" for one in conditions)

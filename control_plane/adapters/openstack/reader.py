@@ -23,6 +23,8 @@ _PAGE = 500
 _ACTIONS = "2.58"
 #: With it, a server names its flavor by id.
 _FLAVOR_ID = "2.1"
+#: Of Placement: ratios and usages of single providers are in it since Train.
+_PLACEMENT = "1.36"
 _NOT_FOUND = 404
 #: Catalogues name these without a version; discovery finds it.
 _VERSIONS: Mapping[str, Mapping[str, str]] = {
@@ -120,6 +122,34 @@ class CloudReader:
         """All load balancers. Raises Unavailable."""
         path = "/lbaas/loadbalancers"
         return list(self._pages("load-balancer", path, "loadbalancers", {}))
+
+    def services(self) -> frozenset[str]:
+        """The kinds of services that the catalogue names.
+
+        Raises:
+            Unavailable: It does not answer.
+        """
+        return frozenset(self.identity()["services"])
+
+    def providers(self) -> list[tuple[Json, Json]]:
+        """Each machine as Placement has it: inventories and usages by resource class.
+
+        Raises:
+            Unavailable: It does not answer.
+        """
+        answer = self._get("placement", "/resource_providers", _PLACEMENT) or {}
+        found = []
+        for provider in answer.get("resource_providers", []):
+            path = f"/resource_providers/{provider['uuid']}"
+            inventories = self._get("placement", f"{path}/inventories", _PLACEMENT) or {}
+            usages = self._get("placement", f"{path}/usages", _PLACEMENT) or {}
+            found.append((inventories.get("inventories", {}), usages.get("usages", {})))
+        return found
+
+    def pools(self) -> list[Json]:
+        """The pools that volumes are made in. Raises Unavailable."""
+        answer = self._get("block-storage", "/scheduler-stats/get_pools?detail=true") or {}
+        return list(answer.get("pools", []))
 
     def _pages(
         self,

@@ -382,6 +382,33 @@ CREATE TABLE provisioning_standing (
 	CONSTRAINT ck_provisioning_standing_ends_at CHECK ((kind = 'deprecated') = (ends_at IS NOT NULL))
 );
 
+CREATE TABLE provisioning_source (
+	id TEXT NOT NULL, 
+	slug TEXT NOT NULL, 
+	url TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	reference TEXT NOT NULL, 
+	folder TEXT NOT NULL, 
+	user_name TEXT NOT NULL, 
+	sealed_password TEXT, 
+	allowed_signers TEXT NOT NULL, 
+	signed BOOLEAN NOT NULL, 
+	minutes INTEGER NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	created_by TEXT NOT NULL, 
+	read_at TIMESTAMP WITH TIME ZONE, 
+	commit_id TEXT DEFAULT '' NOT NULL, 
+	committed_at TIMESTAMP WITH TIME ZONE, 
+	signer TEXT DEFAULT '' NOT NULL, 
+	signed_what TEXT DEFAULT '' NOT NULL, 
+	error TEXT DEFAULT '' NOT NULL, 
+	results JSONB DEFAULT '[]' NOT NULL, 
+	CONSTRAINT pk_provisioning_source PRIMARY KEY (id), 
+	CONSTRAINT ck_provisioning_source_kind CHECK (kind IN ('branch', 'tag', 'commit')), 
+	CONSTRAINT ck_provisioning_source_minutes CHECK (minutes >= 0), 
+	CONSTRAINT uq_provisioning_source_slug UNIQUE (slug)
+);
+
 CREATE TABLE operations_operation (
 	id TEXT NOT NULL, 
 	kind TEXT NOT NULL, 
@@ -866,6 +893,16 @@ CREATE UNIQUE INDEX uq_provisioning_deployment_landing ON provisioning_deploymen
 
 CREATE UNIQUE INDEX uq_provisioning_deployment_name ON provisioning_deployment (tenancy_id, region_id, name) WHERE state <> 'destroyed';
 
+CREATE TABLE provisioning_drift_region (
+	region_id TEXT NOT NULL, 
+	failures INTEGER NOT NULL, 
+	unseen_since TIMESTAMP WITH TIME ZONE, 
+	retry_at TIMESTAMP WITH TIME ZONE, 
+	error TEXT NOT NULL, 
+	CONSTRAINT pk_provisioning_drift_region PRIMARY KEY (region_id), 
+	CONSTRAINT fk_provisioning_drift_region_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
+);
+
 CREATE TABLE provisioning_impact (
 	id TEXT NOT NULL, 
 	blueprint TEXT NOT NULL, 
@@ -879,6 +916,18 @@ CREATE TABLE provisioning_impact (
 );
 
 CREATE INDEX ix_provisioning_impact_revision ON provisioning_impact (revision, made_at);
+
+CREATE TABLE provisioning_origin (
+	revision TEXT NOT NULL, 
+	source TEXT NOT NULL, 
+	url TEXT NOT NULL, 
+	commit_id TEXT NOT NULL, 
+	signer TEXT NOT NULL, 
+	signed_what TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_provisioning_origin PRIMARY KEY (revision), 
+	CONSTRAINT fk_provisioning_origin_revision FOREIGN KEY(revision) REFERENCES provisioning_revision (digest)
+);
 
 CREATE TABLE operations_step (
 	operation_id TEXT NOT NULL, 
@@ -1091,16 +1140,6 @@ CREATE INDEX ix_marketplace_fee_running ON marketplace_fee (charged_until) WHERE
 CREATE TRIGGER marketplace_fee_kept BEFORE UPDATE OR DELETE ON marketplace_fee FOR EACH ROW EXECUTE FUNCTION marketplace_keep();
 CREATE TRIGGER marketplace_fee_whole BEFORE TRUNCATE ON marketplace_fee FOR EACH STATEMENT EXECUTE FUNCTION marketplace_keep();
 
-CREATE TABLE provisioning_drift_region (
-	region_id TEXT NOT NULL, 
-	failures INTEGER NOT NULL, 
-	unseen_since TIMESTAMP WITH TIME ZONE, 
-	retry_at TIMESTAMP WITH TIME ZONE, 
-	error TEXT NOT NULL, 
-	CONSTRAINT pk_provisioning_drift_region PRIMARY KEY (region_id), 
-	CONSTRAINT fk_provisioning_drift_region_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
-);
-
 CREATE TABLE billing_tariff (
 	id INTEGER GENERATED ALWAYS AS IDENTITY, 
 	account TEXT NOT NULL, 
@@ -1160,6 +1199,62 @@ CREATE INDEX ix_provisioning_resource_region_id ON provisioning_resource (region
 CREATE INDEX ix_provisioning_resource_tenancy_id ON provisioning_resource (tenancy_id);
 
 CREATE UNIQUE INDEX uq_provisioning_resource_urn ON provisioning_resource (deployment_id, urn) WHERE deleted_at IS NULL;
+
+CREATE TABLE provisioning_drift_finding (
+	id TEXT NOT NULL, 
+	deployment_id TEXT NOT NULL, 
+	region_id TEXT NOT NULL, 
+	tenancy_id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	urn TEXT NOT NULL, 
+	type TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	attribute TEXT NOT NULL, 
+	wanted JSONB, 
+	found JSONB, 
+	state TEXT NOT NULL, 
+	input TEXT NOT NULL, 
+	ignored_until TIMESTAMP WITH TIME ZONE, 
+	reason TEXT NOT NULL, 
+	by TEXT NOT NULL, 
+	operation TEXT NOT NULL, 
+	first_seen TIMESTAMP WITH TIME ZONE NOT NULL, 
+	last_seen TIMESTAMP WITH TIME ZONE NOT NULL, 
+	closed_at TIMESTAMP WITH TIME ZONE, 
+	history JSONB NOT NULL, 
+	CONSTRAINT pk_provisioning_drift_finding PRIMARY KEY (id), 
+	CONSTRAINT ck_provisioning_drift_finding_kind CHECK (kind IN ('changed', 'missing')), 
+	CONSTRAINT ck_provisioning_drift_finding_state CHECK (state IN ('open', 'ignored', 'adopted', 'repaired', 'gone')), 
+	CONSTRAINT fk_provisioning_drift_finding_deployment_id FOREIGN KEY(deployment_id) REFERENCES provisioning_deployment (id)
+);
+
+CREATE INDEX ix_provisioning_drift_finding_open ON provisioning_drift_finding (region_id, id) WHERE closed_at IS NULL;
+
+CREATE INDEX ix_provisioning_drift_finding_path ON provisioning_drift_finding (path text_pattern_ops, id);
+
+CREATE UNIQUE INDEX uq_provisioning_drift_finding_standing ON provisioning_drift_finding (deployment_id, urn, attribute) WHERE closed_at IS NULL;
+
+CREATE TABLE provisioning_drift_watch (
+	deployment_id TEXT NOT NULL, 
+	region_id TEXT NOT NULL, 
+	next_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	checked_at TIMESTAMP WITH TIME ZONE, 
+	attempted_at TIMESTAMP WITH TIME ZONE, 
+	outcome TEXT, 
+	error TEXT NOT NULL, 
+	looking BOOLEAN NOT NULL, 
+	lane TEXT NOT NULL, 
+	taken_until TIMESTAMP WITH TIME ZONE, 
+	reservations JSONB NOT NULL, 
+	CONSTRAINT pk_provisioning_drift_watch PRIMARY KEY (deployment_id), 
+	CONSTRAINT ck_provisioning_drift_watch_outcome CHECK (outcome IN ('clean', 'drifted', 'unseen', 'busy')), 
+	CONSTRAINT fk_provisioning_drift_watch_deployment_id FOREIGN KEY(deployment_id) REFERENCES provisioning_deployment (id)
+);
+
+CREATE INDEX ix_provisioning_drift_watch_next ON provisioning_drift_watch (next_at);
+
+CREATE INDEX ix_provisioning_drift_watch_region ON provisioning_drift_watch (region_id);
 
 CREATE TABLE provisioning_impact_row (
 	impact_id TEXT NOT NULL, 
@@ -1275,62 +1370,6 @@ CREATE INDEX ix_marketplace_ledger_order_id ON marketplace_ledger (order_id);
 
 CREATE TRIGGER marketplace_ledger_kept BEFORE UPDATE OR DELETE ON marketplace_ledger FOR EACH ROW EXECUTE FUNCTION marketplace_keep();
 CREATE TRIGGER marketplace_ledger_whole BEFORE TRUNCATE ON marketplace_ledger FOR EACH STATEMENT EXECUTE FUNCTION marketplace_keep();
-
-CREATE TABLE provisioning_drift_finding (
-	id TEXT NOT NULL, 
-	deployment_id TEXT NOT NULL, 
-	region_id TEXT NOT NULL, 
-	tenancy_id TEXT NOT NULL, 
-	path TEXT NOT NULL, 
-	urn TEXT NOT NULL, 
-	type TEXT NOT NULL, 
-	name TEXT NOT NULL, 
-	kind TEXT NOT NULL, 
-	attribute TEXT NOT NULL, 
-	wanted JSONB, 
-	found JSONB, 
-	state TEXT NOT NULL, 
-	input TEXT NOT NULL, 
-	ignored_until TIMESTAMP WITH TIME ZONE, 
-	reason TEXT NOT NULL, 
-	by TEXT NOT NULL, 
-	operation TEXT NOT NULL, 
-	first_seen TIMESTAMP WITH TIME ZONE NOT NULL, 
-	last_seen TIMESTAMP WITH TIME ZONE NOT NULL, 
-	closed_at TIMESTAMP WITH TIME ZONE, 
-	history JSONB NOT NULL, 
-	CONSTRAINT pk_provisioning_drift_finding PRIMARY KEY (id), 
-	CONSTRAINT ck_provisioning_drift_finding_kind CHECK (kind IN ('changed', 'missing')), 
-	CONSTRAINT ck_provisioning_drift_finding_state CHECK (state IN ('open', 'ignored', 'adopted', 'repaired', 'gone')), 
-	CONSTRAINT fk_provisioning_drift_finding_deployment_id FOREIGN KEY(deployment_id) REFERENCES provisioning_deployment (id)
-);
-
-CREATE INDEX ix_provisioning_drift_finding_open ON provisioning_drift_finding (region_id, id) WHERE closed_at IS NULL;
-
-CREATE INDEX ix_provisioning_drift_finding_path ON provisioning_drift_finding (path text_pattern_ops, id);
-
-CREATE UNIQUE INDEX uq_provisioning_drift_finding_standing ON provisioning_drift_finding (deployment_id, urn, attribute) WHERE closed_at IS NULL;
-
-CREATE TABLE provisioning_drift_watch (
-	deployment_id TEXT NOT NULL, 
-	region_id TEXT NOT NULL, 
-	next_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-	checked_at TIMESTAMP WITH TIME ZONE, 
-	attempted_at TIMESTAMP WITH TIME ZONE, 
-	outcome TEXT, 
-	error TEXT NOT NULL, 
-	looking BOOLEAN NOT NULL, 
-	lane TEXT NOT NULL, 
-	taken_until TIMESTAMP WITH TIME ZONE, 
-	reservations JSONB NOT NULL, 
-	CONSTRAINT pk_provisioning_drift_watch PRIMARY KEY (deployment_id), 
-	CONSTRAINT ck_provisioning_drift_watch_outcome CHECK (outcome IN ('clean', 'drifted', 'unseen', 'busy')), 
-	CONSTRAINT fk_provisioning_drift_watch_deployment_id FOREIGN KEY(deployment_id) REFERENCES provisioning_deployment (id)
-);
-
-CREATE INDEX ix_provisioning_drift_watch_next ON provisioning_drift_watch (next_at);
-
-CREATE INDEX ix_provisioning_drift_watch_region ON provisioning_drift_watch (region_id);
 
 CREATE TABLE billing_charge (
 	hour TIMESTAMP WITH TIME ZONE NOT NULL, 

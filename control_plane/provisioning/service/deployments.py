@@ -111,6 +111,7 @@ class Deployments(Core):
         with self._db.transaction():
             approved = self._approved(plan, digest)
             there = self._deployment(approved.deployment_id)
+            self._check_may_work(there)
         if _is_done(there, approved, operation):
             return there
         if there.operation != operation:  # what was begun under a waiver is completed
@@ -324,7 +325,7 @@ class Deployments(Core):
 
     def _seen(self, actor: Actor, deployment_id: str, action: str) -> Deployment:
         there = self._deployment(deployment_id)
-        policy.require(actor, action, there.path)
+        policy.require(actor, action, there.path, "deployment")
         return there
 
     def _approved(self, reference: str, digest: str | None) -> Plan:

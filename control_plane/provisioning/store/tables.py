@@ -8,13 +8,14 @@ from control_plane.provisioning.model import (
     TENANCY_BLUEPRINT,
     DeploymentState,
     InventoryState,
+    RegionState,
 )
 
 _INSTANT = sa.DateTime(timezone=True)
 _JSON = postgresql.JSONB
 
 
-def _one_of(column: str, values: type[DeploymentState | InventoryState]) -> str:
+def _one_of(column: str, values: type[DeploymentState | InventoryState | RegionState]) -> str:
     return f"{column} IN ({', '.join(repr(v.value) for v in values)})"
 
 
@@ -35,7 +36,7 @@ region_table = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("created_at", _INSTANT, nullable=False),
     sa.CheckConstraint("engine IN ('embedded', 'pulumi')", name="engine"),
-    sa.CheckConstraint("state IN ('active', 'closed')", name="state"),
+    sa.CheckConstraint(_one_of("state", RegionState), name="state"),
 )
 
 # The version is kept in parts too, so that 1.10.0 sorts after 1.9.0.

@@ -97,6 +97,7 @@ LOOKS: dict[str, Look] = {
     "waivable": Look(N_("waivable"), "lock", "warn"),
     "waived": Look(N_("waived"), "lock_open", "wait"),
     "mandatory": Look(N_("mandatory"), "error", "bad"),
+    "revoked": Look(N_("revoked"), "undo", "idle"),
     "passed": Look(N_("passed"), "check_circle", "good"),
     # migration of systems and its targets
     "in_progress": Look(N_("in progress"), "autorenew", "busy"),

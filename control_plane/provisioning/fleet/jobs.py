@@ -1,0 +1,11 @@
+"""What the fleet does by itself."""
+
+from control_plane.operations.jobs import Schedule
+from control_plane.provisioning.fleet.service import Fleet
+
+_SECONDS = 300
+
+
+def schedules(fleet: Fleet) -> list[Schedule]:
+    """Every region is looked at every five minutes."""
+    return [Schedule("fleet.look", _SECONDS, fleet.look_at_all)]
