@@ -198,9 +198,9 @@ def test_prices_are_of_a_billable_meter_with_all_its_dimensions(city: City) -> N
 
 
 def test_an_offering_without_a_blueprint_cannot_be_orderable(city: City) -> None:
-    index = [one.slug for one in city.offerings].index("postgresql")
+    index = [one.slug for one in city.offerings].index("time-series-database")
     offerings = swapped(city.offerings, index, availability=Availability.ORDERABLE)
-    assert fields_of(city, offerings=offerings) == {"offerings.postgresql.blueprint"}
+    assert fields_of(city, offerings=offerings) == {"offerings.time-series-database.blueprint"}
     index = [one.slug for one in city.offerings].index("tenancy")
     offerings = swapped(city.offerings, index, availability=Availability.PLANNED)
     assert fields_of(city, offerings=offerings) == {"offerings.tenancy.blueprint"}
@@ -255,7 +255,7 @@ def test_an_account_has_a_role_in_the_city(city: City) -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"offering": "postgresql", "inputs": {}}, "offering"),
+        ({"offering": "mysql", "inputs": {}}, "offering"),
         ({"offering": "castle"}, "offering"),
         ({"plan": "xxl"}, "plan"),
         ({"inputs": {"size": "l"}}, "inputs.size"),
