@@ -1,0 +1,116 @@
+"""What the tests of faults cut off and disturb: a way to the devcloud that is theirs alone.
+
+``Way`` is the devcloud's own fault proxy (``devcloud/openstack/faults.py``) before every OpenStack
+service and before Kubernetes, on ports of its own. Killed, the region has gone away; started
+again, it is back; meanwhile everybody else reaches the devcloud as before.
+"""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+PROXY = Path(__file__).resolve().parents[2] / "devcloud" / "openstack" / "faults.py"
+SERVICES = {
+    "keystone": 15000,
+    "nova": 18774,
+    "cinder": 18776,
+    "placement": 18778,
+    "glance": 19292,
+    "neutron": 19696,
+    "octavia": 19876,
+}
+KUBERNETES = 16443
+
+
+class Way:
+    """A way to the devcloud that can be cut and disturbed.
+
+    Attributes:
+        ports: where each service is reached through it.
+    """
+
+    def __init__(self) -> None:
+        names = [*SERVICES, "kubernetes", "admin"]
+        self.ports = dict(zip(names, _free_ports(len(names)), strict=True))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def auth_url(self) -> str:
+        """Keystone's address."""
+        return f"http://127.0.0.1:{self.ports['keystone']}/v3"
+
+    def kubeconfig(self, direct: str) -> str:
+        """A configuration of the cluster that leads this way."""
+        return re.sub(
+            rf"127\.0\.0\.1:{KUBERNETES}\b", f"127.0.0.1:{self.ports['kubernetes']}", direct
+        )
+
+    def open(self) -> None:
+        """Let calls through; returns when they are."""
+        listen = [f"{name}:{self.ports[name]}:{port}" for name, port in SERVICES.items()]
+        listen.append(f"kubernetes:{self.ports['kubernetes']}:{KUBERNETES}:tcp")
+        command = [sys.executable, str(PROXY), "--catalogue", "--admin", str(self.ports["admin"])]
+        self._process = subprocess.Popen(
+            [*command, *listen], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        end = time.monotonic() + 20
+        while True:
+            try:
+                self.rules()
+            except OSError:
+                assert time.monotonic() < end, "the fault proxy did not start"
+                time.sleep(0.05)
+            else:
+                return
+
+    def cut(self) -> None:
+        """Break every connection and refuse new ones."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def disturb(self, **rule: Any) -> None:
+        """Add a rule; see the proxy."""
+        self._ask("POST", "/rules", rule)
+
+    def calm(self) -> list[dict[str, Any]]:
+        """Take all rules away; what each of them has done."""
+        done = self.rules()
+        self._ask("DELETE", "/rules")
+        return done
+
+    def rules(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._ask("GET", "/rules")
+        return found
+
+    def log(self) -> list[dict[str, Any]]:
+        """The latest requests."""
+        found: list[dict[str, Any]] = self._ask("GET", "/log")
+        return found
+
+    def _ask(self, method: str, path: str, body: object = None) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.ports['admin']}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return json.loads(answer.read())
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
