@@ -25,7 +25,6 @@ from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
 from control_plane.adapters.pulumi.engine import PulumiEngine
 from control_plane.adapters.region_turns import RegionTurns
 from control_plane.adapters.stack_locks import StackLocks
-from control_plane.billing import jobs as billing_jobs
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
 from control_plane.bootstrap.drift import build_drift
@@ -45,17 +44,12 @@ from control_plane.kernel.outbox import Outbox
 from control_plane.kernel.secretbox import SecretBox, load_ring, parse_ring
 from control_plane.kernel.settings import Settings
 from control_plane.kernel.time import Clock
-from control_plane.metering import jobs as metering_jobs
 from control_plane.metering.ports import Collector
 from control_plane.metering.service import Metering
 from control_plane.metering.store import PostgresMetering
-from control_plane.operations.jobs import Job, Schedule
 from control_plane.operations.service import Operations
 from control_plane.operations.store import PostgresOperations
-from control_plane.provisioning import jobs as provisioning_jobs
-from control_plane.provisioning.drift import jobs as drift_jobs
 from control_plane.provisioning.drift.service import Drift
-from control_plane.provisioning.fleet import jobs as fleet_jobs
 from control_plane.provisioning.fleet.service import Fleet
 from control_plane.provisioning.fleet.service import Needs as FleetNeeds
 from control_plane.provisioning.fleet.store import PostgresFleet
@@ -63,7 +57,6 @@ from control_plane.provisioning.model import EngineKind
 from control_plane.provisioning.policies.service import Policies
 from control_plane.provisioning.policies.store import PostgresPolicies
 from control_plane.provisioning.ports import Engine, Limits
-from control_plane.provisioning.registry import jobs as registry_jobs
 from control_plane.provisioning.registry.service import Registry
 from control_plane.provisioning.service import Collaborators, Provisioning
 from control_plane.provisioning.store import PostgresProvisioning
@@ -71,7 +64,6 @@ from control_plane.tenancy.migration.service import Migration
 from control_plane.tenancy.migration.store import PostgresMigration
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
-from marketplace import jobs as marketplace_jobs
 from marketplace.service import Marketplace
 from marketplace.service.core import Needs
 from marketplace.store import PostgresMarketplace
@@ -145,28 +137,6 @@ class Platform:
         if not isinstance(self.clock, ShiftableClock):
             raise Conflict("the platform's time is real: BOROUGH_SIMULATED_TIME is off")
         return self.clock
-
-    def jobs(self) -> dict[str, Job]:
-        """What a worker can do, by kind of operation."""
-        return {
-            **provisioning_jobs.handlers(self.provisioning),
-            **drift_jobs.handlers(self.drift),
-            **registry_jobs.handlers(self.registry),
-            **metering_jobs.handlers(self.metering),
-            **billing_jobs.handlers(self.billing),
-            **marketplace_jobs.handlers(self.marketplace),
-        }
-
-    def schedules(self) -> list[Schedule]:
-        """What a worker does again and again."""
-        return [
-            *fleet_jobs.schedules(self.fleet),
-            *drift_jobs.schedules(self.drift),
-            *registry_jobs.schedules(self.registry),
-            *metering_jobs.schedules(self.metering),
-            *billing_jobs.schedules(self.billing),
-            *marketplace_jobs.schedules(self.marketplace),
-        ]
 
     def blueprint_folders(self) -> list[Path]:
         """The folders whose blueprints are published at the start."""
