@@ -16,6 +16,28 @@ from control_plane.kernel.errors import Forbidden, NotFound
 
 ROOT = "/"
 
+# Whole sentences, because pages have them translated.
+_UNKNOWN = {
+    "contract": "there is no such contract",
+    "deployment": "there is no such deployment",
+    "finding": "there is no such finding",
+    "grant": "there is no such grant",
+    "line of a statement": "there is no such line of a statement",
+    "operation": "there is no such operation",
+    "order": "there is no such order",
+    "organisation": "there is no such organisation",
+    "organisation or tenancy": "there is no such organisation or tenancy",
+    "person or service account": "there is no such person or service account",
+    "plan": "there is no such plan",
+    "service": "there is no such service",
+    "statement": "there is no such statement",
+    "system": "there is no such system",
+    "tenancy": "there is no such tenancy",
+    "thing": "there is no such thing",
+    "token": "there is no such token",
+    "waiver": "there is no such waiver",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -91,8 +113,20 @@ def allows(actor: Actor, action: str, path: str) -> bool:
     return any(path.startswith(prefix) for prefix in _holding(actor, action))
 
 
-def require(actor: Actor, action: str, path: str) -> None:
+def unknown(noun: str = "thing") -> NotFound:
+    """What is said of a thing that is not there, and of one that the actor may not know of.
+
+    Raises:
+        LookupError: the noun is none of those with a sentence; a defect of the caller.
+    """
+    return NotFound(_UNKNOWN[noun])
+
+
+def require(actor: Actor, action: str, path: str, noun: str = "thing") -> None:
     """Refuse unless the actor may do this to a thing of the organisation at ``path``.
+
+    Args:
+        noun: what the thing is called where it is not there, so that both answers are the same.
 
     Raises:
         NotFound: the path is none of the actor's business: it does not learn what is there.
@@ -103,7 +137,7 @@ def require(actor: Actor, action: str, path: str) -> None:
         return
     if path == ROOT or any(grant.covers(path) for grant in actor.grants):
         raise Forbidden(f"this needs the permission {action} on {path}", action=action, path=path)
-    raise NotFound("there is no such thing")
+    raise unknown(noun)
 
 
 def may_somewhere(actor: Actor, action: str) -> bool:

@@ -42,6 +42,7 @@ _RATING_STEP = timedelta(days=1)
 _RATED_AT_ONCE = 2
 _SHOWN = 100
 ROOT = "/"
+_LINE = "line of a statement"
 #: The kind of the operation that rates a month.
 RATE = "billing.rate"
 
@@ -279,7 +280,7 @@ class Billing:
     def _visible(self, actor: Actor, statement_id: str, *, lock: bool = False) -> StatementHead:
         head = self._store.statement(statement_id, lock=lock)
         if head is None or not policy.allows(actor, "statement.view", head.path):
-            raise NotFound(f"there is no statement {statement_id}")
+            raise policy.unknown("statement")
         return head
 
     def _open(self, head: StatementHead) -> Statement:
@@ -339,10 +340,13 @@ class Billing:
             NotFound: there is no such line, or none that the actor may see.
         """
         with self._db.transaction():
-            statement = self.statement(actor, statement_of_line(identifier))
+            try:
+                statement = self.statement(actor, statement_of_line(identifier))
+            except NotFound:
+                raise policy.unknown(_LINE) from None
             line = next((each for each in statement.lines if each.id == identifier), None)
             if line is None:
-                raise NotFound(f"there is no line {identifier}")
+                raise policy.unknown(_LINE)
             price = self._store.price(line.key.price_id)
             if price is None:
                 raise NotFound(f"the price {line.key.price_id} is unknown")

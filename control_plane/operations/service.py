@@ -8,7 +8,7 @@ from control_plane.access import policy
 from control_plane.kernel import canonical, ids
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import Conflict, NotFound, Unavailable
+from control_plane.kernel.errors import Conflict, Unavailable
 from control_plane.kernel.paging import Page, PageRequest
 from control_plane.kernel.time import Clock
 from control_plane.operations.model import (
@@ -192,7 +192,7 @@ class Operations:
 
     def _seen(self, actor: Actor, operation_id: str, action: str) -> Operation:
         found = self._existing(operation_id)
-        policy.require(actor, action, found.path)
+        policy.require(actor, action, found.path, "operation")
         return found
 
     def _note(self, actor: Actor, action: str, operation: Operation) -> None:
@@ -204,5 +204,5 @@ class Operations:
     def _existing(self, operation_id: str) -> Operation:
         found = self._store.get(operation_id)
         if found is None:
-            raise NotFound("there is no such operation")
+            raise policy.unknown("operation")
         return found

@@ -44,6 +44,8 @@ from control_plane.tenancy.model import (
 )
 from control_plane.tenancy.ports import Audit, TenancyStore
 
+_SCOPE = "organisation or tenancy"
+
 
 class TenancyService:
     """Organisations, systems, tenancies and their quotas."""
@@ -75,8 +77,9 @@ class TenancyService:
         """
         with self._db.transaction():
             above = None if parent is None else self._organisation(parent)
-            path = f"{above.path if above else '/'}{slug}/"
-            policy.require(actor, "organisation.create", above.path if above else "/")
+            under = above.path if above else policy.ROOT
+            path = f"{under}{slug}/"
+            policy.require(actor, "organisation.create", under, "organisation")
             found = Collector()
             check_slug(found, slug)
             chosen = _kind(found, kind, above)
@@ -104,7 +107,7 @@ class TenancyService:
         """
         with self._db.transaction():
             found = self._organisation(reference)
-            policy.require(actor, "organisation.view", found.path)
+            policy.require(actor, "organisation.view", found.path, "organisation")
             return found
 
     def organisations(self, actor: Actor, request: PageRequest) -> Page[Organisation]:
@@ -121,7 +124,7 @@ class TenancyService:
         """
         with self._db.transaction():
             there = self._organisation(reference)
-            policy.require(actor, "organisation.update", there.path)
+            policy.require(actor, "organisation.update", there.path, "organisation")
             if there.name == name:
                 return there
             self._store.rename_organisation(there.id, name)
@@ -150,7 +153,7 @@ class TenancyService:
         """
         with self._db.transaction():
             owner = self._organisation(organisation)
-            policy.require(actor, "system.create", owner.path)
+            policy.require(actor, "system.create", owner.path, "organisation")
             found = Collector()
             check_slug(found, slug)
             chosen = _data_class(found, data_class)
@@ -175,7 +178,7 @@ class TenancyService:
         """
         with self._db.transaction():
             found = self._system(system_id)
-            policy.require(actor, "system.view", found.path)
+            policy.require(actor, "system.view", found.path, "system")
             return found
 
     def systems(self, actor: Actor, request: PageRequest) -> Page[System]:
@@ -213,7 +216,7 @@ class TenancyService:
         """
         with self._db.transaction():
             owner = self._organisation(organisation)
-            policy.require(actor, "tenancy.create", owner.path)
+            policy.require(actor, "tenancy.create", owner.path, "organisation")
             found = Collector()
             check_slug(found, slug)
             served = self._served(found, system, owner)
@@ -239,7 +242,7 @@ class TenancyService:
         """
         with self._db.transaction():
             found = self.tenancy_in_transaction(reference)
-            policy.require(actor, "tenancy.view", found.path)
+            policy.require(actor, "tenancy.view", found.path, "tenancy")
             return found
 
     def tenancies(
@@ -259,7 +262,7 @@ class TenancyService:
         """
         with self._db.transaction():
             found = self.tenancy_in_transaction(reference)
-            policy.require(actor, "tenancy.close", found.path)
+            policy.require(actor, "tenancy.close", found.path, "tenancy")
             if found.state is TenancyState.CLOSED:
                 return found
             rows = self._store.lock_quotas([found.id], RESOURCES)
@@ -292,7 +295,7 @@ class TenancyService:
         """
         with self._db.transaction():
             path, tenancy, scope_id = self._scope(scope)
-            policy.require(actor, "quota.view", path)
+            policy.require(actor, "quota.view", path, _SCOPE)
             # A quota is granted from above: a department shares out its own and never widens it.
             above = path if tenancy else ancestors(path)[-2:][0]
             if not policy.allows(actor, "quota.set", above):
@@ -329,7 +332,7 @@ class TenancyService:
         """
         with self._db.transaction():
             path, tenancy, _ = self._scope(scope)
-            policy.require(actor, "quota.view", path)
+            policy.require(actor, "quota.view", path, _SCOPE)
             return tuple(self._store.quota_levels(path, tenancy))
 
     # For features above, in their transaction --------------------------------------------------
@@ -355,7 +358,7 @@ class TenancyService:
         """
         found = self._store.tenancy(reference)
         if found is None:
-            raise NotFound(f"there is no tenancy {reference}")
+            raise policy.unknown("tenancy")
         return found
 
     def system_in_transaction(self, reference: str, *, near: str = "") -> System:
@@ -521,19 +524,19 @@ class TenancyService:
             return organisation.path, None, organisation.id
         tenancy = self._store.tenancy(reference)
         if tenancy is None:
-            raise NotFound(f"there is no organisation or tenancy {reference}")
+            raise policy.unknown(_SCOPE)
         return tenancy.path, tenancy, tenancy.id
 
     def _organisation(self, reference: str) -> Organisation:
         found = self._store.organisation(reference)
         if found is None:
-            raise NotFound(f"there is no organisation {reference}")
+            raise policy.unknown("organisation")
         return found
 
     def _system(self, system_id: str) -> System:
         found = self._store.system(SystemId(system_id))
         if found is None:
-            raise NotFound(f"there is no system {system_id}")
+            raise policy.unknown("system")
         return found
 
     def _served(self, found: Collector, system: str | None, owner: Organisation) -> System | None:

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from control_plane.access import policy
 from control_plane.kernel import canonical
-from control_plane.kernel.errors import NotFound
 from control_plane.kernel.text import Text
 from control_plane.surface.api import (
     Answer,
@@ -333,6 +333,6 @@ def get_offering(slug: str) -> Answer:
 def get_offering_prices(slug: str, query_data: PlanPricesQuery) -> Answer:
     """What each plan costs an organisation, under its contract."""
     if not query_data.path.startswith("/"):
-        raise NotFound("there is no such organisation")
+        raise policy.unknown("organisation")
     found = use(Marketplace).plan_prices(current_actor(), slug, query_data.path)
     return {"plans": {name: price_body(price) for name, price in found.items()}}

@@ -180,7 +180,7 @@ class Catalogue(Core):
             NotFound: there is no such offering, or the organisation is none of the actor's.
         """
         policy.require(actor, "price.view", policy.ROOT)
-        policy.require(actor, "contract.view", path)
+        policy.require(actor, "contract.view", path, "organisation")
         with self._db.transaction():
             offering = self._offering(slug)
             now = self._clock.now()

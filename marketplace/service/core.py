@@ -7,7 +7,7 @@ from typing import Any
 from control_plane.access import policy
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import Forbidden, NotFound
+from control_plane.kernel.errors import Forbidden
 from control_plane.kernel.time import Clock
 from control_plane.operations.service import Operations
 from control_plane.tenancy.service import TenancyService
@@ -51,7 +51,7 @@ class Core:
     def _order(self, order_id: str, *, lock: bool = False) -> Order:
         found = self._store.order(order_id, lock=lock)
         if found is None:
-            raise NotFound("there is no such order")
+            raise policy.unknown("order")
         return found
 
     def _visible_order(self, actor: Actor, order_id: str, *, lock: bool = False) -> Order:
@@ -59,13 +59,13 @@ class Core:
         found = self._order(order_id, lock=lock)
         mine = found.requester_id == actor.id or found.state is not OrderState.DRAFT
         if not mine or not policy.allows(actor, "order.view", found.path):
-            raise NotFound("there is no such order")
+            raise policy.unknown("order")
         return found
 
     def _instance(self, instance_id: str, *, lock: bool = False) -> Instance:
         found = self._store.instance(instance_id, lock=lock)
         if found is None:
-            raise NotFound("there is no such service")
+            raise policy.unknown("service")
         return found
 
     def _move(

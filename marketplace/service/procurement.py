@@ -124,7 +124,7 @@ class Procurement(Core):
         """
         with self._db.transaction():
             owner = self._tenancy.organisation_in_transaction(organisation)
-            policy.require(actor, "contract.manage", owner.path)
+            policy.require(actor, "contract.manage", owner.path, "organisation")
             under = self._framework(framework, lock=True)
             there = self._store.contract(number)
             if there is not None:
@@ -312,12 +312,12 @@ class Procurement(Core):
     def _contract(self, reference: str, *, lock: bool = False) -> Contract:
         found = self._store.contract(reference, lock=lock)
         if found is None:
-            raise NotFound(f"there is no contract {reference}")
+            raise policy.unknown("contract")
         return found
 
     def _visible_contract(self, actor: Actor, reference: str) -> Contract:
         found = self._contract(reference)
-        policy.require(actor, "contract.view", found.path)
+        policy.require(actor, "contract.view", found.path, "contract")
         return found
 
     def _framework(self, number: str, *, lock: bool = False) -> Framework:

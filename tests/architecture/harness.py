@@ -141,24 +141,32 @@ class Asker:
         actor = Actor(person.id, person.name, person.kind)
         return self._platform.gate.create_token(actor, name="test")[1]
 
-    def ask(self, endpoint: Endpoint, who: str) -> tuple[str, str]:
-        """What an actor gets: ``yes`` or the status of the refusal, and the text of the answer."""
+    def ask(
+        self, endpoint: Endpoint, who: str, instead: Mapping[str, str] | None = None
+    ) -> tuple[str, str]:
+        """What an actor gets: ``yes`` or the status of the refusal, and the text of the answer.
+
+        Args:
+            endpoint: what is asked.
+            who: one of ``ACTORS``.
+            instead: what to say in place of ids and paths, in address, query and body.
+        """
         if endpoint.method == "GET":
-            return self._send(endpoint, who)
+            return self._send(endpoint, who, instead or {})
         outcome = ("", "")
         with contextlib.suppress(_RolledBack), self._platform.database.transaction():
-            outcome = self._send(endpoint, who)
+            outcome = self._send(endpoint, who, instead or {})
             raise _RolledBack
         return outcome
 
-    def _send(self, endpoint: Endpoint, who: str) -> tuple[str, str]:
+    def _send(self, endpoint: Endpoint, who: str, instead: Mapping[str, str]) -> tuple[str, str]:
         client: FlaskClient = self._app.test_client()
         headers = {}
         if who != NOBODY:
             headers["Authorization"] = f"Bearer {self._tokens[who]}"
         if endpoint.changes_a_version:
             headers["If-Match"] = self._tag(client, endpoint)
-        body = self._things.bodies.get(endpoint.name)
+        body = replaced(self._things.bodies.get(endpoint.name), instead)
         options: dict[str, Any] = {}
         if endpoint.method != "GET" and endpoint.is_page:
             options["data"] = body or {}
@@ -166,10 +174,10 @@ class Asker:
             options["data"] = json.dumps(body)
             options["content_type"] = self._things.types.get(endpoint.name, "application/json")
         response = client.open(
-            self.address(endpoint),
+            replaced(self.address(endpoint), instead),
             method=endpoint.method,
             headers=headers,
-            query_string=self._things.queries.get(endpoint.name, {}),
+            query_string=replaced(self._things.queries.get(endpoint.name, {}), instead),
             **options,
         )
         with response:
@@ -192,6 +200,14 @@ class Asker:
     def leaks(self, text: str) -> list[str]:
         """The ids in an answer that only department A may know of."""
         return sorted(one for one in self._things.owned if one.partition("_")[2] in text)
+
+
+def replaced(value: Any, instead: Mapping[str, str]) -> Any:
+    """A text or JSON value with other texts in place of some."""
+    text = json.dumps(value, ensure_ascii=False)
+    for old, new in instead.items():
+        text = text.replace(old, new)
+    return json.loads(text)
 
 
 def _home(role: str, a: str) -> str:

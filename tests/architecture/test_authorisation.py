@@ -4,8 +4,10 @@ The table is written anew with ``python -m pytest tests/architecture/test_author
 --write-golden``; read its difference before you commit it.
 """
 
+import difflib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -181,6 +183,44 @@ def test_no_answer_tells_a_neighbour_what_belongs_to_another_department(
         if leaks:
             told[name] = leaks
     assert told == {}
+
+
+def test_what_a_neighbour_may_not_know_of_answers_as_what_is_not_there(
+    all_endpoints: list[Endpoint], asker: Asker, things: Things
+) -> None:
+    """Else the answers tell which ids there are; in addresses, queries and bodies alike."""
+    instead = {one: _other(one) for one in (*things.owned, objects.A)}
+    wrong = []
+    for endpoint in all_endpoints:
+        asked = asker.address(endpoint) + json.dumps(
+            [things.bodies.get(endpoint.name), things.queries.get(endpoint.name)]
+        )
+        if endpoint.name in PUBLIC or not (asker.leaks(asked) or objects.A in asked):
+            continue
+        foreign = asker.ask(endpoint, NEIGHBOUR)
+        missing = asker.ask(endpoint, NEIGHBOUR, instead)
+        there = [foreign[0], *_said(foreign[1], {}).splitlines()]
+        gone = [missing[0], *_said(missing[1], instead).splitlines()]
+        if there != gone:
+            wrong += [endpoint.name, *difflib.unified_diff(there, gone, lineterm="", n=0)]
+    assert not wrong, "\n".join(wrong)
+
+
+def _other(known: str) -> str:
+    """An id or path of the same form that nothing has."""
+    kind, mark, rest = known.rpartition("_")
+    if mark:
+        return kind + mark + ("0" * len(rest))
+    return re.sub(r"[a-z](?=[a-z-]*/$)", "q", known)
+
+
+def _said(text: str, instead: Mapping[str, str]) -> str:
+    """An answer without what differs each time, and with the ids that were asked for."""
+    for old, new in instead.items():
+        text = text.replace(new, old)
+    main = re.search(r"<main.*</main>", text, re.DOTALL)
+    text = main.group() if main else text
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "(the request)", text)
 
 
 def test_a_neighbour_reports_no_usage_of_another_department(

@@ -13,12 +13,12 @@ from control_plane.access.api.fields import (
     Password,
 )
 from control_plane.access.model import (
+    ACCOUNT,
     Principal,
     PrincipalState,
 )
 from control_plane.access.service import People
 from control_plane.kernel.actor import Actor, ActorKind
-from control_plane.kernel.errors import NotFound
 from control_plane.surface.api import (
     Answer,
     ApiBlueprint,
@@ -202,7 +202,7 @@ def _list(kind: ActorKind, query: PrincipalQuery) -> Answer:
 def _get(kind: ActorKind, principal_id: str) -> Principal:
     principal = use(People).principal(current_actor(), principal_id)
     if principal.kind is not kind:
-        raise NotFound("there is no such person or service account")
+        raise policy.unknown(ACCOUNT)
     return principal
 
 

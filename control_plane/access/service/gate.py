@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from control_plane.access import policy
 from control_plane.access.model import (
+    ACCOUNT,
     ACCOUNT_SCOPE,
     LOGIN,
     NAME_MAX,
@@ -288,7 +289,7 @@ class Gate:
         with self._db.transaction():
             owner = self._principals.get(principal_id or actor.id)
             if owner is None:
-                raise NotFound("there is no such account")
+                raise policy.unknown(ACCOUNT)
             if owner.id != actor.id:
                 self._require_service_account(actor, owner)
             return self._issue(actor, owner, name, timedelta(days=days), scopes)
@@ -380,9 +381,9 @@ class Gate:
         with self._db.transaction():
             token = self._credentials.token(token_id)
             if token is None:
-                raise NotFound("there is no such token")
+                raise policy.unknown("token")
             if token.principal_id != actor.id:
-                self._owner(actor, token.principal_id)
+                self._owner(actor, token.principal_id, "token")
             _require_own_account(actor)
             self._revoke(actor, token)
 
@@ -399,13 +400,13 @@ class Gate:
         path = policy.ROOT if owner is None else owner.path
         self._audit.record(actor, "token.revoke", path=path, subject=token.id)
 
-    def _owner(self, actor: Actor, principal_id: str) -> PrincipalId:
+    def _owner(self, actor: Actor, principal_id: str, noun: str = ACCOUNT) -> PrincipalId:
         if principal_id == actor.id:
             return actor.id
         owner = self._principals.get(principal_id)
         if owner is None:
-            raise NotFound("there is no such account")
-        require_manages(actor, owner, ())
+            raise policy.unknown(noun)
+        require_manages(actor, owner, (), noun)
         return owner.id
 
     def by_token(self, secret: str) -> tuple[Actor, Token]:

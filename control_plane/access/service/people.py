@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from control_plane.access import policy
 from control_plane.access.model import (
+    ACCOUNT,
     GrantId,
     Principal,
     PrincipalState,
@@ -25,7 +26,6 @@ from control_plane.kernel.errors import (
     Conflict,
     Forbidden,
     Invalid,
-    NotFound,
     PreconditionFailed,
     Problem,
 )
@@ -151,7 +151,7 @@ class People:
         with self._db.transaction():
             principal = self._store.get(principal_id)
         if principal is None:
-            raise NotFound("there is no such person or service account")
+            raise policy.unknown(ACCOUNT)
         if principal.id != actor.id:
             _require_sight(actor, principal)
         return principal
@@ -323,7 +323,7 @@ class People:
         with self._db.transaction():
             given = self._store.grant(grant_id)
             if given is None or not policy.allows(actor, "grant.view", given.path):
-                raise NotFound("there is no such grant")
+                raise policy.unknown("grant")
             policy.require(actor, "grant.revoke", given.path)
             _require_holding(actor, given.role, given.path)
             self._keep_an_administrator([given], besides=given.principal_id)
@@ -369,7 +369,7 @@ class People:
         """
         principal = self._store.get(principal_id)
         if principal is None:
-            raise NotFound("there is no such person or service account")
+            raise policy.unknown(ACCOUNT)
         require_manages(actor, principal, self._store.grants_of(principal.id))
         return principal
 
@@ -385,13 +385,16 @@ def may_see(actor: Actor, principal: Principal) -> bool:
     return policy.allows(actor, f"{_NOUN[principal.kind]}.view", principal.path)
 
 
-def require_manages(actor: Actor, principal: Principal, held: Iterable[RoleGrant]) -> None:
+def require_manages(
+    actor: Actor, principal: Principal, held: Iterable[RoleGrant], noun: str = ACCOUNT
+) -> None:
     """Refuse unless the actor may act on behalf of a principal's account.
 
     Raises:
         NotFound, Forbidden: it may not see it, not change it, or it holds more than the actor.
     """
-    _require_sight(actor, principal)
+    if not may_see(actor, principal):
+        raise policy.unknown(noun)
     policy.require(actor, f"{_NOUN[principal.kind]}.update", principal.path)
     for grant in held:
         _require_holding(actor, grant.role, grant.path)
@@ -399,7 +402,7 @@ def require_manages(actor: Actor, principal: Principal, held: Iterable[RoleGrant
 
 def _require_sight(actor: Actor, principal: Principal) -> None:
     if not may_see(actor, principal):
-        raise NotFound("there is no such person or service account")
+        raise policy.unknown(ACCOUNT)
 
 
 def _require_holding(actor: Actor, role: str, path: str) -> None:

@@ -294,14 +294,14 @@ class Migration:
 
     def _path(self, actor: Actor, organisation: str, action: str) -> str:
         path = self._tenancies.organisation_in_transaction(organisation).path
-        policy.require(actor, action, path)
+        policy.require(actor, action, path, "organisation")
         return path
 
     def _journey(self, actor: Actor, system: str, action: str, *, lock: bool = False) -> Journey:
         found = self._store.journey(system, lock=lock)
         if found is None:
-            raise NotFound(f"there is no system {system}")
-        policy.require(actor, action, found.path)
+            raise policy.unknown("system")
+        policy.require(actor, action, found.path, "system")
         return found
 
     def _note(
