@@ -396,6 +396,7 @@ def _bodies(
         "POST /api/v1/blueprints/<name>/evaluate": {"region": "east", "inputs": {}},
         "POST /api/v1/deployments/<deployment_id>/plan": {},
         "POST /api/v1/deployments/<deployment_id>/destroy": {"reason": "test", "force": True},
+        "POST /deployments/<id>/destroy": {"reason": "test"},
         "POST /api/v1/deployments/<deployment_id>/drift/adopt": {"reason": "test"},
         "POST /api/v1/drift/<finding_id>/ignore": {
             "until": "2026-12-31T00:00:00Z",
