@@ -266,7 +266,7 @@ class Finding:
             Severity(document["severity"]),
             document["subject"],
             Text(document["message"]["en"], document["message"]["zh"]),
-            Exemption.read(document["waiver"]),
+            Exemption.read(document.get("waiver")),
         )
 
 

@@ -158,7 +158,7 @@ def quota_change(document: Mapping[str, Any]) -> dict[str, Decimal]:
 
 def all_findings(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """What policies say of a plan: of its resources, then of its price."""
-    return (*document["provisioning"]["findings"], *document["findings"])
+    return (*document["provisioning"]["findings"], *document.get("findings", ()))
 
 
 def forbidding(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

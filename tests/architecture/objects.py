@@ -17,6 +17,7 @@ from control_plane.access.workload_identity.service import RuleWish
 from control_plane.adapters.clock.store import ShiftableClock
 from control_plane.adapters.embedded.region import SimulatedRegion
 from control_plane.adapters.postgres.embedded import EmbeddedPostgres
+from control_plane.access.workload_identity.service import RuleWish
 from control_plane.bootstrap import Platform
 from control_plane.demonstration.files import load_city
 from control_plane.demonstration.model import City
@@ -41,7 +42,7 @@ ASKED_BY_SERVICES = frozenset({"meter.manage"})
 KINDS = (
     "contracts", "deployments", "drift", "grants", "operations", "orders", "organisations", "people",
     "plans", "resources", "service-accounts", "services", "statement-lines", "statements",
-    "systems", "tenancies", "tokens", "identity-rules",
+    "systems", "tenancies", "tokens", "identity-rules", "waivers",
 )  # fmt: skip
 
 _SYSTEM = Actor.system("test")

@@ -1,7 +1,7 @@
 """Packs as documents: what they may say, and how they are read."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -45,8 +45,15 @@ def _package() -> Any:  # noqa: ANN401 - importlib's own
     return resources.files("control_plane.provisioning.policies")
 
 
-def pack_from(document: Mapping[str, Any], *, bundled_: bool = False) -> Pack:
+def pack_from(document: Mapping[str, Any], *, bundled_: bool = False, stored: bool = False) -> Pack:
     """Read a pack.
+
+    Args:
+        document: the pack.
+        bundled_: it comes with the platform.
+        stored: it was checked when it was published, perhaps by an older release: a policy that
+            there is no more is left out, and settings that it does not take any more are the usual
+            ones. Plans must not fail for that.
 
     Raises:
         Invalid: names every wrong field.
@@ -54,6 +61,9 @@ def pack_from(document: Mapping[str, Any], *, bundled_: bool = False) -> Pack:
     full = checked(schema(), document, "pack")
     found = Collector()
     entries = tuple(_entries(full.get("policies", {}), found))
+    if stored:
+        entries = (*entries, *_usual(full.get("policies", {}), entries))
+        found = Collector()
     for index, rule in enumerate(full.get("rules", [])):
         _check_rule(rule, f"pack.rules.{index}", found)
     names = [rule["name"] for rule in full.get("rules", [])]
@@ -82,6 +92,15 @@ def _entries(policies: Mapping[str, Any], found: Collector) -> Iterator[Entry]:
             found.include(error)
             continue
         yield Entry(name, Severity(each["severity"]), settings)
+
+
+def _usual(policies: Mapping[str, Any], read: Iterable[Entry]) -> Iterator[Entry]:
+    """Policies that are known and whose settings are not: with their usual settings."""
+    done = {entry.policy for entry in read}
+    for name, each in policies.items():
+        if name in CATALOGUE and name not in done:
+            usual = checked(CATALOGUE[name].settings, {})
+            yield Entry(name, Severity(each["severity"]), usual)
 
 
 def _check_rule(rule: Mapping[str, Any], field: str, found: Collector) -> None:

@@ -208,7 +208,9 @@ def _in_state(state: WaiverState, at: datetime) -> sa.ColumnElement[bool]:
 
 def _pack(row: sa.Row[Any]) -> Pack:
     return replace(
-        pack_from(row.document), published_at=row.published_at, published_by=row.published_by
+        pack_from(row.document, stored=True),
+        published_at=row.published_at,
+        published_by=row.published_by,
     )
 
 

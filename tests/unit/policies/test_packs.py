@@ -81,6 +81,19 @@ def test_a_rule_says_all_that_is_wrong_with_it() -> None:
     assert wrong(rules=[a_rule(require=[])]) == {"pack.rules.0.require"}
 
 
+def test_a_pack_of_an_older_release_is_still_read() -> None:
+    policies = {
+        "gone.policy": {"severity": "mandatory"},
+        "backups.declared": {"severity": "mandatory", "settings": {"gone": 1}},
+        "network.guarded_port": {"severity": "waivable", "settings": {"ports": ["22"]}},
+    }
+    read = {e.policy: e for e in pack_from(document(policies=policies), stored=True).entries}
+    assert set(read) == {"backups.declared", "network.guarded_port"}
+    assert read["backups.declared"].severity is Severity.MANDATORY
+    assert read["backups.declared"].settings["tag"] == "borough.backup"
+    assert read["network.guarded_port"].settings == {"ports": ["22"]}
+
+
 def found(rule: Mapping[str, Any], inputs: Mapping[str, Any], type_: str = DEPLOYMENT) -> bool:
     node = ResourceNode("urn::x", "thing", type_, inputs)
     everything = frozenset({"public"})

@@ -12,6 +12,7 @@ from control_plane.operations.model import OperationState, StepState
 from control_plane.operations.pages import DONE, UNDER_WAY
 from control_plane.provisioning.graph import Op, ResourceState
 from control_plane.provisioning.model import DeploymentState, InventoryState, RegionState, Severity
+from control_plane.provisioning.policies.model import WaiverState
 from control_plane.provisioning.registry.model import SampleState, SyncOutcome
 from control_plane.provisioning.standing import StandingKind
 from control_plane.surface.web import messages
@@ -41,6 +42,7 @@ ENUMERATIONS: tuple[type[StrEnum], ...] = (
     StepState,
     SyncOutcome,
     TenancyState,
+    WaiverState,
 )
 
 
