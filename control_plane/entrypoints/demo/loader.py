@@ -255,7 +255,7 @@ class _Loader:
         plan = self._city.migration
         if plan is None:
             return 0
-        migration, today = self._platform.migration, self._now.date()
+        migration, today = self._platform.migration, self._platform.clock.now().date()
         for wave in plan.waves:
             start, due = (today + timedelta(weeks=weeks) for weeks in (wave.start, wave.due))
             migration.put_wave(ACTOR, wave.slug, title=wave.title, start=start, due=due)
@@ -266,7 +266,8 @@ class _Loader:
         return len(plan.journeys)
 
     def _journey(self, journey: demo.Journey) -> None:
-        migration, system = self._platform.migration, self._systems[journey.system]
+        migration, now = self._platform.migration, self._platform.clock.now()
+        system = self._systems[journey.system]
         # Loaded already: steps are only ever added.
         if migration.journey(ACTOR, system)[1]:
             return
@@ -275,6 +276,6 @@ class _Loader:
         for state, weeks in journey.steps.items():
             proof = (f"https://records.example/migration/{journey.system}/{state}",)
             claim = Claim(
-                state, "Entered for the demonstration.", proof, self._now - timedelta(weeks=weeks)
+                state, "Entered for the demonstration.", proof, now - timedelta(weeks=weeks)
             )
             migration.step(_VERIFIER if state == "verified" else ACTOR, system, claim)
