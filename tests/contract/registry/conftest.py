@@ -71,7 +71,10 @@ def note(
     copies = {"type": "integer", "minimum": 1, "maximum": 5, "default": 1, "title": "Copies",
               "x-zh": {"title": "份数"}}  # fmt: skip
     inputs = {**DOCUMENT["inputs"], "properties": {"text": text, "copies": copies, **(more or {})}}
-    document = {**DOCUMENT, "name": name, "version": version, "inputs": inputs, **changed}
+    carries = {"data_classes": ["public", "internal"]}
+    document = {
+        **DOCUMENT, **carries, "name": name, "version": version, "inputs": inputs, **changed,
+    }  # fmt: skip
     program = PROGRAM.replace("%FORMAT%", format).replace("%NAME%", prefix)
     return {
         "blueprint.yaml": yaml.safe_dump(document, allow_unicode=True).encode(),

@@ -8,9 +8,8 @@ import sqlalchemy as sa
 
 from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from control_plane.kernel.paging import PageRequest
-from control_plane.operations.model import Operation
+from control_plane.operations.model import Operation, StepFailed
 from control_plane.provisioning.registry.model import Source
-from control_plane.provisioning.registry.ports import SourceError
 from control_plane.provisioning.registry.store import source_table
 from tests.conftest import SettableClock
 from tests.contract.provisioning.conftest import PLATFORM, person
@@ -47,7 +46,7 @@ def test_what_is_new_is_published_with_its_origin(shelf: Shelf, repository: Repo
     first = sync(shelf, source)
     assert outcomes(first) == {"memo": "published"}
     revision = shelf.world.service.find_revision("memo")
-    assert revision.published_by == "source-city"
+    assert revision.published_by == "system:source-city"
     origin = shelf.registry.origin(PLATFORM, "memo", "1.0.0")
     assert (origin.source, origin.url) == ("city", repository.url)
     assert first.last is not None
@@ -115,7 +114,7 @@ def test_only_what_is_signed_is_published_where_that_is_demanded(
 ) -> None:
     key, signer = repository.key("alice")
     source = add(shelf, repository, signed=True, allowed_signers=signer)
-    with pytest.raises(SourceError, match="is not signed by an allowed signer"):
+    with pytest.raises(StepFailed, match="is not signed by an allowed signer"):
         sync(shelf, source)
     failed = shelf.registry.source(PLATFORM, source.id)
     assert failed.last is not None
@@ -153,7 +152,7 @@ def test_a_source_is_read_by_itself_when_its_time_has_come(
     assert len(started()) == 2
     # One that cannot be read is tried again at its next time, not before.
     repository.git("branch", "-m", "main", "trunk")
-    with pytest.raises(SourceError):
+    with pytest.raises(StepFailed, match="couldn't find remote ref"):
         shelf.run(started()[0])
     shelf.registry.sync_due()
     assert len(started()) == 2
