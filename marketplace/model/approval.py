@@ -77,9 +77,12 @@ class Policy:
         always = any(step.from_monthly is None and not step.data_classes for step in self.steps)
         found.check(always, "steps", "must have one that every order needs")
         known = roles.table().roles
+        deciding = roles.table().roles_of("approval.decide")
         for index, step in enumerate(self.steps):
             at = f"steps.{index}"
-            found.check(step.role in known, f"{at}.role", "is not a role")
+            if found.check(step.role in known, f"{at}.role", "is not a role"):
+                may = step.role in deciding
+                found.check(may, f"{at}.role", "is a role that may not decide on approvals")
             place = step.organisation
             found.check(
                 place == DEPARTMENT or (place.startswith("/") and place.endswith("/")),

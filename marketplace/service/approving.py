@@ -232,7 +232,8 @@ class Approving(Planning):
         return NeedsApproval(
             "the order is not what that digest says: look at it again",
             difference=[d.document() for d in found],
-            digest=plan.digest,
+            approved=digest,
+            current=plan.digest,
         )
 
     def _decide(

@@ -61,7 +61,7 @@ class Fulfilment(Fees):
             order = self._order(order_id, lock=True)
             again = order.round == submission + 1 and order.lapse is not None
             if again and order.state is OrderState.IN_APPROVAL:
-                raise _lapsed(order)  # a repeated step: it lapsed the first time
+                raise _lapsed(order, digest)  # a repeated step: it lapsed the first time
             order = self._begin(self._current(order_id, submission), digest)
             approved = self._current_plan(order)
             before = self._provisioning.plan_in_transaction(approved.provisioning_plan)
@@ -73,7 +73,7 @@ class Fulfilment(Fees):
                 return {"plan": fresh.id, "digest": fresh.digest}
             found = differences(approved.document, now.document)
             order = self._lapse(order, now, [d.document() for d in found])
-        raise _lapsed(order)
+        raise _lapsed(order, digest)
 
     def carry_out(
         self,
@@ -235,7 +235,9 @@ class Fulfilment(Fees):
         """From approved to provisioning, once; later runs find it there."""
         self._check_under_way(order)
         if order.digest != digest:
-            raise Conflict("another digest was approved meanwhile", digest=order.digest)
+            raise Conflict(
+                "another digest was approved meanwhile", approved=digest, current=order.digest
+            )
         if order.state is OrderState.PROVISIONING:
             return order
         instance = self._instance(order.instance_id, lock=True)
@@ -320,9 +322,10 @@ def _settled(instance: Instance, order: Order, plan: OrderPlan) -> Instance:
     )
 
 
-def _lapsed(order: Order) -> NeedsApproval:
+def _lapsed(order: Order, approved: str) -> NeedsApproval:
     return NeedsApproval(
         "what was approved is not what would happen now: it waits for approval again",
         difference=list(order.lapse or ()),
-        digest=order.digest,
+        approved=approved,
+        current=order.digest,
     )

@@ -73,7 +73,7 @@ class Wishes(Catalogue, Procurement):
         """Where a wish belongs; names in it become ids as far as they are known."""
         if wish.kind is not OrderKind.APPLY:
             found = Collector()
-            found.check(wish.instance, "instance", "is required", "required")
+            found.check(wish.instance, "service", "is required", "required")
             found.finish()
             instance = self._visible_instance(actor, wish.instance or "")
             tenancy = self._tenancy.tenancy_in_transaction(instance.tenancy_id)
@@ -85,7 +85,7 @@ class Wishes(Catalogue, Procurement):
             return named, tenancy
         found = Collector()
         found.check(wish.tenancy, "tenancy", "is required", "required")
-        found.check(not wish.instance, "instance", "is only named to change or return a service")
+        found.check(not wish.instance, "service", "is only named to change or return a service")
         found.finish()
         tenancy = self._tenancy.tenancy(actor, wish.tenancy)
         return replace(wish, tenancy=tenancy.id, instance=None), tenancy
@@ -271,7 +271,7 @@ class Wishes(Catalogue, Procurement):
 
     def _check_instance(self, instance: Instance, found: Collector) -> None:
         living = instance.state in {InstanceState.ACTIVE, InstanceState.FAILED}
-        found.check(living, "instance", f"is {instance.state.value}", "state")
+        found.check(living, "service", f"is {instance.state.value}", "state")
 
     def _check_term(self, wish: Wish, contract: Contract | None, found: Collector) -> None:
         if wish.ends_at is None:

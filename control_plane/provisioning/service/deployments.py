@@ -335,7 +335,7 @@ class Deployments(Core):
         if digest is not None and digest != found.digest:
             raise NeedsApproval(
                 "the plan is not the one that was approved", difference=[],
-                approved=digest, planned=found.digest,
+                approved=digest, current=found.digest,
             )  # fmt: skip
         return found
 

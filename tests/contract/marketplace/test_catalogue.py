@@ -209,3 +209,16 @@ def test_a_resource_leads_back_to_its_approval(world: World) -> None:
     assert [(a["approver"], a["digest"]) for a in origin.approvals] == [("finance", order.digest)]
     assert origin.deployment["id"] == order.deployment_id
     assert provenance.origin("res_unknown").order == {}
+
+
+def test_a_policy_asks_only_roles_that_decide(world: World) -> None:
+    steps = tuple(
+        PolicyStep(role, text(role), role, "/city/")
+        for role in ("member", "auditor", "department_administrator", "king", "approver")
+    )
+    with pytest.raises(Invalid) as error:
+        world.market.set_policy(PLATFORM, Policy("standard", 5, text("Wrong"), steps))
+    assert {p.field: p.message for p in error.value.problems} == {
+        **{f"steps.{n}.role": "is a role that may not decide on approvals" for n in range(3)},
+        "steps.3.role": "is not a role",
+    }

@@ -27,13 +27,16 @@ def lapsed(world: World, change: Callable[[], object]) -> list[dict[str, Any]]:
     difference = list(error.value.details["difference"])
     assert difference
     assert now.lapse == tuple(difference)
+    digests = {"approved": order.digest, "current": now.digest}
+    assert digests.items() <= error.value.details.items()
     # Nothing was made, nothing is held, and the old approval does not count.
     assert world.provisioner.applied == []
     assert world.money()[:2] == (0, 0)
     assert world.quota("vcpus") == (0, 0)
     assert all(a.lapsed_at for a in world.market.approval(FINANCE, order.id).given)
-    with pytest.raises(NeedsApproval):
+    with pytest.raises(NeedsApproval) as error:
         world.market.approve(FINANCE, order.id, order.digest)
+    assert digests.items() <= error.value.details.items()
     # What it would be now can be approved, by the same person, and is then carried out.
     world.market.approve(FINANCE, order.id, now.digest)
     assert world.fulfil(order).state is OrderState.ACTIVE

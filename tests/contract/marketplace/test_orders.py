@@ -525,6 +525,19 @@ def test_a_service_is_returned_even_after_its_contract(world: World) -> None:
     assert world.fulfil(order).state is OrderState.ACTIVE
 
 
+def test_a_service_is_named_as_requests_name_it(world: World) -> None:
+    with pytest.raises(Invalid) as error:
+        world.market.create_order(MEMBER, Wish(kind=OrderKind.CHANGE))
+    assert fields(error) == ["service"]
+    order = world.approved()
+    with pytest.raises(Invalid) as error:
+        world.market.quote(MEMBER, world.wish(instance=order.instance_id))
+    assert fields(error) == ["service"]
+    with pytest.raises(Invalid) as error:
+        world.market.quote(MEMBER, change(order.instance_id, servers=3))
+    assert "service" in fields(error)
+
+
 def test_one_order_at_a_time_lays_claim_to_a_service(world: World) -> None:
     first = world.active()
     drafts = [
