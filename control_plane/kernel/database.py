@@ -62,7 +62,7 @@ class Database:
 
     Args:
         url: a SQLAlchemy URL, ``postgresql+psycopg://…``.
-        pool_size: connections kept; as many again may be opened under load.
+        pool_size: connections kept; three times as many more may be opened under load.
     """
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
@@ -70,7 +70,7 @@ class Database:
         self.engine = sa.create_engine(
             url,
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=3 * pool_size,
             pool_pre_ping=True,
             # Errors end in the log: what was asked with stays out of it (hashes, sealed secrets).
             hide_parameters=True,
