@@ -1,24 +1,43 @@
-"""How long a page of the inventory takes in a city of 20,000 resources."""
+"""How long pages of the inventory and of deployments take in a city of 20,000 resources.
+
+First the store by itself, then the whole of a request (authentication, policy, query, answer) in
+the real application, as the API and as the web page, without a network in between.
+"""
 
 import statistics
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from control_plane.bootstrap import open_platform
+from control_plane.entrypoints.app import create_app
+from control_plane.entrypoints.serve import parts
+from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import Database
 from control_plane.kernel.paging import PageRequest
+from control_plane.kernel.settings import Settings
 from control_plane.provisioning.store import PostgresProvisioning
+from control_plane.surface.api.limits import Limits, Rate
 
 DEPARTMENTS = 240
+DEPLOYMENTS = 1_500
 RESOURCES = 20_000
 ROUNDS = 30
+#: One deployment has so many of the resources.
+LARGEST = 500
 
 _FILL = """
-INSERT INTO provisioning_region VALUES
-  ('reg_1', 'east', '{}', '[]', 'embedded', true, '{}', NULL, '[]', '{}', '[]', 'active', now());
-INSERT INTO provisioning_revision VALUES
-  ('sha256:1', 'web', '1.0.0', '{1,0,0}', '{}', '', now(), 'x');
+INSERT INTO provisioning_region
+  (id, slug, title, kinds, engine, simulated, config, credential_kinds, capacity, data_classes,
+   state, created_at)
+VALUES ('reg_1', 'east', '{"en": "East", "zh": "东区"}', '["openstack"]', 'embedded', true, '{}',
+        '[]', '{}', '[]', 'active', now());
+INSERT INTO provisioning_revision
+  (digest, blueprint, version, version_key, document, archive, published_at, published_by)
+VALUES ('sha256:1', 'web', '1.0.0', '{1,0,0}', '{}', '', now(), 'x');
 INSERT INTO provisioning_deployment
   (id, tenancy_id, path, region_id, blueprint, revision, name, inputs, state, outputs,
    secret_outputs, sealed_seed, owner, operation, last_operation, error, footprint, tags,
@@ -35,33 +54,100 @@ SELECT 'res_' || lpad(n::text, 8, '0'), d.id, 'reg_1', d.tenancy_id, d.path, 'ur
        'thing-' || n, md5(n::text), 'created', '', '[]', '[]',
        now() - n * interval '1 second'
 FROM generate_series(1, :resources) n
-JOIN provisioning_deployment d ON d.id = 'dep_' || lpad((n % :deployments + 1)::text, 6, '0');
+JOIN provisioning_deployment d
+  ON d.id = 'dep_' || lpad((CASE WHEN n <= :largest THEN 7 ELSE n % :deployments + 1 END)::text,
+                           6, '0');
 ANALYZE provisioning_resource; ANALYZE provisioning_deployment;
 """
 
 
-@pytest.mark.parametrize("path", ["/", "/city/", "/city/d7/"])
-def test_pages_of_the_inventory(database: Database, path: str) -> None:
-    values = {"departments": DEPARTMENTS, "deployments": 1_500, "resources": RESOURCES}
+@pytest.fixture
+def city(database: Database) -> Database:
+    values = {
+        "departments": DEPARTMENTS,
+        "deployments": DEPLOYMENTS,
+        "resources": RESOURCES,
+        "largest": LARGEST,
+    }
     with database.transaction():
         for statement in filter(str.strip, _FILL.split(";\n")):
             names = {k: v for k, v in values.items() if f":{k}" in statement}
             database.execute(sa.text(statement), names)
-    store = PostgresProvisioning(database)
+    return database
+
+
+@pytest.mark.parametrize("path", ["/", "/city/", "/city/d7/"])
+def test_pages_of_the_inventory(city: Database, path: str) -> None:
+    store = PostgresProvisioning(city)
     seconds = []
     request = PageRequest(limit=100)
     for _ in range(ROUNDS):
         begin = time.perf_counter()
-        with database.transaction():
+        with city.transaction():
             page = store.inventory([path], {}, request)
         seconds.append(time.perf_counter() - begin)
         assert page.items
         request = PageRequest(page.next, 100)
     begin = time.perf_counter()
-    with database.transaction():
+    with city.transaction():
         held = store.held("reg_1")
     held_seconds = time.perf_counter() - begin
-    assert held["vcpus"] == 6_000
+    assert held["vcpus"] == 4 * DEPLOYMENTS
     median, worst = statistics.median(seconds) * 1000, max(seconds) * 1000
     print(f"\ninventory of {path}: page of 100 in {median:.1f} ms (worst {worst:.1f} ms); "
           f"held in {held_seconds * 1000:.1f} ms")  # fmt: skip
+
+
+def figures(seconds: list[float]) -> str:
+    ordered = sorted(seconds)
+    p95 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+    return f"median {statistics.median(ordered) * 1000:6.1f} ms, p95 {p95 * 1000:6.1f} ms"
+
+
+def test_requests(city: Database, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, database_url=city.url)
+    with open_platform(settings, upgrade=False) as platform:
+        system = Actor.system("bench")
+        person = platform.people.create_person(
+            system, login="bench", name="Bench", path="/", password="a long enough phrase"
+        )
+        platform.people.grant(
+            system, principal_id=person.id, role="platform_administrator", path="/"
+        )
+        actor = Actor(person.id, person.name, person.kind)
+        token = platform.gate.create_token(actor, name="bench")[1]
+        plenty = Limits(Rate(100_000, 100_000), Rate(100_000, 100_000))
+        app = create_app(parts(platform), settings, rate_limits=plenty)
+        client = app.test_client()
+
+        def get(path: str, mark: str) -> Callable[[], str | None]:
+            def ask() -> str | None:
+                answer = client.get(path, headers={"Authorization": f"Bearer {token}"})
+                assert answer.status_code == 200, answer.get_data(as_text=True)[:500]
+                assert mark in answer.get_data(as_text=True)
+                return answer.get_json().get("next") if answer.is_json else None
+
+            return ask
+
+        print()
+        for path in (
+            "/api/v1/inventory?limit=100",
+            "/api/v1/inventory?limit=100&region=reg_1&type=other",
+            "/api/v1/deployments?limit=100",
+            "/api/v1/deployments?limit=100&state=active",
+            "/api/v1/deployments/dep_000007",
+            "/api/v1/deployments/dep_000007/resources",
+            "/api/v1/deployments/dep_000008/resources",
+            "/deployments",
+            "/deployments/dep_000007",
+            "/deployments/dep_000008",
+        ):
+            seconds, cursor = [], ""
+            for _ in range(ROUNDS + 1):
+                ask = get(path + cursor, "dep_" if "/deployments" in path else "res_")
+                begin = time.perf_counter()
+                following = ask()
+                seconds.append(time.perf_counter() - begin)
+                cursor = f"&cursor={following}" if following and "?" in path else ""
+            # The first one loads templates and opens connections.
+            print(f"{path:55} {figures(seconds[1:])}, first {seconds[0] * 1000:6.1f} ms")

@@ -343,8 +343,10 @@ _NOT_DONE = {ResourceState.FAILED, ResourceState.UNKNOWN}
 def _passes(ended: Ended, seen: OperationEvents) -> bool:
     """Tell whether all that failed did so for reasons that pass; a killed CLI is none."""
     failed = [o for o in seen.explained().values() if o.state is ResourceState.FAILED]
-    told = [o.error for o in failed] or seen.others()
-    return ended.status > 0 and bool(told) and all(passes(each) for each in told)
+    if failed:
+        return ended.status > 0 and all(passes(o.error) for o in failed)
+    # A provider that died before it did anything is told together with what that led to.
+    return ended.status > 0 and any(passes(each) for each in seen.others())
 
 
 def _ordered(outcomes: Mapping[str, ResourceOutcome]) -> tuple[ResourceOutcome, ...]:

@@ -1190,6 +1190,8 @@ CREATE TABLE provisioning_resource (
 	CONSTRAINT fk_provisioning_resource_deployment_id FOREIGN KEY(deployment_id) REFERENCES provisioning_deployment (id)
 );
 
+CREATE INDEX ix_provisioning_resource_newest ON provisioning_resource (created_at DESC, id DESC) WHERE deleted_at IS NULL;
+
 CREATE INDEX ix_provisioning_resource_path ON provisioning_resource (path text_pattern_ops, id);
 
 CREATE INDEX ix_provisioning_resource_physical_id ON provisioning_resource (physical_id) WHERE physical_id <> '';

@@ -149,5 +149,7 @@ resource_table = sa.Table(
     sa.Index("ix_provisioning_resource_path", "path", "id",
              postgresql_ops={"path": "text_pattern_ops"}),
     sa.Index("ix_provisioning_resource_region_id", "region_id", "deleted_at"),
+    sa.Index("ix_provisioning_resource_newest", sa.text("created_at DESC"), sa.text("id DESC"),
+             postgresql_where=sa.text("deleted_at IS NULL")),
     sa.Index("ix_provisioning_resource_tenancy_id", "tenancy_id"),
 )  # fmt: skip
