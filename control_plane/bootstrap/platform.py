@@ -27,6 +27,7 @@ from control_plane.adapters.region_turns import RegionTurns
 from control_plane.adapters.stack_locks import StackLocks
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
+from control_plane.bootstrap.bindings import build_bindings
 from control_plane.bootstrap.drift import build_drift
 from control_plane.bootstrap.links import (
     LateFees,
@@ -49,6 +50,7 @@ from control_plane.metering.service import Metering
 from control_plane.metering.store import PostgresMetering
 from control_plane.operations.service import Operations
 from control_plane.operations.store import PostgresOperations
+from control_plane.provisioning.bindings.service import Bindings
 from control_plane.provisioning.drift.service import Drift
 from control_plane.provisioning.fleet.service import Fleet
 from control_plane.provisioning.fleet.service import Needs as FleetNeeds
@@ -94,6 +96,7 @@ class Platform:
     marketplace: Marketplace
     registry: Registry
     drift: Drift
+    bindings: Bindings
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -110,6 +113,7 @@ class Platform:
                 self.marketplace,
                 self.registry,
                 self.drift,
+                self.bindings,
             ),
         )
 
@@ -339,6 +343,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
             settings, database, clock, audit, secrets, operations, tenancy, provisioning,
             marketplace,
         ),
+        bindings=build_bindings(database, clock, audit, operations, provisioning, marketplace),
     )  # fmt: skip
 
 

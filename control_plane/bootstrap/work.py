@@ -11,6 +11,7 @@ from control_plane.operations import jobs as operations
 from control_plane.operations.jobs import Job, Schedule
 from control_plane.operations.jobs.worker import Worker, WorkerOptions
 from control_plane.provisioning import jobs as provisioning
+from control_plane.provisioning.bindings import jobs as bindings
 from control_plane.provisioning.drift import jobs as drift
 from control_plane.provisioning.fleet import jobs as fleet
 from control_plane.provisioning.registry import jobs as registry
@@ -22,6 +23,7 @@ def handlers(platform: Platform) -> dict[str, Job]:
     return {
         **provisioning.handlers(platform.provisioning),
         **drift.handlers(platform.drift),
+        **bindings.handlers(platform.bindings, platform.provisioning),
         **registry.handlers(platform.registry),
         **metering.handlers(platform.metering),
         **billing.handlers(platform.billing),
@@ -35,6 +37,7 @@ def schedules(platform: Platform) -> list[Schedule]:
     return [
         *fleet.schedules(platform.fleet),
         *drift.schedules(platform.drift),
+        *bindings.schedules(platform.bindings),
         *registry.schedules(platform.registry),
         *metering.schedules(platform.metering),
         *billing.schedules(platform.billing),

@@ -26,6 +26,8 @@ from control_plane.kernel import canonical, ids
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.paging import PageRequest
 from control_plane.operations.model import Operation
+from control_plane.provisioning.bindings.model import Binding, BindingState
+from control_plane.provisioning.bindings.store import PostgresBindings
 from control_plane.provisioning.policies.model import WaiverRequest
 from control_plane.provisioning.registry.jobs import handlers as registry_handlers
 from control_plane.provisioning.registry.model import Origin
@@ -193,6 +195,7 @@ def make(platform: Platform) -> Things:
     token, _ = platform.gate.create_token(_SYSTEM, name="t", principal_id=robot.id)
     issuer, rule = _workload(platform)
     drifted = _drifted(platform, instance.deployment_id, resource.urn)
+    bound = _bound(platform, instance.deployment_id, now)
     issuer, rule = _workload(platform)
     order_plan = market.order_plan(_SYSTEM, order)
     contract = next(
@@ -204,6 +207,7 @@ def make(platform: Platform) -> Things:
     source = maker.registry(now)
     names = {
         "approvals": order,
+        "bindings": bound,
         "blueprint-sources": source,
         "blueprints": "web-application",
         "catalogue": "web-application",
@@ -270,6 +274,18 @@ def _workload(platform: Platform) -> tuple[str, str]:
     )
     wish = RuleWish("ci-rule", issuer.id, {"project": "health/app"}, A, ("member",))
     return issuer.id, platform.identity.add_rule(_SYSTEM, wish).id
+
+
+def _bound(platform: Platform, deployment: str, at: datetime) -> str:
+    """A binding whose first credential nobody was shown yet."""
+    there = platform.provisioning.deployment(_SYSTEM, deployment)
+    made = Binding(
+        ids.new("bnd"), there.id, there.tenancy_id, there.path, "portal", "app", "owner",
+        BindingState.ACTIVE, (1,), (1,), 1, 0, 0, None, "", "", "Hans", at, at, None,
+    )  # fmt: skip
+    with platform.database.transaction():
+        PostgresBindings(platform.database).put(made)
+    return made.id
 
 
 def _drifted(platform: Platform, deployment: str, urn: str) -> str:
@@ -398,6 +414,10 @@ def _bodies(
         "POST /api/v1/deployments/<deployment_id>/plan": {},
         "POST /api/v1/deployments/<deployment_id>/destroy": {"reason": "test", "force": True},
         "POST /deployments/<id>/destroy": {"reason": "test"},
+        "POST /api/v1/deployments/<deployment_id>/bindings": {"name": "other"},
+        "POST /api/v1/bindings/<binding_id>/rotate": {"overlap_hours": 1},
+        "POST /deployments/<id>/bindings": {"name": "other"},
+        "POST /bindings/<id>/rotate": {"overlap_hours": "1"},
         "POST /api/v1/deployments/<deployment_id>/drift/adopt": {"reason": "test"},
         "POST /api/v1/drift/<finding_id>/ignore": {
             "until": "2026-12-31T00:00:00Z",

@@ -12,6 +12,7 @@ FEATURES = (
     "control_plane.tenancy.api",
     "control_plane.tenancy.migration.api",
     "control_plane.provisioning.api",
+    "control_plane.provisioning.bindings.api",
     "control_plane.provisioning.drift.api",
     "control_plane.provisioning.fleet.api",
     "control_plane.provisioning.policies.api",

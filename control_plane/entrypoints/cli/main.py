@@ -9,8 +9,10 @@ _MEMBERS = {
         "control_plane.entrypoints.cli.processes:administrator",
         "Add the first administrator.",
     ),
+    "apply": ("control_plane.entrypoints.cli.apply:apply", "Bring declared things about."),
     "approval": ("marketplace.commands:approval", "Approvals: decide orders by plan and price."),
     "audit": ("control_plane.access.commands:audit", "The audit log."),
+    "binding": ("control_plane.provisioning.bindings.commands:binding", "Your credentials."),
     "blueprint": (
         "control_plane.provisioning.registry.commands:blueprint",
         "Blueprints and revisions.",
@@ -24,14 +26,7 @@ _MEMBERS = {
     "demo": ("control_plane.entrypoints.demo:demo", "Start a demonstration city."),
     "deploy": ("marketplace.commands:deploy", "Bring declared services about, for CI."),
     "deployment": ("control_plane.provisioning.commands:deployment", "What is deployed."),
-    "identity-rule": (
-        "control_plane.access.workload_identity.commands:identity_rule",
-        "Which CI workloads are let in.",
-    ),
-    "issuer": (
-        "control_plane.access.workload_identity.commands:issuer",
-        "Trusted issuers of CI tokens.",
-    ),
+    "diff": ("control_plane.entrypoints.cli.apply:diff", "What apply would change."),
     "drift": ("control_plane.provisioning.drift.commands:drift", "What was changed by hand."),
     "identity-rule": (
         "control_plane.access.workload_identity.commands:identity_rule",
@@ -72,6 +67,7 @@ _SECTIONS = {
         "order",
         "approval",
         "service",
+        "binding",
         "plan",
         "deploy",
         "contract",
@@ -93,6 +89,8 @@ _SECTIONS = {
         "person",
         "issuer",
         "identity-rule",
+        "apply",
+        "diff",
         "audit",
     ),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),

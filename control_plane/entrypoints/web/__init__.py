@@ -10,6 +10,7 @@ from control_plane.access.workload_identity.pages import pages as identity
 from control_plane.billing.pages import pages as billing
 from control_plane.entrypoints.web.home import pages as home
 from control_plane.operations.pages import pages as operations
+from control_plane.provisioning.bindings.pages import pages as bindings
 from control_plane.provisioning.drift.pages import pages as drift
 from control_plane.provisioning.fleet.pages import pages as fleet
 from control_plane.provisioning.pages import pages as provisioning
@@ -22,7 +23,7 @@ from marketplace.pages import pages as marketplace
 
 FEATURES = (
     home, access, identity, operations, tenancy, migration, provisioning, policies, fleet, billing,
-    marketplace, registry, drift,
+    marketplace, registry, drift, bindings,
 )  # fmt: skip
 
 

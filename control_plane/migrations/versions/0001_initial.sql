@@ -322,18 +322,6 @@ CREATE TABLE billing_charge_day (
 	CONSTRAINT pk_billing_charge_day PRIMARY KEY (series_id, day, tariff_id, step_id)
 );
 
-CREATE TABLE kernel_outbox (
-	id TEXT NOT NULL, 
-	position BIGINT GENERATED ALWAYS AS IDENTITY, 
-	topic TEXT NOT NULL, 
-	payload JSONB NOT NULL, 
-	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
-	delivered_at TIMESTAMP WITH TIME ZONE, 
-	CONSTRAINT pk_kernel_outbox PRIMARY KEY (id)
-);
-
-CREATE INDEX ix_kernel_outbox_pending ON kernel_outbox (position) WHERE delivered_at IS NULL;
-
 CREATE TABLE provisioning_region (
 	id TEXT NOT NULL, 
 	slug TEXT NOT NULL, 
@@ -408,6 +396,18 @@ CREATE TABLE provisioning_source (
 	CONSTRAINT ck_provisioning_source_minutes CHECK (minutes >= 0), 
 	CONSTRAINT uq_provisioning_source_slug UNIQUE (slug)
 );
+
+CREATE TABLE kernel_outbox (
+	id TEXT NOT NULL, 
+	position BIGINT GENERATED ALWAYS AS IDENTITY, 
+	topic TEXT NOT NULL, 
+	payload JSONB NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	delivered_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_kernel_outbox PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_kernel_outbox_pending ON kernel_outbox (position) WHERE delivered_at IS NULL;
 
 CREATE TABLE operations_operation (
 	id TEXT NOT NULL, 
@@ -1257,6 +1257,38 @@ CREATE TABLE provisioning_drift_watch (
 CREATE INDEX ix_provisioning_drift_watch_next ON provisioning_drift_watch (next_at);
 
 CREATE INDEX ix_provisioning_drift_watch_region ON provisioning_drift_watch (region_id);
+
+CREATE TABLE provisioning_binding (
+	id TEXT NOT NULL, 
+	deployment_id TEXT NOT NULL, 
+	tenancy_id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	target TEXT NOT NULL, 
+	access TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	wanted INTEGER[] NOT NULL, 
+	valid INTEGER[] NOT NULL, 
+	newest INTEGER NOT NULL, 
+	revealed INTEGER NOT NULL, 
+	overlap_hours INTEGER NOT NULL, 
+	overlap_until TIMESTAMP WITH TIME ZONE, 
+	operation TEXT NOT NULL, 
+	error TEXT NOT NULL, 
+	created_by TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	changed_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	deleted_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_provisioning_binding PRIMARY KEY (id), 
+	CONSTRAINT ck_provisioning_binding_state CHECK (state IN ('changing', 'active', 'failed', 'deleted')), 
+	CONSTRAINT fk_provisioning_binding_deployment_id FOREIGN KEY(deployment_id) REFERENCES provisioning_deployment (id)
+);
+
+CREATE INDEX ix_provisioning_binding_overlap ON provisioning_binding (overlap_until) WHERE overlap_until IS NOT NULL;
+
+CREATE INDEX ix_provisioning_binding_path ON provisioning_binding (path text_pattern_ops, id);
+
+CREATE UNIQUE INDEX uq_provisioning_binding_name ON provisioning_binding (deployment_id, name) WHERE deleted_at IS NULL;
 
 CREATE TABLE provisioning_impact_row (
 	impact_id TEXT NOT NULL, 

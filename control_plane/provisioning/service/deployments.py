@@ -306,6 +306,13 @@ class Deployments(Core):
 
     # For features above -----------------------------------------------------------------------
 
+    def secret_output(self, deployment_id: str, name: str) -> Json:
+        """A secret output in clear; they have authorised, and write down that it was shown.
+
+        None where there is no such output.
+        """
+        return self._secret_outputs(deployment_id).get(name)
+
     def resolve_resources(self, names: Iterable[str]) -> Mapping[str, Resource]:
         """Resources by platform id or physical id, deleted ones too; unknown names are left out."""
         with self._db.transaction():
