@@ -38,6 +38,7 @@ class Cluster:
             # Take back fields that somebody else changed: that is how drift is repaired.
             enable_patch_force=True,
             enable_config_map_mutable=True,
+            enable_secret_mutable=True,
         )
         self.options = ResourceOptions(provider=self.provider)
 

@@ -354,7 +354,8 @@ def users_job(
     )
     return k8s.batch.v1.Job(
         "users",
-        metadata=cluster.metadata("users", "users", "users", cluster.waiting()),
+        # A job cannot be changed: another wish has another name.
+        metadata=cluster.metadata("users", f"users-{wanted[:8]}", "users", cluster.waiting()),
         spec={
             "backoffLimit": 4,
             "activeDeadlineSeconds": 900,
