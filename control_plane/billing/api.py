@@ -23,6 +23,7 @@ from control_plane.surface.api import (
     current_actor,
     idempotent,
     idempotent_outside,
+    rehearsable,
     requires,
     use,
 )
@@ -235,6 +236,7 @@ def list_price_books() -> Answer:
 
 @api.post("/price-books")
 @requires("price.manage")
+@rehearsable
 @idempotent
 @api.input(PriceBookIn)
 @api.output(PriceBookOut, 201)
@@ -256,6 +258,7 @@ def list_prices(slug: str, query_data: PriceQuery) -> Answer:
 
 @api.post("/price-books/<slug>/prices")
 @requires("price.manage")
+@rehearsable
 @idempotent
 @api.input(PricesIn)
 @api.output(PriceListOut, 201)

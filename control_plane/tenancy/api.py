@@ -22,6 +22,7 @@ from control_plane.surface.api import (
     current_actor,
     etag,
     idempotent,
+    rehearsable,
     requires,
     requires_match,
     use,
@@ -168,6 +169,7 @@ def list_organisations(query_data: PageQuery) -> Page[Organisation]:
 
 @api.post("/organisations")
 @requires("organisation.create")
+@rehearsable
 @idempotent
 @api.input(OrganisationCreate)
 @api.output(OrganisationOut, 201)
@@ -194,6 +196,7 @@ def get_organisation(organisation_id: str) -> Answer:
 
 @api.patch("/organisations/<organisation_id>")
 @requires("organisation.update")
+@rehearsable
 @requires_match
 @api.input(OrganisationChange)
 @api.output(OrganisationOut)
@@ -216,6 +219,7 @@ def get_organisation_quota(organisation_id: str) -> dict[str, tuple[QuotaLevel, 
 
 @api.patch("/organisations/<organisation_id>/quota")
 @requires("quota.set")
+@rehearsable
 @api.input(QuotaChange)
 @api.output(QuotaOverview)
 def set_organisation_quota(
@@ -319,6 +323,7 @@ def get_tenancy_quota(tenancy_id: str) -> dict[str, tuple[QuotaLevel, ...]]:
 
 @api.patch("/tenancies/<tenancy_id>/quota")
 @requires("quota.set")
+@rehearsable
 @api.input(QuotaChange)
 @api.output(QuotaOverview)
 def set_tenancy_quota(tenancy_id: str, json_data: QuotaChange) -> dict[str, tuple[QuotaLevel, ...]]:

@@ -20,6 +20,7 @@ from control_plane.surface.api import (
     Slug,
     TextBody,
     current_actor,
+    rehearsable,
     requires,
     use,
 )
@@ -119,6 +120,7 @@ class CategoryOut(Schema):
     slug: str
     name: TextBody
     description: LongText
+    position: int
 
 
 class CategoriesOut(Schema):
@@ -167,6 +169,7 @@ class OfferingOut(Schema):
     availability_note: LongText
     orderable: bool
     blueprint: str | None
+    position: int
     plans: list[OfferingPlanOut]
 
 
@@ -270,6 +273,7 @@ def list_categories() -> Answer:
 
 @api.put("/categories/<slug>")
 @requires("catalog.manage")
+@rehearsable
 @api.input(CategoryBody)
 @api.output(CategoryOut)
 def put_category(slug: str, json_data: CategoryBody) -> Answer:
@@ -282,6 +286,7 @@ def put_category(slug: str, json_data: CategoryBody) -> Answer:
 
 @api.put("/offerings/<slug>")
 @requires("catalog.manage")
+@rehearsable
 @api.input(OfferingBody)
 @api.output(OfferingOut)
 def put_offering(slug: str, json_data: OfferingBody) -> Answer:

@@ -26,6 +26,7 @@ from control_plane.surface.api import (
     current_actor,
     etag,
     idempotent,
+    rehearsable,
     requires,
     requires_match,
     use,
@@ -292,6 +293,7 @@ def list_frameworks() -> Answer:
 
 @api.put("/frameworks/<number>")
 @requires("contract.manage")
+@rehearsable
 @api.input(FrameworkBody)
 @api.output(FrameworkOut)
 def put_framework(number: str, json_data: FrameworkBody) -> Answer:
@@ -310,6 +312,7 @@ def list_contracts(query_data: PageQuery) -> Answer:
 
 @api.post("/contracts")
 @requires("contract.manage")
+@rehearsable
 @idempotent
 @api.input(ContractSign)
 @api.output(ContractDetailOut, 201)
@@ -338,6 +341,7 @@ def get_contract(id: str) -> Answer:  # noqa: A002 - the name in the address
 
 @api.put("/contracts/<id>")
 @requires("contract.manage")
+@rehearsable
 @requires_match
 @api.input(ContractAmend)
 @api.output(ContractDetailOut)
@@ -377,6 +381,7 @@ def get_approval_policy() -> Answer:
 
 @api.put("/approval-policy")
 @requires("catalog.manage")
+@rehearsable
 @api.input(PolicyBody)
 @api.output(PolicyOut)
 def set_approval_policy(json_data: PolicyBody) -> Answer:

@@ -70,7 +70,8 @@ class Product:
         }
         return {
             **kept, "PYTHONPATH": str(_ROOT), "BOROUGH_HOME": str(self.home), "BOROUGH_PORT": "0",
-            "BOROUGH_HEARTBEAT_SECONDS": "1", "BOROUGH_LEASE_SECONDS": "4", **more,
+            "BOROUGH_HEARTBEAT_SECONDS": "1", "BOROUGH_LEASE_SECONDS": "4",
+            "BOROUGH_IDENTITY_PRIVATE_HOSTS": "127.0.0.1", **more,
         }  # fmt: skip
 
     def log(self, name: str) -> str:

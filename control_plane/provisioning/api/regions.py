@@ -25,6 +25,7 @@ from control_plane.surface.api import (
     current_actor,
     idempotent,
     idempotent_outside,
+    rehearsable,
     requires,
     use,
 )
@@ -118,6 +119,7 @@ def list_regions(query_data: PageQuery) -> Page[dict[str, Any]]:
 
 @regions.post("/regions")
 @requires("region.add")
+@rehearsable
 @idempotent
 @regions.input(RegionCreate)
 @regions.output(RegionOut, 201)

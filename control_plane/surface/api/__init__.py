@@ -15,6 +15,7 @@ from control_plane.surface.api.idempotency import (
     idempotent,
     idempotent_outside,
 )
+from control_plane.surface.api.rehearsal import rehearsable
 from control_plane.surface.api.schema import (
     Answer,
     DecimalText,
@@ -54,6 +55,7 @@ __all__ = [
     "idempotent_outside",
     "matched_tag",
     "public",
+    "rehearsable",
     "requires",
     "requires_match",
     "signed_in",

@@ -6,7 +6,7 @@ from typing import Any
 
 from apiflask import APIFlask
 
-from control_plane.surface.api import conditions, idempotency
+from control_plane.surface.api import conditions, idempotency, rehearsal
 from control_plane.surface.api.problems import API_PREFIX, PROBLEM_JSON
 from control_plane.surface.auth import PUBLIC, SESSION_COOKIE, declared
 
@@ -78,6 +78,13 @@ _KEY_PARAMETER = {
     "required": False,
     "description": "Sent again with the same key, the request answers the same (for 24 hours).",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+_REHEARSAL_PARAMETER = {
+    "name": rehearsal.HEADER,
+    "in": "header",
+    "required": False,
+    "description": "true: answer as if it were done, and change nothing.",
+    "schema": {"type": "string", "enum": ["true"]},
 }
 _MATCH_PARAMETER = {
     "name": "If-Match",
@@ -155,6 +162,8 @@ def _complete(view: Callable[..., Any], method: str, operation: dict[str, Any]) 
         operation["requestBody"]["required"] = True
     if getattr(view, idempotency.MARK, False):
         operation["parameters"].append(_KEY_PARAMETER)
+    if getattr(view, rehearsal.MARK, False):
+        operation["parameters"].append(_REHEARSAL_PARAMETER)
     if getattr(view, conditions.MARK, False):
         operation["parameters"].append(_MATCH_PARAMETER)
     for code in sorted(_codes(action, method, operation)):

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,6 +49,7 @@ class Console:
         self._url = url
         self._curl = curl
         self._waiting = waiting or Waiting()
+        self._hidden: tuple[str, ...] = ()
 
     @functools.cached_property
     def context(self) -> Context:
@@ -61,7 +63,18 @@ class Console:
 
     def client_for(self, url: str, token: str = "") -> Client:
         """A client of another address (``borough login URL``)."""
-        return Client(url, token, observe=_show_curl if self._curl else None)
+        return Client(url, token, observe=self._show_curl if self._curl else None)
+
+    def conceal(self, secrets: Sequence[str]) -> None:
+        """Show none of these, whatever is shown of requests."""
+        self._hidden = tuple(secrets)
+
+    def _show_curl(self, method: str, address: str, body: bytes | None) -> None:
+        for secret in self._hidden if body is not None else ():
+            # As it stands in JSON, without the quotes around it.
+            for text in (json.dumps(secret, ensure_ascii=False)[1:-1], secret):
+                body = body.replace(text.encode(), b"********") if body else body
+        _show_curl(method, address, body)
 
     def rows(
         self,
