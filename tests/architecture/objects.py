@@ -17,7 +17,6 @@ from control_plane.access.workload_identity.service import RuleWish
 from control_plane.adapters.clock.store import ShiftableClock
 from control_plane.adapters.embedded.region import SimulatedRegion
 from control_plane.adapters.postgres.embedded import EmbeddedPostgres
-from control_plane.access.workload_identity.service import RuleWish
 from control_plane.bootstrap import Platform
 from control_plane.demonstration.files import load_city
 from control_plane.demonstration.model import City
