@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from control_plane.entrypoints.logs import JsonFormatter
+from control_plane.kernel.files import own_file, own_folder
 from control_plane.kernel.processes import spawn
 from control_plane.kernel.settings import Settings
 
@@ -38,10 +39,11 @@ def start_logging(settings: Settings) -> None:
 @contextlib.contextmanager
 def run_file(path: Path, **facts: object) -> Iterator[None]:
     """A file that says where this process is, for as long as the block lasts."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    own_folder(path.parent)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     text = json.dumps({"pid": os.getpid(), **facts})
-    draft.write_text(text)
+    with own_file(draft) as file:
+        file.write(text.encode())
     draft.replace(path)
     try:
         yield

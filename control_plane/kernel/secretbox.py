@@ -13,6 +13,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from control_plane.kernel.files import own_folder
+
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 
@@ -83,7 +85,8 @@ def load_ring(path: Path) -> list[bytes]:
         ValueError: a line is not a key.
     """
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            own_folder(path.parent)
         # Written whole beside it and linked: two first starts agree on one ring.
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -16,9 +16,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import BinaryIO, Self
 
 from control_plane.kernel.errors import Unavailable
+from control_plane.kernel.files import own_file, own_folder
 
 _SUPERUSER = "postgres"
 _ROOT_RUNS_AS = "borough-pg"
@@ -39,7 +40,7 @@ class EmbeddedPostgres:
         self._durable = durable
         self._binaries = _binaries()
         self._user = _server_user()
-        self._share: IO[str] | None = None
+        self._share: BinaryIO | None = None
         self._sockets = _socket_folder(self._folder)
 
     def url(self, database: str = "borough") -> str:
@@ -52,12 +53,12 @@ class EmbeddedPostgres:
         Raises:
             Unavailable: it cannot be initialised or started; the message has the end of its log.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        own_folder(self._folder)
         with self._exclusive():
             self._prepare()
             if not self._running():
                 self._launch()
-            share = (self._folder / "users.lock").open("a")
+            share = own_file(self._folder / "users.lock", append=True)
             os.set_inheritable(share.fileno(), False)
             fcntl.flock(share, fcntl.LOCK_SH)
             self._share = share
@@ -126,7 +127,7 @@ class EmbeddedPostgres:
 
     def _launch(self) -> None:
         log = self._folder / "server.log"
-        log.touch()
+        own_file(log, append=True).close()
         self._own(log)
         settings = {
             "listen_addresses": "",
@@ -201,7 +202,7 @@ class _Lock:
         self._path = path
 
     def __enter__(self) -> None:
-        self._file = self._path.open("a")
+        self._file = own_file(self._path, append=True)
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def __exit__(self, *_: object) -> None:

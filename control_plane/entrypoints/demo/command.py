@@ -18,6 +18,7 @@ from control_plane.entrypoints.demo.loader import load
 from control_plane.entrypoints.demo.narrator import Narrator, StoryFailedError
 from control_plane.entrypoints.demo.story import Stage, begins_at, play
 from control_plane.kernel.errors import BoroughError, Invalid
+from control_plane.kernel.files import own_file, own_folder
 from control_plane.kernel.settings import Settings, from_environment
 from control_plane.surface.cli.exits import CONFLICT, USAGE, Failure
 
@@ -70,8 +71,8 @@ def _settings() -> Settings:
 
 @contextlib.contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "demo.lock").open("w") as lock:
+    own_folder(home)
+    with own_file(home / "demo.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -12,6 +12,7 @@ from pathlib import Path
 import urllib3
 
 from control_plane.kernel.errors import Unavailable
+from control_plane.kernel.files import own_file, own_folder
 
 _READY_SECONDS = 60.0
 _END_SECONDS = 25.0
@@ -28,9 +29,9 @@ def running(
         environment: its settings, besides what programs of this machine need.
         logs: folder of the log files.
     """
-    logs.mkdir(parents=True, exist_ok=True)
+    own_folder(logs)
     kept = {key: value for key, value in os.environ.items() if not key.startswith("BOROUGH_")}
-    with (logs / f"{name}.log").open("wb") as log:
+    with own_file(logs / f"{name}.log") as log:
         child = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-m", "control_plane.entrypoints.cli.main", name],
             stdin=subprocess.DEVNULL,
