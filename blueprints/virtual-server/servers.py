@@ -16,13 +16,15 @@ def declare(
     """Declare a server for each port, with its volume.
 
     A port is in use as long as its server stands, so a server that must be replaced goes before
-    the new one comes; address and volume stay.
+    the new one comes; address and volume stay. A volume cannot grow while its server is resized,
+    so the server waits for the volume.
     """
     key = _key(context, options)
     apart = _apart(context, options)
-    before = ResourceOptions.merge(options, ResourceOptions(delete_before_replace=True))
     made = []
     for number, port in enumerate(ports, start=1):
+        volume = _volume(context, number, options)
+        own = ResourceOptions(delete_before_replace=True, depends_on=[volume] if volume else [])
         server = osk.compute.Instance(
             f"server-{number}",
             name=f"{context.name}-{number}",
@@ -33,9 +35,12 @@ def declare(
             user_data=context.inputs["user_data"] or None,
             scheduler_hints=[{"group": apart.id}] if apart else None,
             metadata=context.marks(f"server-{number}"),
-            opts=before,
+            opts=ResourceOptions.merge(options, own),
         )
-        _volume(context, number, server, options)
+        if volume:
+            osk.compute.VolumeAttach(
+                f"attached-{number}", instance_id=server.id, volume_id=volume.id, opts=options
+            )
         made.append(server)
     return made
 
@@ -91,11 +96,11 @@ def _volume_type(context: Context) -> str | None:
 
 
 def _volume(
-    context: Context, number: int, server: osk.compute.Instance, options: ResourceOptions
-) -> None:
+    context: Context, number: int, options: ResourceOptions
+) -> osk.blockstorage.Volume | None:
     if not context.inputs["volume_gb"]:
-        return
-    volume = osk.blockstorage.Volume(
+        return None
+    return osk.blockstorage.Volume(
         f"data-{number}",
         name=f"{context.name}-data-{number}",
         description=context.describe("Data of a server"),
@@ -104,7 +109,4 @@ def _volume(
         enable_online_resize=True,
         metadata=context.marks(f"data-{number}"),
         opts=options,
-    )
-    osk.compute.VolumeAttach(
-        f"attached-{number}", instance_id=server.id, volume_id=volume.id, opts=options
     )

@@ -36,11 +36,14 @@ def declare(context: Context) -> None:
     place = context.deployment["tenancy_outputs"]
     options = ResourceOptions(provider=_tenant(context, place))
     group = _security_group(context, options)
+    volume = _volume(context, options)
+    # A volume cannot grow while a server that has it is resized, so servers wait for it.
+    after = ResourceOptions.merge(options, ResourceOptions(depends_on=[volume]))
     servers = [
-        _server(context, place, group, number, options)
+        _server(context, place, group, number, after)
         for number in range(1, context.inputs["servers"] + 1)
     ]
-    _volume(context, servers, options)
+    _attach(context, volume, servers, options)
     balancer = _balancer(context, place, servers, options)
     address = _address(context, balancer, options)
     pulumi.export("address", address)
@@ -109,22 +112,28 @@ def _server(
     )
 
 
-def _volume(
-    context: Context, servers: list[osk.compute.Instance], options: ResourceOptions
-) -> None:
-    """Declare the data volume: with every server where the region's volumes can be shared."""
+def _volume(context: Context, options: ResourceOptions) -> osk.blockstorage.Volume:
     facts = context.facts("openstack")
-    shared = facts.get("shared_volume_type")
-    volume = osk.blockstorage.Volume(
+    return osk.blockstorage.Volume(
         "data",
         name=f"{context.name}-data",
         description=context.describe("Data of the application"),
         size=context.inputs["volume_gb"],
-        volume_type=shared or facts.get("volume_type"),
+        volume_type=facts.get("shared_volume_type") or facts.get("volume_type"),
         enable_online_resize=True,
         metadata=context.marks("data"),
         opts=options,
     )
+
+
+def _attach(
+    context: Context,
+    volume: osk.blockstorage.Volume,
+    servers: list[osk.compute.Instance],
+    options: ResourceOptions,
+) -> None:
+    """Attach the data volume: to every server where the region's volumes can be shared."""
+    shared = context.facts("openstack").get("shared_volume_type")
     for number, server in enumerate(servers if shared else servers[:1], start=1):
         osk.compute.VolumeAttach(
             f"data-{number}",

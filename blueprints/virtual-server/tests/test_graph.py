@@ -29,7 +29,10 @@ def test_each_server_has_its_own_port_and_volume(evaluated: Evaluate, servers: i
     graph = evaluated("virtual-server", **{**ONE, "servers": servers}, volume_gb=40)
     for kind in ("server-", "port-", "data-", "attached-"):
         assert len([n for n in names(graph, kind) if n[-1].isdigit()]) == servers
-    assert by_name(graph)["data-1"].inputs["size"] == 40
+    nodes = by_name(graph)
+    assert nodes["data-1"].inputs["size"] == 40
+    # It cannot grow while its server is resized.
+    assert nodes["data-1"].urn in nodes["server-1"].depends_on
     assert not names(evaluated("virtual-server", **ONE), "data-")
 
 

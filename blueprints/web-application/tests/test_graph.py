@@ -26,7 +26,10 @@ def test_as_many_servers_as_were_ordered(evaluated: Evaluate, servers: int) -> N
     assert len(names(graph, "server-")) == servers
     assert len(names(graph, "member-")) == servers
     assert len([n for n in graph.resources if n.type.endswith(":Volume")]) == 1
-    assert by_name(graph)["data"].inputs["size"] == 20
+    nodes = by_name(graph)
+    assert nodes["data"].inputs["size"] == 20
+    # It cannot grow while a server that has it is resized.
+    assert nodes["data"].urn in nodes["server-1"].depends_on
 
 
 def test_each_size_is_the_regions_own_flavor(evaluated: Evaluate) -> None:
