@@ -39,7 +39,9 @@ def load(platform: Platform, city: demo.City, now: datetime) -> Iterator[Loaded]
     Raises:
         BoroughError: a service refused a value; what was entered before stays.
     """
-    revisions = platform.provisioning.publish_bundled(platform.blueprint_folders())
+    revisions = platform.provisioning.publish_bundled(
+        platform.blueprint_folders(), tried=not platform.settings.blueprint_paths
+    )
     yield Loaded("blueprints", len(revisions))
     loader = _Loader(platform, city, now)
     for what, enter in loader.parts():

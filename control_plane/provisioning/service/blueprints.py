@@ -118,14 +118,16 @@ class Blueprints(Core):
         policy.require(actor, "blueprint.publish", policy.ROOT)
         return self._publish(actor, content, self._with.policies.judge)
 
-    def _publish(self, actor: Actor, content: Content, judge: Judge) -> Revision:
+    def _publish(
+        self, actor: Actor, content: Content, judge: Judge, *, tried: bool = False
+    ) -> Revision:
         files = contents.check(content)
         digest = contents.digest(files)
         with self._db.transaction():
             there = self._store.revision(digest)
         if there is not None:
             return there
-        found = self._validate(files, judge)
+        found = self._validate(files, judge, tried=tried)
         if not found.ok:
             reasons = _reasons(found)
             listed = "; ".join(f"{p.field}: {p.message}" for p in reasons)
@@ -150,11 +152,16 @@ class Blueprints(Core):
             )
         return there
 
-    def publish_bundled(self, folders: Iterable[Path]) -> list[Revision]:
+    def publish_bundled(self, folders: Iterable[Path], *, tried: bool = False) -> list[Revision]:
         """Publish blueprints that come with the platform; those that are known stay as they are.
 
         They are held to the bundled packs: a pack of the city's own never keeps the platform from
         starting, and plans are held to it anyway.
+
+        Args:
+            folders: of the blueprints.
+            tried: they are those of the release itself: its tests have published each of them
+                whole, and its start does not run their samples again.
 
         Raises:
             Invalid: one of them cannot be published.
@@ -164,7 +171,8 @@ class Blueprints(Core):
         files = [contents.read_folder(folder) for folder in folders]
         # The tenancy's outputs are what the samples of the others run with.
         files.sort(key=lambda f: f"name: {TENANCY_BLUEPRINT}\n".encode() not in f["blueprint.yaml"])
-        return [self._publish(actor, each, self._with.policies.judge_bundled) for each in files]
+        judge = self._with.policies.judge_bundled
+        return [self._publish(actor, each, judge, tried=tried) for each in files]
 
     def blueprints(self, actor: Actor, request: PageRequest) -> Page[Blueprint]:
         """The newest version of each blueprint, by name."""
@@ -203,7 +211,7 @@ class Blueprints(Core):
             raise NotFound(f"there is no blueprint {' '.join(filter(None, (reference, version)))}")
         return found
 
-    def _validate(self, files: Content, judge: Judge) -> Validation:
+    def _validate(self, files: Content, judge: Judge, *, tried: bool = False) -> Validation:
         digest = contents.digest(files)
         problems = [Problem(name, "is missing") for name in _FILES if name not in files]
         problems.extend(contents.secrets_in(files))
@@ -212,7 +220,7 @@ class Blueprints(Core):
         wrong = _document_problems(document, files)
         problems.extend(wrong or self._version_problems(document))
         samples: list[Sample] = []
-        if not problems:
+        if not problems and not tried:
             self._try_samples(digest, document, files, problems, samples)
         findings = {f for each in samples for f in judge(sample_subject(each.graph, document))}
         unique = sorted(findings, key=lambda f: (f.severity != "mandatory", f.policy, f.subject))

@@ -9,7 +9,7 @@ from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from control_plane.kernel.paging import PageRequest
 from control_plane.provisioning import content
 from control_plane.provisioning.service import Provisioning
-from tests.contract.provisioning.conftest import BUNDLED, PLATFORM, World, person
+from tests.contract.provisioning.conftest import BLUEPRINTS, BUNDLED, PLATFORM, World, person
 
 PROGRAM = """
 import pulumi
@@ -204,9 +204,18 @@ def test_who_may_publish_and_who_may_look(service: Provisioning) -> None:
 
 
 def test_bundled_blueprints_are_published_at_every_start(service: Provisioning) -> None:
-    first = service.publish_bundled(BUNDLED[::-1])
-    assert [r.blueprint for r in first] == ["tenancy", "web-application"]
-    assert service.publish_bundled(BUNDLED) == first
+    """Each of the release whole: a platform's start relies on it and runs no sample again."""
+    every = sorted(p.parent for p in BLUEPRINTS.glob("*/blueprint.yaml"))
+    first = service.publish_bundled(every[::-1])
+    assert sorted(r.blueprint for r in first) == [folder.name for folder in every]
+    again = service.publish_bundled(every, tried=True)
+    assert {r.digest for r in again} == {r.digest for r in first}
+
+
+def test_a_start_that_runs_no_sample_publishes_the_same(service: Provisioning) -> None:
+    found = service.publish_bundled(BUNDLED, tried=True)
+    assert [r.blueprint for r in found] == ["tenancy", "web-application"]
+    assert service.revision(PLATFORM, "tenancy").digest == found[0].digest
 
 
 def test_a_blueprint_for_tenancies_needs_the_blueprint_of_tenancies(service: Provisioning) -> None:
