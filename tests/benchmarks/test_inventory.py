@@ -1,9 +1,11 @@
 """How long pages of the inventory and of deployments take in a city of 20,000 resources.
 
 First the store by itself, then the whole of a request (authentication, policy, query, answer) in
-the real application, as the API and as the web page, without a network in between.
+the real application, as the API and as the web page, without a network in between. Where other
+work loads the machine, the processor's time (of the web process) says more than the clock's.
 """
 
+import json
 import statistics
 import time
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from control_plane.bootstrap import open_platform
 from control_plane.entrypoints.app import create_app
@@ -22,6 +25,7 @@ from control_plane.kernel.settings import Settings
 from control_plane.provisioning.store import PostgresProvisioning
 from control_plane.surface.api.limits import Limits, Rate
 
+BLUEPRINT = Path(__file__).parents[2] / "blueprints" / "web-application" / "blueprint.yaml"
 DEPARTMENTS = 240
 DEPLOYMENTS = 1_500
 RESOURCES = 20_000
@@ -37,7 +41,7 @@ VALUES ('reg_1', 'east', '{"en": "East", "zh": "东区"}', '["openstack"]', 'emb
         '[]', '{}', '[]', 'active', now());
 INSERT INTO provisioning_revision
   (digest, blueprint, version, version_key, document, archive, published_at, published_by)
-VALUES ('sha256:1', 'web', '1.0.0', '{1,0,0}', '{}', '', now(), 'x');
+VALUES ('sha256:1', 'web', '1.0.0', '{1,0,0}', CAST(:document AS jsonb), '', now(), 'x');
 INSERT INTO provisioning_deployment
   (id, tenancy_id, path, region_id, blueprint, revision, name, inputs, state, outputs,
    secret_outputs, sealed_seed, owner, operation, last_operation, error, footprint, tags,
@@ -63,7 +67,8 @@ ANALYZE provisioning_resource; ANALYZE provisioning_deployment;
 
 @pytest.fixture
 def city(database: Database) -> Database:
-    values = {
+    values: dict[str, object] = {
+        "document": json.dumps(yaml.safe_load(BLUEPRINT.read_text())),
         "departments": DEPARTMENTS,
         "deployments": DEPLOYMENTS,
         "resources": RESOURCES,
@@ -142,12 +147,16 @@ def test_requests(city: Database, tmp_path: Path) -> None:
             "/deployments/dep_000007",
             "/deployments/dep_000008",
         ):
-            seconds, cursor = [], ""
+            seconds, used, cursor = [], [], ""
             for _ in range(ROUNDS + 1):
                 ask = get(path + cursor, "dep_" if "/deployments" in path else "res_")
-                begin = time.perf_counter()
+                begin, processor = time.perf_counter(), time.process_time()
                 following = ask()
                 seconds.append(time.perf_counter() - begin)
+                used.append(time.process_time() - processor)
                 cursor = f"&cursor={following}" if following and "?" in path else ""
             # The first one loads templates and opens connections.
-            print(f"{path:55} {figures(seconds[1:])}, first {seconds[0] * 1000:6.1f} ms")
+            print(
+                f"{path:55} {figures(seconds[1:])}; "
+                f"processor {statistics.median(used[1:]) * 1000:5.1f} ms"
+            )
