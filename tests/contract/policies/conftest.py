@@ -8,7 +8,10 @@ import pytest
 
 from control_plane.access.model import Principal, PrincipalState
 from control_plane.kernel.actor import ActorKind, PrincipalId
-from control_plane.provisioning.policies.model import Waiver, WaiverRequest
+from control_plane.provisioning.graph import Graph, ResourceNode
+from control_plane.provisioning.model import Finding
+from control_plane.provisioning.policies.model import Holder, Subject, Waiver, WaiverRequest
+from control_plane.tenancy.model import Tenancy
 from tests.contract.provisioning.conftest import (
     PLATFORM,
     World,
@@ -44,6 +47,31 @@ def add_person(world: World, id_: str, login: str, state: str = "active") -> Non
     )  # fmt: skip
     with world.database.transaction():
         assert world.principals.add(made, None)
+
+
+def judged(
+    world: World,
+    *,
+    tenancy: Tenancy | None = None,
+    deployment: str = "dep_1",
+    name: str = "web",
+    under: str = "",
+) -> tuple[Finding, ...]:
+    """What policies say of a server and a disk that nobody backs up, without running a program."""
+    there = tenancy or world.health
+    marks = {"metadata": {"borough.deployment": deployment, "borough.tenancy": there.slug}}
+    nodes = (
+        ResourceNode("urn::data", "data", "openstack:blockstorage/volume:Volume", marks),
+        ResourceNode(
+            "urn::server", "server", "openstack:compute/instance:Instance", {**marks, "name": name}
+        ),
+        ResourceNode("urn::address", "address", "openstack:networking/floatingIp:FloatingIp",
+                     {"tags": [f"{k}={v}" for k, v in marks["metadata"].items()]}),
+    )  # fmt: skip
+    holder = Holder(deployment, there.id, there.path, there.data_class.value)
+    everything = frozenset({"public", "internal", "sensitive"})
+    subject = Subject(Graph(nodes), holder, world.region.config, everything, everything)
+    return world.policies.judge(subject, under=under)
 
 
 @pytest.fixture
