@@ -16,6 +16,8 @@ from control_plane.surface.api import (
     DecimalText,
     Input,
     Instant,
+    PageOut,
+    PageQuery,
     Schema,
     Slug,
     TextBody,
@@ -108,7 +110,7 @@ class RatingIn(Input):
     period: Period
 
 
-class StatementQuery(Input):
+class StatementQuery(PageQuery):
     """Which statements."""
 
     period: Period | None = None
@@ -126,12 +128,6 @@ class StatementHeadOut(Schema):
     number: str | None
     issued_at: Instant | None
     rated_at: Instant | None = pydantic.Field(description="Up to when usage became charges")
-
-
-class StatementListOut(Schema):
-    """Statements, newest month first."""
-
-    items: list[StatementHeadOut]
 
 
 class LineKeyOut(Schema):
@@ -283,10 +279,10 @@ def add_prices(slug: str, json_data: PricesIn) -> Answer:
 @api.get("/statements")
 @requires("statement.view")
 @api.input(StatementQuery, location="query")
-@api.output(StatementListOut)
+@api.output(PageOut[StatementHeadOut])
 def list_statements(query_data: StatementQuery) -> Answer:
     """Statements that you may see, newest month first."""
-    return {"items": use(Billing).statements(current_actor(), query_data.period)}
+    return use(Billing).statement_page(current_actor(), query_data.page(), query_data.period)
 
 
 @api.get("/statements/<id>")

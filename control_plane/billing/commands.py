@@ -45,7 +45,7 @@ def statement() -> None:
 @cli.console(api="GET /api/v1/statements", web="/usage")
 def list_(console: cli.Console, period: str | None) -> None:
     """List statements, newest month first."""
-    console.rows(console.client.get("/statements", period=period)["items"], _HEADS)
+    console.rows(console.client.items("/statements", limit=None, period=period), _HEADS)
 
 
 @statement.command()

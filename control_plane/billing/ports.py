@@ -18,6 +18,7 @@ from control_plane.billing.model import (
     Terms,
     Unpriced,
 )
+from control_plane.kernel.paging import Page, PageRequest
 from control_plane.kernel.time import Interval
 
 
@@ -79,6 +80,10 @@ class BillingStore(Protocol):
     def statement(self, statement_id: str, *, lock: bool = False) -> StatementHead | None: ...
 
     def statements(self, paths: Sequence[str], period: str | None) -> list[StatementHead]: ...
+
+    def statement_page(
+        self, paths: Sequence[str], period: str | None, request: PageRequest
+    ) -> Page[StatementHead]: ...
 
     def open_lines(
         self, head: StatementHead, until: datetime

@@ -31,6 +31,7 @@ from control_plane.kernel import canonical, ids
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import UnitOfWork
 from control_plane.kernel.errors import Collector, Conflict, Invalid, NotFound, Problem
+from control_plane.kernel.paging import Page, PageRequest
 from control_plane.kernel.time import Clock, Interval, month
 from control_plane.metering.service import Metering
 from control_plane.operations.model import Operation
@@ -263,11 +264,24 @@ class Billing:
             month(period)
         paths = policy.visible_paths(actor, "statement.view")
         with self._db.transaction():
-            heads = self._store.statements(paths, period)
-            return [
-                head if head.state is StatementState.ISSUED else self._open(head).head
-                for head in heads
-            ]
+            return [self._today(head) for head in self._store.statements(paths, period)]
+
+    def statement_page(
+        self, actor: Actor, request: PageRequest, period: str | None = None
+    ) -> Page[StatementHead]:
+        """A part of those statements.
+
+        Raises:
+            Invalid: the period is not a month.
+        """
+        if period is not None:
+            month(period)
+        paths = policy.visible_paths(actor, "statement.view")
+        with self._db.transaction():
+            return self._store.statement_page(paths, period, request).map(self._today)
+
+    def _today(self, head: StatementHead) -> StatementHead:
+        return head if head.state is StatementState.ISSUED else self._open(head).head
 
     def statement(self, actor: Actor, statement_id: str) -> Statement:
         """A statement with its lines. Raises NotFound."""

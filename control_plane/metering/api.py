@@ -110,12 +110,6 @@ class UsageOut(Schema):
     quantity: DecimalText
 
 
-class UsageListOut(Schema):
-    """Sums by resource and meter."""
-
-    items: list[UsageOut]
-
-
 class QuarantinedOut(Schema):
     """An event that waits."""
 
@@ -221,7 +215,7 @@ def list_meters() -> Answer:
 @api.input(UsageQuery, location="query")
 @api.output(PageOut[RecordOut])
 def list_usage_records(query_data: UsageQuery) -> Answer:
-    """Hourly records, oldest hour first."""
+    """Hourly records of a window of 100 days at most, oldest hour first."""
     return use(Metering).records(
         current_actor(), _window(query_data), query_data.page(), _filters(query_data)
     )
@@ -230,11 +224,12 @@ def list_usage_records(query_data: UsageQuery) -> Answer:
 @api.get("/usage")
 @requires("usage.view")
 @api.input(UsageQuery, location="query")
-@api.output(UsageListOut)
+@api.output(PageOut[UsageOut])
 def summarise_usage(query_data: UsageQuery) -> Answer:
-    """Use over a window, summed by resource and meter."""
-    found = use(Metering).usage(current_actor(), _window(query_data), _filters(query_data))
-    return {"items": found}
+    """Use over a window of 100 days at most, summed by resource and meter."""
+    return use(Metering).usage_page(
+        current_actor(), _window(query_data), query_data.page(), _filters(query_data)
+    )
 
 
 def _window(query: UsageQuery) -> Interval:

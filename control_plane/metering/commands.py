@@ -98,7 +98,8 @@ def list_(
     if hours:
         console.rows(_records(console, filters), _RECORDS)
     else:
-        console.rows(console.client.get("/usage", **filters)["items"], _USAGE, name="resource_id")
+        sums = console.client.items("/usage", limit=None, **filters)
+        console.rows(sums, _USAGE, name="resource_id")
 
 
 def _records(console: cli.Console, filters: dict[str, str | None]) -> Iterator[Any]:

@@ -29,6 +29,8 @@ QUANTITY_STEP = Decimal("1e-9")
 #: The largest quantity one event may carry; far above any real one, far below the column's limit.
 MAX_QUANTITY = Decimal("1e15")
 MAX_INTERVAL = timedelta(days=62)
+#: What is summed or listed at once: a quarter and a bit; no question reads all that is kept.
+MAX_WINDOW = timedelta(days=100)
 _MAX_KEY = 512
 
 
@@ -258,6 +260,18 @@ def parse_event(value: Any) -> UsageEvent:  # noqa: ANN401 - outside data
         value["source"], value["id"], data["meter"], data["resource"], tenancy,
         interval, quantity, dimensions, value, payload_digest(value),
     )  # fmt: skip
+
+
+def check_window(window: Interval) -> None:
+    """Refuse a window that is too long to be read at once.
+
+    Raises:
+        Invalid: it is longer than ``MAX_WINDOW``, or has no end.
+    """
+    length = window.duration()
+    if length is None or length > MAX_WINDOW:
+        message = f"must be at most {MAX_WINDOW.days} days after start: ask for a part at a time"
+        raise Invalid([Problem("end", message, "too_long")])
 
 
 def payload_digest(payload: object) -> str:

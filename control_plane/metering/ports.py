@@ -97,8 +97,14 @@ class MeteringStore(Protocol):
     ) -> Page[UsageRecord]: ...
 
     def usage(
-        self, paths: Sequence[str], filters: Mapping[str, str], window: Interval
-    ) -> list[Usage]: ...
+        self,
+        paths: Sequence[str],
+        filters: Mapping[str, str],
+        window: Interval,
+        request: PageRequest | None = None,
+    ) -> Page[Usage]:
+        """Sums by tenancy, resource, meter and dimensions; all of them without a request."""
+        ...
 
     def watermark(self, region_id: str) -> Watermark: ...
 

@@ -24,6 +24,7 @@ from control_plane.metering.model import (
     UsageEvent,
     UsageRecord,
     Watermark,
+    check_window,
     clip,
     event_of,
     parse_event,
@@ -369,7 +370,11 @@ class Metering:
 
         Args:
             filters: any of ``tenancy_id``, ``resource_id``, ``meter``.
+
+        Raises:
+            Invalid: the window is too long.
         """
+        check_window(window)
         paths = policy.visible_paths(actor, "usage.view")
         with self._db.transaction():
             return self._store.records(paths, filters or {}, window, request)
@@ -377,10 +382,32 @@ class Metering:
     def usage(
         self, actor: Actor, window: Interval, filters: Mapping[str, str] | None = None
     ) -> list[Usage]:
-        """Sums by resource and meter over the window, of what the actor may see."""
+        """Sums by resource and meter over the window, of what the actor may see; for features.
+
+        Raises:
+            Invalid: the window is too long.
+        """
+        check_window(window)
         paths = policy.visible_paths(actor, "usage.view")
         with self._db.transaction():
-            return self._store.usage(paths, filters or {}, window)
+            return list(self._store.usage(paths, filters or {}, window).items)
+
+    def usage_page(
+        self,
+        actor: Actor,
+        window: Interval,
+        request: PageRequest,
+        filters: Mapping[str, str] | None = None,
+    ) -> Page[Usage]:
+        """A part of those sums, by tenancy, resource and meter.
+
+        Raises:
+            Invalid: the window is too long.
+        """
+        check_window(window)
+        paths = policy.visible_paths(actor, "usage.view")
+        with self._db.transaction():
+            return self._store.usage(paths, filters or {}, window, request)
 
     def this_month(self) -> Interval:
         """The calendar month of now."""

@@ -64,7 +64,7 @@ def instance(id: str) -> ResponseReturnValue:  # noqa: A002 - the name in the ad
     deployment, resources = service.instance_deployment(actor, id)
     used = []
     if tab == "usage":
-        own = {resource.id for resource in resources}
+        own = {found.id, *(resource.id for resource in resources)}  # its fees are its own
         window = use(Metering).this_month()
         everything = use(Metering).usage(actor, window, {"tenancy_id": found.tenancy_id})
         used = [one for one in everything if one.resource_id in own]

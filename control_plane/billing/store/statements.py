@@ -19,6 +19,7 @@ from control_plane.billing.model import (
 from control_plane.billing.store.rows import Rows
 from control_plane.billing.store.tables import line_table, statement_table
 from control_plane.kernel import canonical, ids
+from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.kernel.time import month
 
 _LINE_KEY = (
@@ -58,12 +59,23 @@ class Statements(Rows):
 
     def statements(self, paths: Sequence[str], period: str | None) -> list[StatementHead]:
         t = statement_table.c
-        query = sa.select(statement_table).where(
-            sa.or_(sa.false(), *(t.path.startswith(path, autoescape=True) for path in paths))
+        rows = self._db.execute(_listed(paths, period).order_by(t.period.desc(), t.path))
+        return [_head(r) for r in rows]
+
+    def statement_page(
+        self, paths: Sequence[str], period: str | None, request: PageRequest
+    ) -> Page[StatementHead]:
+        t = statement_table.c
+        query = _listed(paths, period)
+        after = request.key(3)
+        if after is not None:
+            later = sa.tuple_(t.path, t.id) > sa.tuple_(*after[1:])
+            query = query.where((t.period < after[0]) | ((t.period == after[0]) & later))
+        rows = self._db.execute(
+            query.order_by(t.period.desc(), t.path, t.id).limit(request.limit + 1)
         )
-        if period is not None:
-            query = query.where(t.period == period)
-        return [_head(r) for r in self._db.execute(query.order_by(t.period.desc(), t.path))]
+        heads = [_head(r) for r in rows]
+        return page_of(heads, request, lambda head: (head.period, head.path, head.id))
 
     def open_lines(
         self, head: StatementHead, until: datetime
@@ -278,3 +290,10 @@ def _key_from_json(value: dict[str, Any]) -> LineKey:
             "list_unit_price": Decimal(value["list_unit_price"]),
         }
     )
+
+
+def _listed(paths: Sequence[str], period: str | None) -> sa.Select[Any]:
+    t = statement_table.c
+    below = sa.or_(sa.false(), *(t.path.startswith(path, autoescape=True) for path in paths))
+    query = sa.select(statement_table).where(below)
+    return query if period is None else query.where(t.period == period)

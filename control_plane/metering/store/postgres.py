@@ -258,19 +258,37 @@ class PostgresMetering:
         return page_of(found, request, lambda item: (item.hour.isoformat(), str(item.event_number)))
 
     def usage(
-        self, paths: Sequence[str], filters: Mapping[str, str], window: Interval
-    ) -> list[Usage]:
+        self,
+        paths: Sequence[str],
+        filters: Mapping[str, str],
+        window: Interval,
+        request: PageRequest | None = None,
+    ) -> Page[Usage]:
         h = hourly_view.c
+        details = sa.cast(h.dimensions, sa.Text)
+        place = (h.tenancy_id, h.resource_id, h.meter, details)
+        chosen = _chosen(h, h.hour, paths, filters, window)
+        after = request.key(len(place)) if request else None
+        if after is not None:
+            chosen.append(sa.tuple_(*place) > sa.tuple_(*after))
         rows = self._db.execute(
             sa.select(
                 *(h.tenancy_id, h.resource_id, h.meter, h.dimensions),
-                sa.func.sum(h.quantity).label("quantity"),
+                *(details.label("details"), sa.func.sum(h.quantity).label("quantity")),
             )
-            .where(*_chosen(h, h.hour, paths, filters, window))
+            .where(*chosen)
             .group_by(h.tenancy_id, h.resource_id, h.meter, h.dimensions)
-            .order_by(h.tenancy_id, h.resource_id, h.meter, h.dimensions)
-        )
-        return [Usage(**row._mapping) for row in rows]  # noqa: SLF001
+            .order_by(*place)
+            .limit(request.limit + 1 if request else None)
+        ).all()
+        found = [
+            (Usage(r.tenancy_id, r.resource_id, r.meter, r.dimensions, r.quantity), r.details)
+            for r in rows
+        ]
+        if request is None:
+            return Page(tuple(one for one, _ in found))
+        page = page_of(found, request, lambda pair: (*_of(pair[0]), pair[1]))
+        return page.map(lambda pair: pair[0])
 
     def lock_region(self, region_id: str) -> None:
         self._db.lock(f"metering {region_id}")
@@ -315,6 +333,10 @@ def _chosen(
         chosen.append(hour < window.end)
     chosen.extend(t[name] == value for name, value in filters.items())
     return chosen
+
+
+def _of(usage: Usage) -> tuple[str, str, str]:
+    return usage.tenancy_id, usage.resource_id, usage.meter
 
 
 def _place(hour: str, number: str) -> tuple[datetime, int]:

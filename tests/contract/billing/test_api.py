@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import pytest
 from click.testing import Result
 
-from tests.fakes.money import City
+from control_plane.billing.model import Terms
+from control_plane.kernel.time import Interval
+from tests.fakes.money import NOVEMBER, OCTOBER, City
 
 
 @pytest.fixture
@@ -127,3 +131,27 @@ def test_the_command_line(borough: Callable[..., Result], statement: Any) -> Non
     assert "issued as 2026-000001" in issued.output
     assert borough("finance", "statement", "issue", statement["id"]).exit_code == 5
     assert borough("nobody", "statement", "list").exit_code == 4
+
+
+def test_statements_come_in_parts(api: Any, city: City) -> None:
+    city.billing.set_terms(
+        Terms("/city/water/", "con_2", 1, "standard", Decimal(0), Interval(OCTOBER, None))
+    )
+    for number, (start, resource) in enumerate(product((OCTOBER, NOVEMBER), ("vm", "other"))):
+        city.use(number, 1, start=start, resource=f"res_{resource}")
+    for period in ("2026-10", "2026-11"):
+        city.billing.rate(period)
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = api("finance", "GET", f"/statements?limit=1{cursor}").get_json()
+        assert len(page["items"]) == 1
+        seen += page["items"]
+        cursor = f"&cursor={page['next']}" if page["next"] else None
+    assert [(s["period"], s["path"]) for s in seen] == [
+        *[("2026-11", path) for path in ("/city/health/", "/city/water/")],
+        *[("2026-10", path) for path in ("/city/health/", "/city/water/")],
+    ]
+    assert api("finance", "GET", "/statements").get_json()["items"] == seen
+    # Totals of open ones are today's, on every page.
+    assert all(Decimal(s["total"]) > 0 for s in seen)
+    assert api("finance", "GET", "/statements?cursor=WyJ4Il0").status_code == 422

@@ -90,7 +90,7 @@ def put(world: World, kind: OrderKind, instance: str, plan: str = "", **inputs: 
 
 
 def records(world: World) -> list[UsageRecord]:
-    window = Interval(BEGIN, datetime(2028, 1, 1, tzinfo=UTC))
+    window = Interval(BEGIN, JANUARY)
     return list(world.metering.records(PLATFORM, window, PageRequest(limit=200)).items)
 
 

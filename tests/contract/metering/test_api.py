@@ -14,10 +14,11 @@ from click.testing import Result
 
 from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from control_plane.kernel.database import Database
+from control_plane.kernel.text import Text
 from control_plane.kernel.time import Interval
-from control_plane.metering.model import ResourceRef
+from control_plane.metering.model import Aggregation, Meter, ResourceRef
 from tests.conftest import SettableClock
-from tests.fakes.money import HEALTH, NOVEMBER, OCTOBER, PUSHER, City, event
+from tests.fakes.money import ADMIN, HEALTH, NOVEMBER, OCTOBER, PUSHER, City, event
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -221,6 +222,8 @@ def test_nothing_of_another_department_is_told(api: Any) -> None:
         ("period=October", {"period"}),
         ("period=2026-10&start=2026-10-01T00:00:00Z", {"period"}),
         ("end=2026-10-01T00:00:00Z", {"start"}),
+        ("start=2026-01-01T00:00:00Z&end=2026-04-11T00:00:01Z", {"end"}),
+        ("start=0001-01-01T00:00:00Z&end=9999-12-31T00:00:00Z", {"end"}),
         ("start=2026-10-02T00:00:00Z&end=2026-10-01T00:00:00Z", {"end"}),
         ("start=yesterday&end=tomorrow&limit=0", {"start", "end", "limit"}),
     ],
@@ -231,6 +234,27 @@ def test_a_wrong_window_names_its_fields(api: Any, query: str, fields: set[str])
     )
     assert answer.status_code == 422, answer.text
     assert {error["field"] for error in answer.get_json()["errors"]} == fields
+
+
+def test_sums_come_in_parts(api: Any, city: City) -> None:
+    assert api("meter", "GET", "/usage?start=2026-01-01T00:00:00Z&end=2026-04-11T00:00:00Z")
+    city.metering.define_meters(
+        ADMIN, [Meter("calls", Text("Calls", "调用"), "1", Aggregation.SUM, ("kind",))]
+    )
+    sent = [event(n, 1, meter="calls", dimensions={"kind": f"k{n}"}) for n in range(7)]
+    api.push("meter", [*sent, event("vm", 2), event("vm2", 3)])
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = api("meter", "GET", f"/usage?period=2026-10&limit=3{cursor}").get_json()
+        assert len(page["items"]) <= 3
+        seen += page["items"]
+        cursor = f"&cursor={page['next']}" if page["next"] else None
+    whole = api("meter", "GET", "/usage?period=2026-10").get_json()["items"]
+    assert seen == whole
+    assert [(u["meter"], u["quantity"]) for u in seen] == [
+        *[("calls", "1")] * 7, ("server.instance_hours", "5"),
+    ]  # fmt: skip
+    assert api("meter", "GET", "/usage?cursor=WyJ4Il0").status_code == 422
 
 
 def test_collection_is_an_operation(api: Any) -> None:
