@@ -18,6 +18,7 @@ ROOT = "/"
 
 # Whole sentences, because pages have them translated.
 _UNKNOWN = {
+    "binding": "there is no such binding",
     "contract": "there is no such contract",
     "deployment": "there is no such deployment",
     "finding": "there is no such finding",
