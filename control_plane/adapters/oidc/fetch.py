@@ -26,6 +26,7 @@ Fetcher = Callable[[str], dict[str, Any]]
 _SECONDS = 5.0
 _BYTES = 512 * 1024
 _OK = 200
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address behind a translator
 _RETRY_AFTER = 30.0
 
 
@@ -115,6 +116,8 @@ def _address(parts: SplitResult, host: str, trusted: frozenset[str]) -> tuple[st
 def _public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         if inner is not None:
             return _public(inner)
     return address.is_global and not address.is_multicast

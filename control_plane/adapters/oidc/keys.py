@@ -56,6 +56,9 @@ class IssuerKeys:
         if issuer.keys is not None:
             return by_id(issuer.keys).get(key_id)
         kept = self._of(issuer)
+        known = kept.keys.get(key_id)
+        if known is not None and self._monotonic() - kept.read_at < _FRESH:
+            return known  # whoever asks for another one meanwhile holds up nobody
         with kept.lock:  # one asks, the others wait for its answer
             now = self._monotonic()
             if key_id in kept.keys and now - kept.read_at < _FRESH:

@@ -35,7 +35,7 @@ def test_this_machine_is_asked_only_when_the_settings_say_so(issuer: FakeIssuer)
     "address",
     ["127.0.0.1", "10.1.2.3", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1",
      "0.0.0.1", "224.0.0.1", "::1", "fe80::1", "fd00::1", "::ffff:10.0.0.1", "2002:0a00:0001::",
-     "ff02::1"],
+     "ff02::1", "64:ff9b::a00:1"],
 )  # fmt: skip
 def test_private_addresses_are_not_asked(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     def resolve(_: str, port: int, **__: Any) -> list[Any]:
