@@ -19,6 +19,7 @@ from control_plane.entrypoints.app import create_app
 from control_plane.entrypoints.cli.main import borough
 from control_plane.entrypoints.demo.loader import load
 from control_plane.entrypoints.serve import parts
+from control_plane.kernel.actor import Actor
 from control_plane.kernel.settings import Settings
 from tests.architecture import objects
 
@@ -263,3 +264,33 @@ def test_a_rehearsal_leaves_no_trace(terminal: Terminal) -> None:
     file = terminal.write(organisation("/city/health/rehearsed/"))
     assert terminal("diff", "-f", file).exit_code == FAILED
     assert terminal("audit", "list", "-o", "json", "--limit", "1").stdout == entries
+
+
+def test_a_pack_of_policies_is_declared(terminal: Terminal) -> None:
+    spec = {
+        "title": TEXT,
+        "description": TEXT,
+        "scope": {"paths": ["/city/statistics/"]},
+        "policies": {"backups.declared": {"severity": "advisory"}},
+    }
+    document = {"kind": "PolicyPack", "name": "declared", "spec": spec}
+    file = terminal.write(document, name="pack.yaml")
+    assert terminal.json("apply", file) == {"PolicyPack declared": "created"}
+    assert terminal.json("apply", file) == {"PolicyPack declared": "unchanged"}
+    del spec["scope"]
+    terminal.write(document, name="pack.yaml")
+    assert "scope" in terminal("diff", "-f", file).output
+    spec["policies"]["backups.declared"]["severity"] = "waivable"  # type: ignore[index]
+    terminal.write(document, name="pack.yaml")
+    shown = terminal("diff", "-f", file)
+    assert shown.exit_code == FAILED
+    assert "advisory → waivable" in shown.output
+    assert terminal.json("apply", file) == {"PolicyPack declared": "changed"}
+    assert terminal.json("apply", file) == {"PolicyPack declared": "unchanged"}
+    pack = terminal.platform.policies.pack(Actor.system("test"), "declared")
+    assert (pack.version, pack.paths) == (2, ())
+    spec["policies"] = {"x.y": {"severity": "hard"}}
+    terminal.write(document, name="pack.yaml")
+    wrong = terminal("apply", "-f", file)
+    assert wrong.exit_code == USAGE
+    assert "pack.policies.x.y.severity" in wrong.output

@@ -32,6 +32,7 @@ from control_plane.surface.api import (
     current_actor,
     idempotent,
     idempotent_outside,
+    rehearsable,
     requires,
     use,
 )
@@ -217,6 +218,7 @@ def list_policy_packs() -> dict[str, Any]:
 
 @api.post("/policy-packs")
 @requires("policy.manage")
+@rehearsable
 @idempotent
 @api.input(PackInput)
 @api.output(PackOut, 201)

@@ -65,8 +65,8 @@ class Outlook:
 @_files
 @cli.console(api="PUT /api/v1/offerings/{slug}, PATCH /api/v1/organisations/{id}/quota")
 def apply(console: cli.Console, paths: tuple[str, ...]) -> None:
-    """Bring declared things about: Organisation, Quota, Region, Blueprint, Category, Offering,
-    PriceBook, Framework, Contract, ApprovalPolicy.
+    """Bring declared things about: Organisation, Quota, Region, PolicyPack, Blueprint, Category,
+    Offering, PriceBook, Framework, Contract, ApprovalPolicy.
 
     All documents are checked and rehearsed first: when anything is wrong, everything that is is
     named and nothing is done. The same files again change nothing.

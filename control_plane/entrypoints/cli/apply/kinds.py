@@ -213,6 +213,29 @@ def _blueprint(client: cli.Client, document: Document) -> Step:
     return Step(before, (made,), ("version", "digest"))
 
 
+def _pack(client: cli.Client, document: Document) -> Step:
+    """A pack of policies; its next version, when it is to be otherwise."""
+    found = _get(client, f"/policy-packs/{_segment(document.name)}")
+    before = found[0]["document"] if found else None
+    fields = tuple(document.spec)
+    # What a document does not say is nothing, and what the pack has besides goes with it.
+    gone = [name for name in before or {} if name not in {*fields, "name", "version"}]
+    if before is not None and not gone and all(before.get(n) == document.spec[n] for n in fields):
+        return Step(before, ())
+    version = before["version"] + 1 if before else 1
+    body = {"pack": {**document.spec, "name": document.name, "version": version}}
+
+    def shown(answer: Any) -> Any:  # noqa: ANN401 - JSON
+        return {**dict.fromkeys(gone), **answer["document"]}
+
+    request = Request("POST", "/policy-packs", body, shown=shown)
+    return Step(before, (request,), (*fields, *gone))
+
+
+def _pack_body(document: Document) -> Spec:
+    return {"pack": dict(document.spec)}
+
+
 # --- catalogue and procurement
 
 
@@ -327,6 +350,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("Quota", "QuotaChange", _plain, _quota,
              lambda document: (("Organisation", document.name),)),
         Kind("Region", "RegionCreate", _slugged, _region),
+        Kind("PolicyPack", "PackInput", _pack_body, _pack),
         Kind("Blueprint", "", _plain, _blueprint),
         Kind("Category", "CategoryBody", _plain, _put("/categories", "/categories", "slug")),
         Kind("Offering", "OfferingBody", _plain, _put("/offerings", "/offerings", "slug"),
