@@ -217,3 +217,9 @@ def test_what_they_share_is_the_same_in_each(name: str) -> None:
     assert len(copies) > 1
     assert len(set(copies)) == 1
     assert name != "platform_context.py" or len(copies) == len(FOLDERS)
+
+
+@pytest.mark.parametrize("name", ["platform_context.py", "kube.py", "certificate.py"])
+def test_what_blueprints_share_is_the_same_everywhere(name: str) -> None:
+    copies = {path.read_text(encoding="utf-8") for path in (ROOT / "blueprints").glob(f"*/{name}")}
+    assert len(copies) == 1
