@@ -177,6 +177,23 @@ def test_every_wrong_field_is_named_at_once(http: Http, wish: dict[str, Any]) ->
     assert unread.status in {400, 422}
 
 
+def test_whatever_can_be_ordered_has_a_price(
+    http: Http, wanted: StoryOrder, wish: dict[str, Any]
+) -> None:
+    """Every plan of what the contract covers, as the catalogue offers it."""
+    contract = next(one for one in CITY.contracts if one.number == wanted.contract)
+    framework = next(one for one in CITY.frameworks if one.number == contract.framework)
+    covered = [one for one in CITY.offerings if one.orderable and one.category in framework.lots]
+    assert {"virtual-server", "bare-server", "object-storage"} <= {one.slug for one in covered}
+    for offering in covered:
+        for plan in offering.plans:
+            asked = {**wish, "offering": offering.slug, "plan": plan.slug, "name": "a-quote"}
+            answer = http("health.requester", "POST", "/orders/quote", {**asked, "inputs": {}})
+            assert answer.status == 200, (offering.slug, answer.raw)
+            priced = Decimal(answer.json["price"]["month"]["amount"])
+            assert priced > 0 or offering.slug == "tenancy"
+
+
 def test_the_same_key_answers_the_same(http: Http, wish: dict[str, Any]) -> None:
     key = str(uuid.uuid4())
     first = http("health.requester", "POST", "/orders", wish, Idempotency_Key=key)
