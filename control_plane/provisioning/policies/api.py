@@ -54,7 +54,7 @@ class PolicyUseOut(Schema):
     data_classes: Annotated[list[str], Field(description="For these data; empty for all.")]
 
 
-class PolicyOut(Schema):
+class PolicyInfoOut(Schema):
     """One policy, and the packs that have it."""
 
     id: str
@@ -68,7 +68,7 @@ class PolicyOut(Schema):
 class PolicyListOut(Schema):
     """All policies."""
 
-    items: list[PolicyOut]
+    items: list[PolicyInfoOut]
 
 
 class PackOut(Schema):
@@ -202,7 +202,7 @@ def list_policies() -> dict[str, Any]:
 
 @api.get("/policies/<policy_id>")
 @requires("policy.view")
-@api.output(PolicyOut)
+@api.output(PolicyInfoOut)
 def get_policy(policy_id: str) -> dict[str, Any]:
     """One policy."""
     return _policy(use(Policies).policy(current_actor(), policy_id))
