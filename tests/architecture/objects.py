@@ -195,7 +195,6 @@ def make(platform: Platform) -> Things:
     issuer, rule = _workload(platform)
     drifted = _drifted(platform, instance.deployment_id, resource.urn)
     bound = _bound(platform, instance.deployment_id, now)
-    issuer, rule = _workload(platform)
     order_plan = market.order_plan(_SYSTEM, order)
     contract = next(
         view.contract
@@ -294,15 +293,6 @@ def _drifted(platform: Platform, deployment: str, urn: str) -> str:
     platform.drift.look(deployment)
     found = platform.drift.findings(_SYSTEM, PageRequest()).items
     return next(f.id for f in found if f.deployment_id == deployment)
-
-
-def _workload(platform: Platform) -> tuple[str, str]:
-    """A trusted issuer, and a rule of department A for its workloads."""
-    issuer = platform.identity.add_issuer(
-        _SYSTEM, slug="ci", url="https://ci.example", audience="borough"
-    )
-    wish = RuleWish("ci-rule", issuer.id, {"project": "health/app"}, A, ("member",))
-    return issuer.id, platform.identity.add_rule(_SYSTEM, wish).id
 
 
 def _bodies(
