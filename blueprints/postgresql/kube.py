@@ -173,6 +173,9 @@ class Cluster:
                 "runAsUser": user,
                 "runAsGroup": user,
                 "fsGroup": user,
+                # A volume that has its group already is not gone through again: that takes long,
+                # and PostgreSQL refuses files that a group may write.
+                "fsGroupChangePolicy": "OnRootMismatch",
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": list(containers),

@@ -8,4 +8,6 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     --auth-local=peer --auth-host=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --data-checksums
   mv "$PGDATA.new" "$PGDATA"
 fi
+# Mounting a volume may have let its group write, which the server refuses.
+chmod 0700 "$PGDATA"
 exec postgres -D "$PGDATA" -c config_file=/scripts/postgresql.conf -c hba_file=/scripts/pg_hba.conf

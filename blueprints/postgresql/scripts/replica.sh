@@ -8,6 +8,8 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   touch "$PGDATA.new/standby.signal"
   mv "$PGDATA.new" "$PGDATA"
 fi
+# Mounting a volume may have let its group write, which the server refuses.
+chmod 0700 "$PGDATA"
 exec postgres -D "$PGDATA" -c config_file=/scripts/postgresql.conf -c hba_file=/scripts/pg_hba.conf \
   -c primary_slot_name=replica -c "primary_conninfo=host=$PRIMARY user=replication \
 passfile=/tmp/pgpass sslmode=verify-ca sslrootcert=$AUTHORITY application_name=replica"
