@@ -96,7 +96,8 @@ class RegionAccess:
         config: Plain facts, per kind: ``{"openstack": {"auth_url", "region_name", "domain",
             "external_network_id", "images": {name: id}, "flavors": {size: {"id", "vcpus",
             "ram_mb", "disk_gb"}}, "volume_type"}, "kubernetes": {"ingress_class",
-            "storage_class", "await_pods"}}``.
+            "storage_class", "await_pods"}}``. A kind may say ``operations_at_once``: how many
+            operations change the region at a time.
         credentials: Secrets, per kind: ``{"openstack": {"user_name", "password",
             "project_name", "user_domain_name", "project_domain_name"},
             "kubernetes": {"kubeconfig"}}``. They reach the program as secret configuration and
