@@ -104,7 +104,7 @@ def test_the_commands_that_pages_name_are_there() -> None:
         # What stands after the quotes is an id: the command's words and options come before.
         for shown in re.findall(r'cli="([^"]+)"((?: ~ [^,]+)?)', text):
             for line in "".join(shown).split("\\n"):
-                words = re.match(r"borough((?: [a-z]+)+)", line)
+                words = re.match(r"borough((?: [a-z][a-z-]*)+)", line)
                 assert words, f"{file}: {line}"
                 taken = tuple(words[1].split())
                 command = known.get(taken[:2]) or known.get(taken[:1])

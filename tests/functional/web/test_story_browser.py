@@ -319,7 +319,7 @@ def test_the_administrator_sees_the_platform(city: RunningCity, visit: Visit) ->
     administrator.picture("administrator")
     for path in ("/", "/regions", "/blueprints", "/blueprints/web-application", "/organisations",
                  "/deployments", "/operations", "/audit", "/account", "/catalogue", "/orders",
-                 "/services", "/approvals", "/usage"):  # fmt: skip
+                 "/services", "/approvals", "/usage", "/identity"):  # fmt: skip
         answer = page.goto(city.url + path)
         assert answer is not None
         assert answer.status == 200, path
@@ -330,6 +330,29 @@ def test_the_administrator_sees_the_platform(city: RunningCity, visit: Visit) ->
     administrator.check_accessible()
 
 
+def test_the_administrator_lets_pipelines_in(city: RunningCity, visit: Visit) -> None:
+    administrator = visit(city.url)
+    administrator.sign_in("admin")
+    page = administrator.go("/identity")
+    page.fill("#f-new-slug", "gitlab")
+    page.fill("#f-new-url", "https://gitlab.city.example")
+    page.fill("#f-new-audience", city.url)
+    page.click("text=Trust it")
+    page.wait_for_selector("text=The issuer is trusted.")
+    page.fill("#f-slug", "health-deploy")
+    page.fill("#f-match", "project_path=health/services\nref_protected=true")
+    page.fill("#f-path", "/city/health/")
+    page.click("text=Add the rule")
+    page.wait_for_selector("text=The rule lets workloads in.")
+    assert "project_path=health/services" in page.inner_text("main table >> nth=0")
+    page.click("main table >> nth=0 >> summary")
+    administrator.check_accessible()
+    page.fill("main table >> nth=0 >> input[name=name]", "health-deploy")
+    page.click("main table >> nth=0 >> button")
+    page.wait_for_selector("text=The rule is gone")
+    administrator.check_accessible()
+
+
 def test_every_page_is_there_in_chinese(city: RunningCity, visit: Visit, facts: Facts) -> None:
     administrator = visit(city.url)
     administrator.sign_in("admin")
@@ -337,7 +360,7 @@ def test_every_page_is_there_in_chinese(city: RunningCity, visit: Visit, facts: 
     english = re.compile(r"\b(the|is|are|of|and|with|your|this|was|not)\b")
     for path in ("/", "/catalogue", "/catalogue/web-application", "/regions", "/blueprints",
                  "/organisations", "/operations", "/audit", "/account", "/orders", "/services",
-                 "/approvals", "/usage", f"/orders/{facts.order}",
+                 "/approvals", "/usage", "/identity", f"/orders/{facts.order}",
                  f"/services/{facts.instance}", f"/statements/{facts.statement}",
                  f"/statement-lines/{facts.line}"):  # fmt: skip
         page = administrator.go(path)
