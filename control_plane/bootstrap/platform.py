@@ -28,6 +28,7 @@ from control_plane.adapters.stack_locks import StackLocks
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
 from control_plane.bootstrap.bindings import build_bindings
+from control_plane.bootstrap.campaigns import build_campaigns
 from control_plane.bootstrap.drift import build_drift
 from control_plane.bootstrap.links import (
     LateFees,
@@ -51,6 +52,7 @@ from control_plane.metering.store import PostgresMetering
 from control_plane.operations.service import Operations
 from control_plane.operations.store import PostgresOperations
 from control_plane.provisioning.bindings.service import Bindings
+from control_plane.provisioning.campaigns.service import Campaigns
 from control_plane.provisioning.drift.service import Drift
 from control_plane.provisioning.fleet.service import Fleet
 from control_plane.provisioning.fleet.service import Needs as FleetNeeds
@@ -95,6 +97,7 @@ class Platform:
     billing: Billing
     marketplace: Marketplace
     registry: Registry
+    campaigns: Campaigns
     drift: Drift
     bindings: Bindings
 
@@ -112,6 +115,7 @@ class Platform:
                 self.billing,
                 self.marketplace,
                 self.registry,
+                self.campaigns,
                 self.drift,
                 self.bindings,
             ),
@@ -336,6 +340,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
         Migration(PostgresMigration(database), tenancy, database, clock, audit),
         policies, provisioning, fleet, metering, billing,
         marketplace,
+        campaigns=build_campaigns(database, clock, audit, operations, provisioning),
         registry=build_registry(
             settings, database, clock, secrets, audit, operations, provisioning
         ),

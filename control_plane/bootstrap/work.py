@@ -12,6 +12,7 @@ from control_plane.operations.jobs import Job, Schedule
 from control_plane.operations.jobs.worker import Worker, WorkerOptions
 from control_plane.provisioning import jobs as provisioning
 from control_plane.provisioning.bindings import jobs as bindings
+from control_plane.provisioning.campaigns import jobs as campaigns
 from control_plane.provisioning.drift import jobs as drift
 from control_plane.provisioning.fleet import jobs as fleet
 from control_plane.provisioning.registry import jobs as registry
@@ -25,6 +26,7 @@ def handlers(platform: Platform) -> dict[str, Job]:
         **drift.handlers(platform.drift),
         **bindings.handlers(platform.bindings, platform.provisioning),
         **registry.handlers(platform.registry),
+        **campaigns.handlers(platform.campaigns),
         **metering.handlers(platform.metering),
         **billing.handlers(platform.billing),
         **marketplace.handlers(platform.marketplace),

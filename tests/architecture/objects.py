@@ -27,6 +27,9 @@ from control_plane.kernel.paging import PageRequest
 from control_plane.operations.model import Operation
 from control_plane.provisioning.bindings.model import Binding, BindingState
 from control_plane.provisioning.bindings.store import PostgresBindings
+from control_plane.provisioning.campaigns.jobs import handlers as campaign_handlers
+from control_plane.provisioning.campaigns.model import Campaign
+from control_plane.provisioning.campaigns.service import Wish as CampaignWish
 from control_plane.provisioning.policies.model import WaiverRequest
 from control_plane.provisioning.registry.jobs import handlers as registry_handlers
 from control_plane.provisioning.registry.model import Origin
@@ -67,6 +70,7 @@ class _Now:
 
     def __init__(self, operation: Operation) -> None:
         self.operation_id = operation.id
+        self.subject = operation.subject
         self.inputs = operation.inputs
 
     def step(self, _name: str, work: Any, **_: Any) -> Any:
@@ -155,6 +159,21 @@ class _Maker:
             PostgresRegistry(self.platform.database).add_origin(origin)
         return made.id
 
+    def campaign(self) -> Campaign:
+        """A campaign that waits for approval."""
+        files = {name: base64.b64decode(data) for name, data in _files("web-application").items()}
+        version = self.platform.provisioning.find_revision("web-application").version
+        newer = ".".join([*version.split(".")[:2], "99"])
+        text = files["blueprint.yaml"].replace(
+            f"version: {version}".encode(), f"version: {newer}".encode()
+        )
+        self.platform.provisioning.publish(_SYSTEM, {**files, "blueprint.yaml": text})
+        campaigns = self.platform.campaigns
+        made = campaigns.create(_SYSTEM, CampaignWish("Test", "web-application"))
+        planning = self.platform.operations.get(_SYSTEM, made.operation)
+        campaign_handlers(campaigns)[planning.kind].run(_Now(planning))
+        return made
+
     def quarantined(self) -> str:
         """A usage event of a resource that nobody knows."""
         self.platform.metering.ingest(_SYSTEM, [_event("nothing-known", "evt-unknown")])
@@ -203,10 +222,12 @@ def make(platform: Platform) -> Things:
     )
     revision = platform.provisioning.revision(_SYSTEM, "web-application")
     source = maker.registry(now)
+    campaign = maker.campaign()
     names = {
         "approvals": order,
         "bindings": bound,
         "blueprint-sources": source,
+        "campaigns": campaign.id,
         "blueprints": "web-application",
         "catalogue": "web-application",
         "categories": city.categories[0].slug,
@@ -247,6 +268,9 @@ def make(platform: Platform) -> Things:
     framework = city.frameworks[0].number
     bodies = _bodies(names, order_plan.digest, framework, instance.name, region)
     bodies |= _catalogue(platform, city)
+    _, _, approval = platform.campaigns.campaign(_SYSTEM, campaign.id)
+    bodies["POST /api/v1/campaigns/<campaign_id>/approve"] = {"digest": approval}
+    bodies["POST /campaigns/<id>/approve"] = {"digest": approval}
     types = {"POST /api/v1/usage-events": "application/cloudevents+json"}
     return Things(names, owned, bodies, _queries(), types, maker.secret)
 
@@ -388,6 +412,8 @@ def _bodies(
             "confirmed": "yes",
         },
         "POST /waivers/<id>/revoke": {"reason": "test"},
+        "POST /api/v1/campaigns": {"title": "Another", "blueprint": "web-application"},
+        "POST /campaigns": {"title": "Other", "blueprint": "web-application", "waves": "rest"},
         "POST /api/v1/blueprint-sources": {"slug": "other", "url": "https://git.example/x"},
         "POST /blueprint-sources": {
             "slug": "other",

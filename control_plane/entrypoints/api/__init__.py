@@ -17,6 +17,7 @@ FEATURES = (
     "control_plane.provisioning.fleet.api",
     "control_plane.provisioning.policies.api",
     "control_plane.provisioning.registry.api",
+    "control_plane.provisioning.campaigns.api",
     "control_plane.metering.api",
     "control_plane.billing.api",
     "marketplace.api",

@@ -17,6 +17,10 @@ _MEMBERS = {
         "control_plane.provisioning.registry.commands:blueprint",
         "Blueprints and revisions.",
     ),
+    "campaign": (
+        "control_plane.provisioning.campaigns.commands:campaign",
+        "Newer versions for many deployments.",
+    ),
     "catalog": ("marketplace.commands:catalog", "The catalogue: offerings and plans."),
     "completion": ("control_plane.surface.cli.commands:completion", "Shell completion."),
     "config": ("control_plane.surface.cli.commands:config", "Settings of this environment."),
@@ -83,6 +87,7 @@ _SECTIONS = {
         "migration",
         "region",
         "blueprint",
+        "campaign",
         "policy",
         "drift",
         "operation",

@@ -11,6 +11,7 @@ from control_plane.billing.pages import pages as billing
 from control_plane.entrypoints.web.home import pages as home
 from control_plane.operations.pages import pages as operations
 from control_plane.provisioning.bindings.pages import pages as bindings
+from control_plane.provisioning.campaigns.pages import pages as campaigns
 from control_plane.provisioning.drift.pages import pages as drift
 from control_plane.provisioning.fleet.pages import pages as fleet
 from control_plane.provisioning.pages import pages as provisioning
@@ -23,7 +24,7 @@ from marketplace.pages import pages as marketplace
 
 FEATURES = (
     home, access, identity, operations, tenancy, migration, provisioning, policies, fleet, billing,
-    marketplace, registry, drift, bindings,
+    marketplace, registry, campaigns, drift, bindings,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from control_plane.access.pages import OUTCOMES
 from control_plane.billing.model import StatementState
 from control_plane.operations.model import OperationState, StepState
 from control_plane.operations.pages import DONE, UNDER_WAY
+from control_plane.provisioning.campaigns.model import CampaignState, MemberState
 from control_plane.provisioning.graph import Op, ResourceState
 from control_plane.provisioning.model import DeploymentState, InventoryState, RegionState, Severity
 from control_plane.provisioning.policies.model import WaiverState
@@ -23,11 +24,13 @@ from marketplace.model import Availability, Decision, InstanceState, Maturity, O
 
 ENUMERATIONS: tuple[type[StrEnum], ...] = (
     Availability,
+    CampaignState,
     Decision,
     DeploymentState,
     InstanceState,
     InventoryState,
     Maturity,
+    MemberState,
     MigrationState,
     Op,
     OperationState,
