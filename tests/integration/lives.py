@@ -323,8 +323,9 @@ class Living:
         """Somebody changes it in the clouds; it is found, and repaired."""
         self._life.tamper(self._deployed)
         with self._timed("drift") as touched:
-            found = {f.name for f in self._engine.refresh(self._run)}
-            assert found == self._life.drifts, found
+            findings = self._engine.refresh(self._run)
+            found = {f.name for f in findings}
+            assert found == self._life.drifts, findings
             touched[:] = self._apply({}, None, refresh=True)
         left = self._engine.refresh(self._run)
         assert left == (), left

@@ -336,12 +336,15 @@ def _drift(metadata: Mapping[str, Any]) -> DriftFinding | None:
     old, new = metadata.get("old") or {}, metadata.get("new")
     if metadata["op"] == "delete" or not new:
         return DriftFinding(urn, metadata["type"], name_of(urn), DriftKind.MISSING)
+    declared = dict(leaves(values.read_json(old.get("inputs") or {}))).keys()
     for side in ("inputs", "outputs"):
         before = dict(leaves(values.read_json(old.get(side) or {})))
         after = dict(leaves(values.read_json(new.get(side) or {})))
+        # What a cloud adds moves by itself (a volume's attachments, a group's members).
+        paths = before.keys() | after.keys() if side == "inputs" else declared
         properties = tuple(
             PropertyChange(path, before.get(path), after.get(path))
-            for path in sorted(before.keys() | after.keys())
+            for path in sorted(paths)
             if not _same(before.get(path), after.get(path))
         )
         if properties:
