@@ -44,7 +44,7 @@ class PulumiSettings:
         home: Folder for plugins, and for the CLI when it is installed on demand.
         backend_url: Where stacks' state is kept, ``postgres://…`` or ``file://…``.
         search_path: Where the CLI and plugins are looked for first; ``PATH`` comes after.
-        install: Whether a missing CLI may be downloaded.
+        install: Whether a missing CLI, or a provider's missing plugin, may be downloaded.
         cancel_seconds: How long running steps may take to end after a cancel, before the CLI is
             told a second time, which leaves their resources unknown.
         environment: More variables for the CLI and its plugins.
@@ -186,6 +186,7 @@ class PulumiCli:
             "PULUMI_DEBUG_COMMANDS": "true",
             # The database has its own backups; copies would outlive their stack.
             "PULUMI_DISABLE_CHECKPOINT_BACKUPS": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": str(not settings.install).lower(),
             **settings.environment,
         }
 
