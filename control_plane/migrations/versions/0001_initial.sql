@@ -903,6 +903,30 @@ CREATE TABLE provisioning_drift_region (
 	CONSTRAINT fk_provisioning_drift_region_region_id FOREIGN KEY(region_id) REFERENCES provisioning_region (id)
 );
 
+CREATE TABLE provisioning_campaign (
+	id TEXT NOT NULL, 
+	title TEXT NOT NULL, 
+	blueprint TEXT NOT NULL, 
+	revision TEXT NOT NULL, 
+	version TEXT NOT NULL, 
+	waves JSONB NOT NULL, 
+	automatic BOOLEAN NOT NULL, 
+	state TEXT NOT NULL, 
+	wave INTEGER NOT NULL, 
+	rounds INTEGER NOT NULL, 
+	stop BOOLEAN NOT NULL, 
+	approved_by TEXT NOT NULL, 
+	approved_digest TEXT NOT NULL, 
+	operation TEXT NOT NULL, 
+	why TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	created_by TEXT NOT NULL, 
+	updated_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_provisioning_campaign PRIMARY KEY (id), 
+	CONSTRAINT ck_provisioning_campaign_state CHECK (state IN ('planning', 'waiting', 'running', 'stopped', 'done')), 
+	CONSTRAINT fk_provisioning_campaign_revision FOREIGN KEY(revision) REFERENCES provisioning_revision (digest)
+);
+
 CREATE TABLE provisioning_impact (
 	id TEXT NOT NULL, 
 	blueprint TEXT NOT NULL, 
@@ -1289,6 +1313,26 @@ CREATE INDEX ix_provisioning_binding_overlap ON provisioning_binding (overlap_un
 CREATE INDEX ix_provisioning_binding_path ON provisioning_binding (path text_pattern_ops, id);
 
 CREATE UNIQUE INDEX uq_provisioning_binding_name ON provisioning_binding (deployment_id, name) WHERE deleted_at IS NULL;
+
+CREATE TABLE provisioning_campaign_member (
+	campaign_id TEXT NOT NULL, 
+	deployment TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	owner TEXT NOT NULL, 
+	wave INTEGER NOT NULL, 
+	version TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	plan TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	counts JSONB, 
+	beyond JSONB NOT NULL, 
+	reason TEXT NOT NULL, 
+	CONSTRAINT pk_provisioning_campaign_member PRIMARY KEY (campaign_id, deployment), 
+	CONSTRAINT ck_provisioning_campaign_member_state CHECK (state IN ('selected', 'planned', 'needs_order', 'unplannable', 'applying', 'upgraded', 'failed', 'overtaken')), 
+	CONSTRAINT fk_provisioning_campaign_member_campaign_id FOREIGN KEY(campaign_id) REFERENCES provisioning_campaign (id), 
+	CONSTRAINT fk_provisioning_campaign_member_deployment FOREIGN KEY(deployment) REFERENCES provisioning_deployment (id)
+);
 
 CREATE TABLE provisioning_impact_row (
 	impact_id TEXT NOT NULL, 
