@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from joserfc import jws
@@ -150,19 +150,42 @@ def _checked(header: Mapping[str, Any]) -> str:
 
 def _wrong_with(key: object) -> str:
     """Why a key cannot be used for verifying; empty when it can."""
-    if not isinstance(key, Mapping) or key.get("kty") not in _TYPES:
+    if not isinstance(key, Mapping) or not _one_of(key, "kty", _TYPES):
         return "is no public key of type RSA, EC or OKP"
+    return _wrong_purpose(key) or _wrong_material(key)
+
+
+def _wrong_purpose(key: Key) -> str:
     if _PRIVATE & set(key):
         return "is a private key"
-    if key.get("use", "sig") != "sig" or "verify" not in key.get("key_ops", ["verify"]):
+    uses = key.get("key_ops", ["verify"])
+    if key.get("use", "sig") != "sig" or not isinstance(uses, list) or "verify" not in uses:
         return "is not for signatures"
-    if key.get("alg", "EdDSA") not in ALGORITHMS:
-        return "is for another algorithm"
-    if key["kty"] == "RSA":
-        bits = _bits(key.get("n"))
-        fits = _SMALLEST_RSA <= bits <= _LARGEST_RSA
-        return "" if fits else f"must have {_SMALLEST_RSA} to {_LARGEST_RSA} bits"
-    return "" if key.get("crv") in _CURVES else "is of another curve"
+    fits = "alg" not in key or _one_of(key, "alg", ALGORITHMS)
+    return "" if fits else "is for another algorithm"
+
+
+def _wrong_material(key: Key) -> str:
+    if key["kty"] == "RSA" and not _SMALLEST_RSA <= _bits(key.get("n")) <= _LARGEST_RSA:
+        return f"must have {_SMALLEST_RSA} to {_LARGEST_RSA} bits"
+    if key["kty"] != "RSA" and not _one_of(key, "crv", _CURVES):
+        return "is of another curve"
+    try:
+        _imported(key)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return "cannot be read"
+    return ""
+
+
+def _one_of(key: Mapping[str, Any], name: str, known: Container[str]) -> bool:
+    value = key.get(name)
+    return isinstance(value, str) and value in known
+
+
+def _imported(key: Key) -> RSAKey | ECKey | OKPKey:
+    # What else the issuer publishes of a key (x5c, x5t, alg) decides nothing here.
+    kept = {name: key[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in key}
+    return _TYPES[key["kty"]].import_key(kept)
 
 
 def _bits(modulus: object) -> int:
@@ -175,13 +198,10 @@ def _bits(modulus: object) -> int:
 def _verify(token: str, header: Mapping[str, Any], key: Key) -> None:
     algorithm = str(header["alg"])
     registry = _Registry(algorithms=ALGORITHMS, strict_check_header=False)
-    # What else the issuer publishes of a key (x5c, x5t, alg) decides nothing here.
-    kept = {name: key[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in key}
+    if key.get("alg", algorithm) != algorithm:
+        raise TokenNotAccepted(f"{_REASON}its key is for another algorithm")
     try:
-        if key.get("alg", algorithm) != algorithm:
-            raise TokenNotAccepted(f"{_REASON}its key is for another algorithm")
-        imported = _TYPES[key["kty"]].import_key(kept)
         # The whole token, not its parts: what is verified is what was read.
-        jws.deserialize_compact(token, imported, registry=registry)
+        jws.deserialize_compact(token, _imported(key), registry=registry)
     except (JoseError, ValueError, TypeError, KeyError):
         raise TokenNotAccepted(f"{_REASON}the signature is wrong") from None

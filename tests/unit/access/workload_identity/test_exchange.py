@@ -295,7 +295,9 @@ def test_discovery_that_is_wrong(identity: Identity, path: str, answer: Any) -> 
 def test_keys_that_are_not_for_this(identity: Identity) -> None:
     for change in [
         {"use": "enc"}, {"alg": "RS256"}, {"alg": "HS256"}, {"key_ops": ["sign"]}, {"d": "AAAA"},
-        {"kty": "oct", "k": "AAAA"}, {"crv": "secp256k1"}, {"kty": None},
+        {"kty": "oct", "k": "AAAA"}, {"crv": "secp256k1"}, {"kty": None}, {"kty": ["EC"]},
+        {"crv": {}}, {"alg": ["ES256"]}, {"key_ops": 1}, {"use": []}, {"x": "AAAA"}, {"y": 7},
+        {"x": "中"},
     ]:  # fmt: skip
         (key,) = identity.issuer.jwks()["keys"]
         body = json.dumps({"keys": [key | change]}).encode()
