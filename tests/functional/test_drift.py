@@ -55,7 +55,8 @@ def service(product: Product) -> Iterator[dict[str, Any]]:
         product,
         {
             "kind": "apply", "offering": _STORY.offering, "plan": _STORY.plan,
-            "tenancy": _STORY.tenancy, "region": _STORY.region, "contract": _STORY.contract, "system": _STORY.system,
+            "tenancy": _STORY.tenancy, "region": _STORY.region,
+            "contract": _STORY.contract, "system": _STORY.system,
             "name": "drifting", "inputs": dict(_STORY.inputs),
             "justification": "a test of drift",
         },

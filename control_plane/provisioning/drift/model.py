@@ -219,7 +219,7 @@ _KUBERNETES_NOISE = re.compile(
 )
 _OPENSTACK_NOISE = re.compile(r"(powerState|updatedAt|createdAt|allMetadata|allTags)(\W|$)")
 _SECRET = re.compile(
-    r"pass(word|wd|phrase)|secret|token|credential|private_?key|kubeconfig|user_?data",
+    r"pass(word|wd|phrase)|pass(?![a-z])|secret|token|credential|private_?key|kubeconfig|user_?data",
     re.IGNORECASE,
 )
 
