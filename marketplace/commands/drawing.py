@@ -128,7 +128,7 @@ def _service_lines(item: Mapping[str, Any]) -> list[str]:
     if item["changes"]:
         lines += ["", "| field | now | then |", "| --- | --- | --- |"]
         lines += [
-            f"| `{_cell(c['field'])}` | {_cell(c['before'])} | {_cell(c['after'])} |"
+            f"| `{_code(c['field'])}` | {_cell(c['before'])} | {_cell(c['after'])} |"
             for c in item["changes"]
         ]
     if review is None:
@@ -167,6 +167,11 @@ def _service_lines(item: Mapping[str, Any]) -> list[str]:
         f"Missing: {s['name']['en']} ({s['role']} on `{s['path']}`)" for s in review["missing"]
     ]
     return [*lines, "", f"Digest `{review['digest']}`"]
+
+
+def _code(name: str) -> str:
+    """A name between backticks in a cell."""
+    return name.replace("`", "").replace("|", "\\|").replace("\n", " ")
 
 
 def _cell(value: object) -> str:
