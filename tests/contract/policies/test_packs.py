@@ -10,9 +10,11 @@ import pytest
 
 from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from control_plane.kernel.money import Money
+from control_plane.kernel.text import Text
 from control_plane.provisioning import content
 from control_plane.provisioning.model import Severity
 from control_plane.provisioning.policies.reading import bundled
+from control_plane.provisioning.ports import ProgramError
 from control_plane.provisioning.service import PolicyTest
 from tests.contract.policies.conftest import add_person, judged, pack, waive
 from tests.contract.provisioning.conftest import BUNDLED, PLATFORM, SMALL, World, person
@@ -183,6 +185,33 @@ def test_inputs_region_and_path_are_tried_too(world: World) -> None:
     world.policies.publish_pack(PLATFORM, pack(scope={"paths": ["/city/water/"]}))
     assert not attempt(world, data_classes=["internal"]).blocked
     assert attempt(world, data_classes=["internal"], path="/city/water/").blocked
+
+
+#: Says the password that it is told, so that no mask fits; but not where publishing would try it.
+NOSY = b"""
+from platform_context import Context
+
+def say(password):
+    if context.region["id"] != "reg_sample":
+        raise ValueError("backwards it is " + password[::-1])
+
+context = Context()
+context.secret("region", "openstack", "password").apply(say)
+"""
+
+
+def test_a_program_on_trial_is_told_no_credentials_of_the_region(world: World) -> None:
+    secrets = {"user_name": "u", "password": "very-secret", "project_name": "p"}
+    world.service.add_region(
+        PLATFORM, slug="real", title=Text("Real", "真实"), kinds=["openstack"], engine="embedded",
+        config={"openstack": world.region.config["openstack"]}, credentials={"openstack": secrets},
+    )  # fmt: skip
+    files = {**content.read_folder(BUNDLED[1]), "__main__.py": NOSY}
+    with pytest.raises(ProgramError) as caught:
+        world.service.try_policies(PLATFORM, files, inputs=SMALL, region="real")
+    said = f"{caught.value.message} {caught.value.details}"
+    assert "backwards it is drowssap-elpmas" in said
+    assert "terces-yrev" not in said
 
 
 def test_what_cannot_be_tried_is_said(world: World) -> None:
