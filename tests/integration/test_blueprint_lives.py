@@ -6,18 +6,33 @@ tenancy, whose own life is around the others'; a few are led at once, so that th
 long as the longest. The table at the end of the run says how long each phase took.
 """
 
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import kubernetes
+import openstack
 import pytest
 
 from control_plane.adapters.pulumi.engine import PulumiEngine
-from control_plane.provisioning.ports import ProgramError, RegionAccess
+from control_plane.provisioning.graph import ApplyState
+from control_plane.provisioning.ports import Program, ProgramError, RegionAccess, Run
 from tests.integration import lives
-from tests.integration.lives import Clouds, Deployed, Life, Living, eventually, make_run
+from tests.integration.lives import (
+    Clouds,
+    Deployed,
+    Life,
+    Living,
+    eventually,
+    make_run,
+    succeeded,
+    yes,
+)
 from tests.integration.seeds import OTHER_IMAGE
 
 # --- tenancy
@@ -297,19 +312,77 @@ def test_nothing_is_left_of_any_life(led: Led, tenancy: tuple[Living, Clouds]) -
     assert eventually(lambda: clouds.inside() == led[1]), clouds.inside() ^ led[1]
 
 
-def test_object_storage_is_refused_where_there_is_none(
+def test_object_storage_is_refused_and_its_keys_are_real(
     engine: PulumiEngine, region: RegionAccess, tenancy: tuple[Living, Clouds]
 ) -> None:
+    """There is no Swift: the program is refused, and tried without its containers."""
     around, clouds = tenancy
     assert "object-store" not in {s.type for s in clouds.openstack.identity.services()}
     lives.LACKS["object-storage"] = (
-        "the devcloud's OpenStack has no Swift: its life is not lived there; it lives in the "
-        "embedded region (tests/contract/engine), and here it is refused"
+        "the devcloud's OpenStack has no Swift: its keys are made and used there, its containers "
+        "only in the embedded region (tests/contract/engine); where there is none it is refused"
     )
     name = f"{clouds.namespace}-objects"
     run = make_run("object-storage", name, region, {"size_gb": 10}, around.made)
     with pytest.raises(ProgramError, match="the region has no object storage"):
         engine.preview(run)
+    cloud: Any = region.config["openstack"]
+    facts: Any = {**cloud, "object_storage": {"s3_url": "http://objects.invalid"}}
+    run = replace(run, region=replace(region, config={**region.config, "openstack": facts}))
+    with tempfile.TemporaryDirectory(prefix="borough-objects-") as folder:
+        run = replace(
+            run, program=Program(_without_containers(run.program.path, folder), "sha256:")
+        )
+        try:
+            _keys_are_real(engine, run, clouds, str(cloud["auth_url"]))
+        finally:
+            engine.recover(run)
+            gone = engine.destroy(run)
+    assert gone.state is ApplyState.SUCCEEDED, gone.error
+    assert _s3_keys(clouds) == []
+
+
+def _without_containers(program: Path, folder: str) -> Path:
+    Path(folder).chmod(0o755)
+    made = shutil.copytree(program, Path(folder, "object-storage"))
+    text = (made / "__main__.py").read_text()
+    containers = 'for name in ordered["containers"]:'
+    assert text.count(containers) == 1
+    (made / "__main__.py").write_text(text.replace(containers, "for name in []:"))
+    return made
+
+
+def _keys_are_real(engine: PulumiEngine, run: Run, clouds: Clouds, auth_url: str) -> None:
+    made = succeeded(engine.apply(run, confirm=yes))
+    (key,) = _s3_keys(clouds)
+    assert made.outputs["access_key"] == key["access"]
+    assert made.secret_outputs["secret_key"] == key["secret"]
+    assert key["tenant_id"] == clouds.project
+    # Another generation is another key; an application credential signs in.
+    own = replace(run, inputs={**run.inputs, "access": "openstack", "key_generation": 2})
+    changed = succeeded(engine.apply(own, confirm=yes))
+    assert _s3_keys(clouds) == []
+    secret = {
+        "auth_url": auth_url,
+        "application_credential_id": changed.outputs["credential_id"],
+        "application_credential_secret": changed.secret_outputs["credential_secret"],
+    }
+    with openstack.connect(
+        auth_type="v3applicationcredential",
+        auth=secret,
+        region_name=clouds.openstack.config.region_name,
+        load_yaml_config=False,
+        load_envvars=False,
+    ) as signed_in:
+        assert signed_in.current_project_id == clouds.project
+    assert engine.preview(own).effective == ()
+
+
+def _s3_keys(clouds: Clouds) -> list[dict[str, Any]]:
+    user = clouds.openstack.identity.find_user(clouds.user)
+    answer = clouds.openstack.identity.get(f"/users/{user.id}/credentials/OS-EC2")
+    found: list[dict[str, Any]] = answer.json()["credentials"]
+    return found
 
 
 def test_the_tenancys_own_life(tenancy: tuple[Living, Clouds], osdev: Any, kube: Any) -> None:
