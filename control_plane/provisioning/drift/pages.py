@@ -26,6 +26,8 @@ pages.subjects["drf"] = "drift_pages.finding"
 pages.notices["drift.ignored"] = N_("Nobody is bothered with it until then.")
 pages.notices["drift.due"] = N_("Everything is looked at, in small batches, from now on.")
 
+#: How open findings and accepted deviations look: as no state of anything else does.
+UNDECIDED, DEVIATION = "undecided", "accepted"
 #: What kinds of drift are called.
 KINDS = {DriftKind.CHANGED.value: N_("changed"), DriftKind.MISSING.value: N_("missing")}
 
@@ -43,8 +45,8 @@ def _names() -> dict[str, object]:
 def state_of(finding: Finding) -> str:
     """The state of a finding as the table of looks knows it."""
     if finding.deviation:
-        return "accepted"
-    return "undecided" if finding.state is FindingState.OPEN else finding.state.value
+        return DEVIATION
+    return UNDECIDED if finding.state is FindingState.OPEN else finding.state.value
 
 
 def region_name(region_id: str) -> str:
