@@ -19,7 +19,7 @@ TokenId = NewType("TokenId", str)
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 PATH = re.compile(r"/([a-z0-9][a-z0-9-]*/)*", re.ASCII)
 #: What a person or service account is called where none is to be seen.
-ACCOUNT = "person or service account"
+ACCOUNT = "account"
 PASSWORD_MIN = 12
 PASSWORD_MAX = 200
 PASSWORD_OWN = 8

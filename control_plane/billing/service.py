@@ -43,7 +43,7 @@ _RATING_STEP = timedelta(days=1)
 _RATED_AT_ONCE = 2
 _SHOWN = 100
 ROOT = "/"
-_LINE = "line of a statement"
+_LINE = "line"
 #: The kind of the operation that rates a month.
 RATE = "billing.rate"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from control_plane.kernel.errors import Invalid, Problem
+from control_plane.kernel.text import keepable
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -48,15 +49,10 @@ class PageRequest:
         if (
             not isinstance(values, list)
             or len(values) != parts
-            or not all(isinstance(value, str) and _storable(value) for value in values)
+            or not all(isinstance(value, str) and keepable(value) for value in values)
         ):
             raise Invalid([Problem("cursor", "is not a cursor of this list")])
         return tuple(values)
-
-
-def _storable(text: str) -> bool:
-    """Whether PostgreSQL can be asked about it: no NUL and no half of a surrogate pair."""
-    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,35 @@
-"""Text in the two languages of the city."""
+"""Text in the two languages of the city, and text that can be kept at all."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from control_plane.kernel.errors import Collector
+
+_UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def keepable(text: str) -> bool:
+    """Whether PostgreSQL can hold it: no NUL and no half of a surrogate pair."""
+    return (text.isascii() and "\0" not in text) or not _UNKEEPABLE.search(text)
+
+
+def check_keepable(fields: Iterable[tuple[str, str]]) -> None:
+    """Refuse texts that cannot be kept.
+
+    Args:
+        fields: the names and texts of a form or a query.
+
+    Raises:
+        Invalid: names every field that holds one, or whose name is one.
+    """
+    found = Collector()
+    for name, text in fields:
+        known = keepable(name)
+        kept = known and keepable(text)
+        found.check(kept, name if known else "", "holds a character that cannot be kept")
+    found.finish()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ from control_plane.tenancy.model import (
 )
 from control_plane.tenancy.ports import Audit, TenancyStore
 
-_SCOPE = "organisation or tenancy"
+_SCOPE = "scope"
 
 
 class TenancyService:

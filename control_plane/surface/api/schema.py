@@ -20,7 +20,7 @@ from control_plane.kernel.canonical import decimal_text
 from control_plane.kernel.errors import Invalid, Problem
 from control_plane.kernel.money import Money
 from control_plane.kernel.paging import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
-from control_plane.kernel.text import Text
+from control_plane.kernel.text import Text, keepable
 from control_plane.kernel.time import format_instant, parse_instant
 from control_plane.surface.api.problems import BadRequest, UnsupportedMediaType
 
@@ -185,7 +185,7 @@ def read_form_or_json(request: Request, model: type[M]) -> M:
     if request.mimetype != "application/x-www-form-urlencoded":
         return read_json(request, model)
     values = request.form.to_dict()
-    _check_texts(values, 0)
+    _check_texts(values)
     repeated = sorted(name for name, found in request.form.lists() if len(found) > 1)
     problems = [Problem(name, "must be given once", "repeated") for name in repeated]
     try:
@@ -258,7 +258,10 @@ def load_json(raw: bytes) -> Any:  # noqa: ANN401
         raise BadRequest("the body is nested too deeply") from None
     except ValueError as error:
         raise BadRequest(f"the body is not JSON that can be kept: {error}") from None
-    _check_texts(value, 0)
+    _check_depth(value)
+    # What cannot be kept is not UTF-8, or no character of a JSON text: it comes by escapes only.
+    if b"\\u" in raw:
+        _check_texts(value)
     return value
 
 
@@ -280,20 +283,34 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _check_texts(value: Any, depth: int) -> None:  # noqa: ANN401
-    """Refuse what PostgreSQL cannot hold: the NUL character, and halves of surrogate pairs."""
-    if depth > _MAX_DEPTH:
+def _check_depth(value: Any) -> None:  # noqa: ANN401
+    """Refuse what is nested too deeply, one level after the other."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(_MAX_DEPTH):
+        if not level:
+            return
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(item, dict | list)
+        ]
+    if any(level):
         raise BadRequest("the body is nested too deeply")
+
+
+def _check_texts(value: Any) -> None:  # noqa: ANN401
+    """Refuse what PostgreSQL cannot hold: the NUL character, and halves of surrogate pairs."""
     if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
+        if not keepable(value):
             raise BadRequest("a text holds a character that cannot be kept (NUL or a surrogate)")
     elif isinstance(value, dict):
         for name, item in value.items():
-            _check_texts(name, depth)
-            _check_texts(item, depth + 1)
+            _check_texts(name)
+            _check_texts(item)
     elif isinstance(value, list):
         for item in value:
-            _check_texts(item, depth + 1)
+            _check_texts(item)
 
 
 def invalid(error: pydantic.ValidationError) -> Invalid:
