@@ -10,11 +10,13 @@ from control_plane.entrypoints.app import Parts, create_app
 from control_plane.entrypoints.metrics import Gauge
 from control_plane.entrypoints.processes import Companion, run_file, start_logging
 from control_plane.entrypoints.serving import Server, address_of, bind
+from control_plane.kernel.errors import Invalid, Problem
 from control_plane.kernel.settings import Settings
 from control_plane.operations.service import Operations
 from control_plane.surface.cli.contexts import RUN_FILE
 from control_plane.surface.cli.exits import Failure
 from control_plane.surface.runtime import Runtime
+from control_plane.surface.web.install import Theme
 
 
 def serve(settings: Settings, *, with_worker: bool = False) -> None:
@@ -53,7 +55,21 @@ def parts(platform: Platform) -> Parts:
         services=platform.services,
         ready={"database": lambda: _answers(platform), "schema": platform.is_current},
         gauges=gauges(platform.operations),
+        theme=theme(platform.settings),
     )
+
+
+def theme(settings: Settings) -> Theme:
+    """The city's face, as the settings have it.
+
+    Raises:
+        Invalid: names every setting that is wrong.
+    """
+    try:
+        return Theme.of(settings.city_name, settings.city_name_zh, settings.city_accent)
+    except Invalid as error:
+        wrong = [Problem(f"BOROUGH_{p.field.upper()}", p.message) for p in error.problems]
+        raise Invalid(wrong) from None
 
 
 def gauges(operations: Operations) -> tuple[Gauge, ...]:

@@ -101,6 +101,11 @@ class Settings:
     drift_minutes: int = _setting(
         60, "How often each deployment is compared with its region, in minutes; 0 for never."
     )
+    city_name: str = _setting("", "Name of the city's cloud in the header of pages, in English.")
+    city_name_zh: str = _setting("", "The same in Chinese; each stands for both alone.")
+    city_accent: str = _setting(
+        "", "The one colour of pages, #rrggbb, dark enough to read white on it (4.5 : 1)."
+    )
     currency: str = _setting("CNY", "Currency of prices and contracts (ISO 4217).")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
     simulated_time: bool = _setting(

@@ -7,7 +7,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from control_plane.entrypoints.serve import theme
+from control_plane.kernel.errors import Invalid
+from control_plane.kernel.settings import Settings
+from control_plane.kernel.text import Text
 from control_plane.surface.web import i18n, messages, states
+from control_plane.surface.web.install import Theme
 from control_plane.surface.web.pages import safe_target
 from tests.functional.web.gallery.app import create
 
@@ -155,6 +160,36 @@ def test_static_files_are_named_by_their_content(client: FlaskClient) -> None:
     with client.get(address[1]) as answer:
         assert "immutable" in answer.headers["Cache-Control"]
     assert client.get("/theme.css").mimetype == "text/css"
+
+
+def test_a_city_gives_its_name_and_colour() -> None:
+    settings = Settings(city_name="Harbour cloud", city_name_zh="港城云", city_accent="#204080")
+    client = create(theme(settings)).test_client()
+    client.set_cookie("borough_session", "gallery")
+    assert "<span>Harbour cloud</span>" in client.get("/").text
+    assert "<span>港城云</span>" in client.get("/?lang=zh").text
+    assert "--accent: #204080;" in client.get("/theme.css").text
+    # One name stands for both, and what is not set stays as it is.
+    assert theme(Settings(city_name_zh="港城云")).city == Text("港城云", "港城云")
+    assert theme(Settings()) == Theme()
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"city_accent": "blue"}, {"BOROUGH_CITY_ACCENT"}),
+        ({"city_accent": "#ffee00"}, {"BOROUGH_CITY_ACCENT"}),
+        ({"city_accent": "#204080; } body { color: red"}, {"BOROUGH_CITY_ACCENT"}),
+        (
+            {"city_name": "x" * 61, "city_name_zh": "市" * 61, "city_accent": "#12345"},
+            {"BOROUGH_CITY_NAME", "BOROUGH_CITY_NAME_ZH", "BOROUGH_CITY_ACCENT"},
+        ),
+    ],
+)
+def test_a_face_that_cannot_be_read_is_refused(given: dict[str, str], wrong: set[str]) -> None:
+    with pytest.raises(Invalid) as error:
+        theme(Settings(**given))  # type: ignore[arg-type]
+    assert {problem.field for problem in error.value.problems} == wrong
 
 
 def test_every_icon_is_in_the_sprite() -> None:

@@ -21,7 +21,7 @@ from control_plane.surface.auth import Identity, public, requires
 from control_plane.surface.registry import provide
 from control_plane.surface.runtime import Runtime
 from control_plane.surface.web import forms
-from control_plane.surface.web.install import install
+from control_plane.surface.web.install import Theme, install
 from control_plane.surface.web.pages import Crumb, Pages, go, show
 
 NOW = datetime(2026, 11, 21, 9, 12, 33, tzinfo=UTC)
@@ -227,7 +227,7 @@ def broken() -> object:
     raise RuntimeError("secret detail")
 
 
-def create() -> Flask:
+def create(theme: Theme | None = None) -> Flask:
     """The application."""
     app = Flask(
         "gallery", template_folder=str(Path(__file__).parent / "templates"), static_folder=None
@@ -237,7 +237,7 @@ def create() -> Flask:
     headers.install(app)
     runtime = Runtime(cast("Database", None), FixedClock(), cast("SecretBox", None))
     provide(app, runtime)
-    install(app)
+    install(app, theme)
     door = Pages("access", "control_plane")
     door.add_url_rule("/sign-in", "sign_in", public(lambda: ("sign in", 200)))
     app.register_blueprint(door)
