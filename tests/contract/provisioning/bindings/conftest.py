@@ -14,7 +14,7 @@ from control_plane.kernel import ids
 from control_plane.kernel.database import Database
 from control_plane.kernel.errors import BoroughError
 from control_plane.provisioning.bindings import jobs
-from control_plane.provisioning.bindings.model import Binding
+from control_plane.provisioning.bindings.model import Binding, BindingState
 from control_plane.provisioning.bindings.service import Bindings, Needs
 from control_plane.provisioning.bindings.store import PostgresBindings
 from control_plane.provisioning.model import Deployment, DeploymentState
@@ -91,6 +91,18 @@ class Office:
 
     def made(self, name: str = "portal", **wish: Any) -> Binding:
         return self.do(self.bindings.create(PLATFORM, self.deployment.id, name=name, **wish))
+
+    def known(self) -> Binding:
+        """A binding of the user that is there from the beginning; nothing has to be applied."""
+        at = self.world.clock.now()
+        found = Binding(
+            ids.new("bnd"), self.deployment.id, self.deployment.tenancy_id, self.deployment.path,
+            "legacy", "app", "owner", BindingState.ACTIVE, (1,), (1,), 1, 0, 0, None, "", "",
+            "somebody", at, at, None,
+        )  # fmt: skip
+        with self.world.database.transaction():
+            PostgresBindings(self.world.database).put(found)
+        return found
 
     def alter(self, **inputs: Any) -> None:
         """Another wish than what was applied, as nobody but a mistake leaves it."""

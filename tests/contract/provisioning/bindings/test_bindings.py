@@ -1,6 +1,7 @@
 """Bindings: made, shown once, renewed with an overlap, taken away; and cut off in between."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -56,10 +57,11 @@ def test_every_wrong_field_is_named(office: Office) -> None:
             PLATFORM, office.deployment.id, name="Portal-1", target="none", access="all"
         )
     assert {p.field for p in wrong.value.problems} == {"name", "target", "access"}
-    office.made()
-    for taken in ("portal", "legacy"):
-        with pytest.raises(Invalid, match="taken"):
-            office.bindings.create(PLATFORM, office.deployment.id, name=taken)
+    with pytest.raises(Invalid, match="taken"):
+        office.bindings.create(PLATFORM, office.deployment.id, name="legacy")
+    with pytest.raises(Invalid) as longest:
+        office.bindings.rotate(PLATFORM, office.known().id, overlap_hours=169)
+    assert [p.field for p in longest.value.problems] == ["overlap_hours"]
 
 
 def test_a_renewal_leaves_the_old_one_for_a_while(office: Office, clock: SettableClock) -> None:
@@ -82,16 +84,7 @@ def test_a_renewal_leaves_the_old_one_for_a_while(office: Office, clock: Settabl
     assert office.users() == {"legacy": [1], "portal": [2]}
 
 
-def test_without_overlap_the_old_one_goes_at_once(office: Office) -> None:
-    made = office.made()
-    renewed = office.do(office.bindings.rotate(PLATFORM, made.id, overlap_hours=0))
-    assert (renewed.valid, renewed.overlap_until) == ((2,), None)
-    with pytest.raises(Invalid) as wrong:
-        office.bindings.rotate(PLATFORM, made.id, overlap_hours=169)
-    assert [p.field for p in wrong.value.problems] == ["overlap_hours"]
-
-
-def _dies_before(step: str) -> object:
+def _dies_before(step: str) -> Callable[[str], None]:
     def before(name: str) -> None:
         if name == step:
             raise Killed
@@ -99,18 +92,16 @@ def _dies_before(step: str) -> object:
     return before
 
 
-@pytest.mark.parametrize("step", ["apply", "record"])
-def test_a_worker_that_dies_in_a_renewal_leaves_the_old_one_working(
-    office: Office, step: str
-) -> None:
+def test_a_worker_that_dies_in_a_renewal_leaves_the_old_one_working(office: Office) -> None:
     made = office.made()
     first = passwords(office)["portal_1"]
     begun = office.bindings.rotate(PLATFORM, made.id)
-    with pytest.raises(Killed):
-        office.do(begun, _dies_before(step))  # type: ignore[arg-type]
-    assert passwords(office)["portal_1"] == first
-    assert 1 in office.users()["portal"]
-    assert office.now(made).valid == (1,)
+    for step in ("plan", "apply", "record"):
+        with pytest.raises(Killed):
+            office.do(begun, _dies_before(step))
+        assert passwords(office)["portal_1"] == first
+        assert 1 in office.users()["portal"]
+        assert office.now(made).valid == (1,)
     # Another worker takes the same operation up.
     again = office.do(begun)
     assert again.valid == (1, 2)
@@ -141,13 +132,16 @@ def test_a_renewal_that_the_region_refuses_can_be_tried_again(office: Office) ->
 def test_what_was_taken_away_does_not_come_back(office: Office) -> None:
     made = office.made()
     first = passwords(office)["portal_1"]
+    renewed = office.do(office.bindings.rotate(PLATFORM, made.id, overlap_hours=0))
+    assert (renewed.valid, renewed.overlap_until) == ((2,), None)
+    assert "portal_1" not in passwords(office)
     gone = office.do(office.bindings.delete(PLATFORM, made.id))
     assert gone.state is BindingState.DELETED
     assert office.users() == {"legacy": [1]}
     with pytest.raises(Conflict, match="deleted"):
         office.bindings.rotate(PLATFORM, made.id)
     anew = office.made()
-    assert anew.valid == (2,)
+    assert anew.valid == (3,)
     assert first not in passwords(office).values()
 
 
@@ -173,29 +167,31 @@ def test_more_than_credentials_needs_an_approval(office: Office) -> None:
 
 
 def test_what_offers_none_is_not_bound_to(office: Office) -> None:
-    web = office.world.apply(office.world.plan(name="web"))
-    with pytest.raises(Conflict, match="web-application offers no bindings"):
-        office.bindings.create(PLATFORM, web.id, name="portal")
-    _, offer, found = office.bindings.offer(PLATFORM, web.id)
+    with office.world.database.transaction():
+        landing = office.world.store.landing(office.world.health.id, office.world.region.id)
+    assert landing is not None
+    with pytest.raises(Conflict, match="tenancy offers no bindings"):
+        office.bindings.create(PLATFORM, landing.id, name="portal")
+    _, offer, found = office.bindings.offer(PLATFORM, landing.id)
     assert (offer, found) == (None, [])
 
 
 def test_bindings_end_with_their_service(office: Office) -> None:
-    made = office.made()
+    made = office.known()
     office.world.service.destroy(office.deployment.id, operation="op_end")
     office.bindings.tidy()
     assert office.now(made).state is BindingState.DELETED
 
 
 def test_who_may_what(office: Office) -> None:
-    made = office.made()
+    made = office.known()
     stranger = person("department_administrator", "/city/water/")
     with pytest.raises(NotFound):
         office.bindings.binding(stranger, made.id)
     with pytest.raises(NotFound):
         office.bindings.create(stranger, office.deployment.id, name="mine")
     auditor = person("auditor")
-    assert office.bindings.binding(auditor, made.id).name == "portal"
+    assert office.bindings.binding(auditor, made.id).name == "legacy"
     for forbidden in (
         lambda: office.bindings.reveal(auditor, made.id),
         lambda: office.bindings.rotate(auditor, made.id),
@@ -204,7 +200,7 @@ def test_who_may_what(office: Office) -> None:
         with pytest.raises(Forbidden):
             forbidden()
     member = person("member", "/city/health/")
-    assert office.bindings.reveal(member, made.id).facts["login"] == "portal_1"
+    assert office.bindings.reveal(member, made.id).facts["login"] == "legacy_1"
 
 
 def test_current_is_the_newest_that_works() -> None:
