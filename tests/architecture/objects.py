@@ -434,6 +434,8 @@ def _bodies(
         "POST /deployments/<id>/bindings": {"name": "other"},
         "POST /bindings/<id>/rotate": {"overlap_hours": "1"},
         "POST /api/v1/deployments/<deployment_id>/drift/adopt": {"reason": "test"},
+        "POST /api/v1/deployments/<deployment_id>/drift/repair": {},
+        "POST /api/v1/drift/checks": {},
         "POST /api/v1/drift/<finding_id>/ignore": {
             "until": "2026-12-31T00:00:00Z",
             "reason": "test",
