@@ -187,7 +187,9 @@ def table() -> list[str]:
         ]
         rows.append("".join([f"{blueprint:<24}", *cells]))
     total = sum(r.seconds for r in RECORDS)
-    rows.append(f"{'all':<24}{total:>8.1f} s; r: resources that the phase touched")
+    rows.append(
+        f"{'all':<24}{total:>8.1f} s; r: resources that the phase touched; several are led at once"
+    )
     rows += [f"SKIPPED: {name}: {what}" for name, what in LACKS.items()]
     return rows
 
