@@ -18,9 +18,11 @@ from marketplace.commands.drawing import markdown, reviewed
 KIND = "Service"
 _MODEL = "ServiceDeclaration"
 _PAUSE = 2.0
+_BREATH = 0.1
 _CHANGED_MEANWHILE = 5
-_DONE = "active"
-_PLANNED = frozenset({"in_approval", "approved", "provisioning", "active"})
+_DONE = frozenset({"unchanged", "active"})
+_APPROVED = _DONE | {"approved", "provisioning"}
+_PLANNED = _APPROVED | {"in_approval"}
 _ENDED_BADLY = frozenset({"rejected", "withdrawn", "expired", "failed", "stuck"})
 
 _files = click.argument("paths", nargs=-1, required=True, metavar="FILE|DIR…")
@@ -85,7 +87,7 @@ def plan(
     waiting = Waiting(timeout=timeout, quiet=console.form != "table")
     found = _plan_all(console, paths, waiting)
     _show(console, found, comment)
-    _judge(found)
+    _judge(found, _APPROVED)
 
 
 @click.command()
@@ -117,7 +119,7 @@ def deploy(
         _write(comment, markdown([one.json() for one in found]))
     done = [_carried_out(console, one, end, patient=patient, quiet=quiet) for one in found]
     _show(console, done, None)
-    _judge(done)
+    _judge(done, _DONE)
 
 
 def _plan_all(console: cli.Console, paths: tuple[str, ...], waiting: Waiting) -> list[Planned]:
@@ -220,9 +222,10 @@ def _carried_out(
     path = f"/orders/{planned.order['id']}"
     order: dict[str, Any] = console.client.get(path)
     told = False
-    while order["state"] != _DONE and order["state"] not in _ENDED_BADLY:
+    while order["state"] not in _DONE | _ENDED_BADLY:
         if order["state"] in {"approved", "provisioning"}:
             _follow(console, order, end, quiet=quiet)
+            time.sleep(_BREATH)
         elif not patient:
             break
         else:
@@ -301,13 +304,13 @@ def _write(path: str, text: str) -> None:
         raise cli.Failure(f"{path}: {error.strerror}", cli.USAGE) from None
 
 
-def _judge(found: list[Planned]) -> None:
+def _judge(found: list[Planned], good: frozenset[str]) -> None:
     """Say by the exit code how it stands; what is worst decides.
 
     Raises:
         Failure: something ended badly, or needs approval.
     """
-    bad = [one for one in found if one.standing in _ENDED_BADLY]
+    bad = [one for one in found if one.standing not in good | {"in_approval"}]
     if bad:
         raise cli.Failure("; ".join(_reason(one) for one in bad))
     waiting = [one for one in found if one.standing == "in_approval"]

@@ -125,7 +125,7 @@ def test_an_administrator_lets_the_pipeline_in(pipeline: Pipeline) -> None:
     ruled = product.cli(
         "health.administrator", "identity-rule", "add", "appointments", "--issuer", "city-gitlab",
         "--match", f"project_path={REPOSITORY}", "--match", "ref_protected=true",
-        "--path", "/city/health/", "--role", "member",
+        "--path", "/city/health/", "--role", "member", "--scope", "order.*", "--scope", "*.view",
     )  # fmt: skip
     assert ruled.status == OK, ruled.err
 
