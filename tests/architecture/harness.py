@@ -189,6 +189,28 @@ class Asker:
         admin = {"Authorization": f"Bearer {self._tokens['platform_administrator']}"}
         return client.get(self.address(endpoint), headers=admin).headers.get("ETag", "none")
 
+    def status(
+        self, endpoint: Endpoint, address: str, query: str = "", form: Any = None
+    ) -> tuple[int, str]:
+        """What the platform's administrator gets for an address, query and form of any kind."""
+        if endpoint.method == "GET":
+            return self._status(endpoint, address, query, form)
+        outcome = (0, "")
+        with contextlib.suppress(_RolledBack), self._platform.database.transaction():
+            outcome = self._status(endpoint, address, query, form)
+            raise _RolledBack
+        return outcome
+
+    def _status(self, endpoint: Endpoint, address: str, query: str, form: Any) -> tuple[int, str]:
+        client: FlaskClient = self._app.test_client()
+        headers = {"Authorization": f"Bearer {self._tokens['platform_administrator']}"}
+        response = client.open(
+            address, method=endpoint.method, headers=headers, query_string=query, data=form
+        )
+        with response:
+            streams = response.mimetype == "text/event-stream"
+            return response.status_code, "" if streams else response.get_data(as_text=True)
+
     def address(self, endpoint: Endpoint) -> str:
         """The endpoint's address with the ids of real things in it."""
         parts, noun = [], ""

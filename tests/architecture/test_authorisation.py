@@ -5,10 +5,15 @@ The table is written anew with ``python -m pytest tests/architecture/test_author
 """
 
 import difflib
+import inspect
 import json
+import random
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -38,6 +43,10 @@ from tests.architecture.harness import (
 
 GOLDEN = Path(__file__).with_name("authorisation.golden.yaml")
 ADMIN = "platform_administrator"
+#: Of no feature: files, figures and health.
+_NO_PAGES = {
+    "GET /healthz", "GET /metrics", "GET /readyz", "GET /static/<path:filename>", "GET /theme.css",
+}  # fmt: skip
 #: For each endpoint its action, and what each actor gets.
 Table = dict[str, dict[str, str]]
 
@@ -245,6 +254,80 @@ def test_no_request_fails_inside(outcomes: Table) -> None:
         (name, who) for name, row in outcomes.items() for who, outcome in row.items()
         if outcome.startswith("5")
     } == set()  # fmt: skip
+
+
+#: What people, scanners and old bookmarks send; percent-encoded where it is no text.
+ODD = (
+    "", "%00", "a%00b", "%ff%fe", "9" * 400, "-1", "1e999", "NaN", "%27%22--", "%3Cscript%3E",
+    "%E4%B8%AD%E6%96%87%F0%9F%99%82", "../../etc/passwd", "WyJ4Il0", "W10", "bnVsbA", "!!!",
+    "zh-TW", "null", "[]", "%7B%7D", "2026-13", "0000-00", "9999-12", "true", "x" * 3000,
+    "%0d%0aSet-Cookie:a",
+)  # fmt: skip
+#: Parameters that pages read in loops over names.
+FILTERS = (
+    "cursor", "lang", "notice", "state", "kind", "offering", "region", "tenancy", "system",
+    "blueprint", "category", "data_class", "maturity", "availability", "limit",
+)  # fmt: skip
+_READ = re.compile(r"request\.args\.get(?:list)?\(\s*[\"'](\w+)")
+_FEW = 2
+
+
+def _queries(app: APIFlask, endpoint: Endpoint, chance: random.Random) -> list[str]:
+    """Odd values for what the page reads, each by itself and some together."""
+    view = inspect.unwrap(app.view_functions[endpoint.rule.endpoint])
+    read = sorted(set(_READ.findall(inspect.getsource(sys.modules[view.__module__]))))
+    names = sorted({*chance.sample(read, min(_FEW, len(read))), *chance.sample(FILTERS, 2)})
+    found = [f"{name}={chance.choice(ODD)}" for name in names]
+    return [*found, "&".join(f"{name}={chance.choice(ODD)}" for name in names), "=&&%ff=%ff&a"]
+
+
+def test_no_odd_request_for_a_page_fails_inside(
+    app: APIFlask, all_endpoints: list[Endpoint], asker: Asker
+) -> None:
+    chance = random.Random(20261121)  # noqa: S311 - the same each time
+    failed = []
+    for endpoint in all_endpoints:
+        if not endpoint.is_page or endpoint.method != "GET" or endpoint.name in _NO_PAGES:
+            continue
+        known = asker.address(endpoint) if endpoint.name not in PUBLIC else endpoint.rule.rule
+        asked = [(known, query) for query in _queries(app, endpoint, chance)]
+        if endpoint.nouns:
+            odd = chance.sample([one for one in ODD if one and "/" not in one], _FEW)
+            asked += [(re.sub(r"<[^>]*>", value, endpoint.rule.rule), "") for value in odd]
+        for address, query in asked:
+            status, text = asker.status(endpoint, address, query)
+            if status >= 500 or (status == 200 and "Traceback" in text):
+                failed.append(f"{status} {address[:100]}?{query[:200]}")
+    assert not failed, "\n".join(failed)
+
+
+def test_no_odd_form_fails_inside(
+    all_endpoints: list[Endpoint], asker: Asker, things: Things
+) -> None:
+    chance = random.Random(20261121)  # noqa: S311 - the same each time
+    failed = []
+    for endpoint in all_endpoints:
+        if not endpoint.is_page or endpoint.method == "GET":
+            continue
+        known = asker.address(endpoint) if endpoint.name not in PUBLIC else endpoint.rule.rule
+        for form in _forms(things.bodies.get(endpoint.name) or {}, chance):
+            status, _ = asker.status(endpoint, known, form=form)
+            if status >= 500:
+                failed.append(f"{status} {endpoint.name} {str(form)[:300]}")
+    assert not failed, "\n".join(failed)
+
+
+def _forms(right: Mapping[str, Any], chance: random.Random) -> list[Any]:
+    """Forms with fields that are missing, odd, twice, or unknown; and no form at all."""
+    forms: list[Any] = [{}, {**right, "unknown": "x"}, b"\x00\xff=%zz&&"]
+    for name in chance.sample(sorted(right), min(_FEW, len(right))):
+        odd = unquote(chance.choice(ODD), errors="replace")
+        forms += [
+            {key: value for key, value in right.items() if key != name},
+            {**right, name: odd},
+            {**right, name: [odd, "x"]},
+        ]
+    return forms
 
 
 def test_the_outcome_is_the_golden_table(outcomes: Table, pytestconfig: pytest.Config) -> None:
