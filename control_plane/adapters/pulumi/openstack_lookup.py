@@ -129,7 +129,8 @@ def _called(listing: str, identity: str = "id") -> Callable[["Connection", Pendi
 
 
 def _credential(cloud: "Connection", pending: Pending) -> str | None:
-    listed = cloud.identity.application_credentials(user=cloud.current_user_id or "")
+    identity: Any = cloud.identity  # typed as either version of it; the older has none
+    listed = identity.application_credentials(user=cloud.current_user_id or "")
     return _mine((c for c in listed if c.name == pending.inputs.get("name")), pending)
 
 
