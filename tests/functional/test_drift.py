@@ -13,7 +13,8 @@ from control_plane.demonstration.files import load_city
 from control_plane.surface.cli.waiting import Waiting
 from tests.functional.conftest import Product
 
-_STORY = load_city().story.orders[0]
+_CITY: Any = load_city()
+_STORY = _CITY.story.orders[0]
 
 
 def follow(product: Product, login: str, operation: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -253,11 +253,12 @@ def test_a_killed_look_is_cleared_by_the_next(
     monkeypatch.undo()
     recovered: list[str] = []
     real = city.world.engine.recover
-    monkeypatch.setattr(
-        city.world.engine,
-        "recover",
-        lambda run, **k: (recovered.append(run.stack.stack), real(run, **k)),
-    )
+
+    def recover(run: Any, **how: Any) -> None:
+        recovered.append(run.stack.stack)
+        real(run, **how)
+
+    monkeypatch.setattr(city.world.engine, "recover", recover)
     assert city.drift.look(web.id) is Outcome.CLEAN
     assert city.drift.look(web.id) is Outcome.CLEAN
     assert recovered == [web.id]
