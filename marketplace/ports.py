@@ -69,6 +69,16 @@ class Provisioner(Protocol):
         """
         ...
 
+    def check_inputs(
+        self, actor: Actor, *, blueprint: str, inputs: Mapping[str, Any], region: str
+    ) -> None:
+        """Whether a blueprint takes inputs in a region; its program is not run.
+
+        Raises:
+            Invalid: names every wrong input.
+        """
+        ...
+
     def evaluate(
         self,
         actor: Actor,

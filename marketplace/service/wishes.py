@@ -133,6 +133,9 @@ class Wishes(Catalogue, Procurement):
     ) -> tuple[Resolved, Estimate | None]:
         """A wish that is right in every part, and what it comes to.
 
+        What is submitted is planned next, which runs the blueprint's program: here only its inputs
+        are checked, so that a program that hangs is waited for once.
+
         Raises:
             Invalid: names everything that is wrong with it.
         """
@@ -146,15 +149,16 @@ class Wishes(Catalogue, Procurement):
         estimate = None
         offering, region = resolved.offering, resolved.region
         if named.kind is not OrderKind.DELETE and offering and offering.blueprint and region:
+            wanted: dict[str, Any] = {
+                "blueprint": offering.blueprint, "inputs": resolved.inputs, "region": region.id,
+            }  # fmt: skip
             try:
-                estimate = self._provisioning.evaluate(
-                    actor,
-                    blueprint=offering.blueprint,
-                    inputs=resolved.inputs,
-                    region=region.id,
-                    data_class=tenancy.data_class.value,
-                    tenancy=tenancy.id,
-                )
+                if submitting:
+                    self._provisioning.check_inputs(actor, **wanted)
+                else:
+                    estimate = self._provisioning.evaluate(
+                        actor, **wanted, data_class=tenancy.data_class.value, tenancy=tenancy.id
+                    )
             except Invalid as error:
                 found.include(error)
         found.finish()

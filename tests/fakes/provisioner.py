@@ -80,6 +80,7 @@ class FakeProvisioner:
         self.findings: tuple[Finding, ...] = ()
         self.price_findings: tuple[Finding, ...] = ()
         self.applied: list[str] = []
+        self.evaluated = 0
         self.revision = self.make_revision("1.0.0")
         self._region = Region(
             RegionId("reg_east"), "east", Text("East", "东区"), frozenset({"openstack"}),
@@ -118,6 +119,12 @@ class FakeProvisioner:
             raise NotFound(f"there is no region {reference}")
         return self._region
 
+    def check_inputs(
+        self, actor: Actor, *, blueprint: str, inputs: Mapping[str, Any], region: str
+    ) -> None:
+        self.region(actor, region)
+        checked(self.find_revision(blueprint).inputs, inputs)
+
     def evaluate(
         self,
         actor: Actor,
@@ -131,6 +138,7 @@ class FakeProvisioner:
     ) -> Estimate:
         del data_class, tenancy
         self._db.assert_no_transaction()
+        self.evaluated += 1
         self.region(actor, region)
         revision = self.find_revision(blueprint, version)
         full = checked(revision.inputs, inputs)

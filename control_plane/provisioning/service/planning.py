@@ -66,6 +66,21 @@ class _Wish:
 class Planning(Core):
     """Plans."""
 
+    def check_inputs(
+        self, actor: Actor, *, blueprint: str, inputs: Mapping[str, Any], region: str
+    ) -> None:
+        """Whether a blueprint takes inputs in a region; its program is not run.
+
+        Raises:
+            Invalid: names every wrong input.
+            NotFound: no such blueprint or region.
+        """
+        policy.require(actor, "blueprint.view", policy.ROOT)
+        with self._db.transaction():
+            chosen = self._region(region)
+            revision = self._wanted_revision(blueprint, None)
+        self._checked_inputs(revision, inputs, chosen)
+
     def evaluate(
         self,
         actor: Actor,

@@ -525,6 +525,18 @@ def test_a_service_is_returned_even_after_its_contract(world: World) -> None:
     assert world.fulfil(order).state is OrderState.ACTIVE
 
 
+def test_what_is_submitted_runs_its_program_once_in_the_plan(world: World) -> None:
+    """So that one which hangs is waited for once."""
+    draft = world.market.create_order(MEMBER, world.wish(inputs={"servers": 99}))
+    with pytest.raises(Invalid) as error:
+        world.market.submit(MEMBER, draft.id)
+    assert "inputs.servers" in fields(error)
+    world.planned()
+    assert world.provisioner.evaluated == 0
+    world.market.quote(MEMBER, world.wish(name="another"))
+    assert world.provisioner.evaluated == 1
+
+
 def test_a_service_is_named_as_requests_name_it(world: World) -> None:
     with pytest.raises(Invalid) as error:
         world.market.create_order(MEMBER, Wish(kind=OrderKind.CHANGE))

@@ -71,6 +71,16 @@ def test_an_estimate_names_every_wrong_input(place: Place) -> None:
         evaluate({**place.inputs, "servers": 99, "colour": 1})
     fields = [problem.field for problem in error.value.problems]
     assert sorted(fields) == ["inputs.colour", "inputs.servers"]
+    # Looking at the inputs alone says the same of them.
+    place.service.check_inputs(
+        SYSTEM, blueprint="web-application", inputs=place.inputs, region="east"
+    )
+    with pytest.raises(Invalid) as alone:
+        place.service.check_inputs(
+            SYSTEM, blueprint="web-application", region="east",
+            inputs={**place.inputs, "servers": 99, "colour": 1},
+        )  # fmt: skip
+    assert alone.value.problems == error.value.problems
 
 
 def test_what_is_not_there_is_not_found(place: Place) -> None:
