@@ -1,5 +1,6 @@
 """What a look finds, keeps and forgets."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from control_plane.provisioning.drift.service import Unseen
 from control_plane.provisioning.graph import DriftKind
 from control_plane.provisioning.model import Deployment
 from control_plane.provisioning.ports import EngineError, StackBusyError
-from tests.contract.provisioning.conftest import PLATFORM, World, person
+from tests.contract.provisioning.conftest import PLATFORM, SMALL, World, person
 from tests.contract.provisioning.drift.conftest import City
 
 
@@ -262,3 +263,46 @@ def test_a_killed_look_is_cleared_by_the_next(
     assert city.drift.look(web.id) is Outcome.CLEAN
     assert city.drift.look(web.id) is Outcome.CLEAN
     assert recovered == [web.id]
+
+
+# Looks and operations beside each other ----------------------------------------------------------
+
+
+def test_an_order_waits_for_a_look(city: City, web: Deployment) -> None:
+    holding, free = threading.Event(), threading.Event()
+
+    def look() -> None:
+        with city.world.engine._locks.hold(web.id):  # noqa: SLF001 - as a look does
+            holding.set()
+            free.wait(10)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    assert holding.wait(10)
+    threading.Timer(0.3, free.set).start()
+    plan = city.world.service.plan_deployment(PLATFORM, web.id, inputs={**SMALL, "volume_gb": 30})
+    assert free.is_set()
+    thread.join()
+    assert city.world.apply(plan).inputs["volume_gb"] == 30
+
+
+def test_an_apply_clears_what_a_killed_look_left(
+    city: City, web: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = city.world.service.plan_deployment(PLATFORM, web.id, inputs={**SMALL, "volume_gb": 30})
+    engine, locked = city.world.engine, [True]
+    apply, recover = engine.apply, engine.recover
+
+    def locked_apply(*args: Any, **how: Any) -> Any:
+        if locked[0]:
+            raise StackBusyError("the stack is locked by an operation that was cut off")
+        return apply(*args, **how)
+
+    def unlock(*args: Any, **how: Any) -> None:
+        locked[0] = False
+        recover(*args, **how)
+
+    monkeypatch.setattr(engine, "apply", locked_apply)
+    monkeypatch.setattr(engine, "recover", unlock)
+    monkeypatch.setattr("control_plane.provisioning.service.core._LOOK_SECONDS", 0.1)
+    assert city.world.apply(plan).inputs["volume_gb"] == 30
