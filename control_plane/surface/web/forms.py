@@ -226,9 +226,9 @@ def _field(
         name=path,
         label=_title(name, rule),
         kind=_kind(rule),
-        value="\n".join(map(str, value)) if _kind(rule) == "lines" and value else value,
+        value="\n".join(map(_as_text, value)) if _kind(rule) == "lines" and value else value,
         help=said(rule, "description"),
-        note=local(_hint(rule, "note")),
+        note=local(_hint(rule, "note")) or _shape(rule),
         unit=unit_of(rule),
         required=required,
         options=_options(rule, required=required),
@@ -239,6 +239,15 @@ def _field(
         max_length=rule.get("maxLength"),
         group=group,
     )
+
+
+def _shape(rule: Schema) -> str:
+    """How to write what has parts: one a line, as JSON."""
+    parts = rule.get("items", {}).get("properties") if rule.get("type") == "array" else None
+    if not parts:
+        return ""
+    form = ", ".join(f'"{name}": …' for name in parts)
+    return str(gettext("One a line, as JSON: %(form)s", form=f"{{{form}}}"))
 
 
 def _kind(rule: Schema) -> str:
@@ -272,7 +281,7 @@ def _options(rule: Schema, *, required: bool) -> tuple[Option, ...]:
 
 
 def _as_text(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 # --- back from the browser
@@ -309,12 +318,22 @@ def _convert(rule: Schema, text: str) -> Any:  # noqa: ANN401 - any JSON value
     for value in rule.get("enum", ()):
         if _as_text(value) == text:
             return value
+    if rule.get("type") == "object":
+        return _parsed(text)
     readers: dict[str, type] = {"integer": int, "number": float}
     reader = readers.get(str(rule.get("type")))
     if reader is None:
         return text
     try:
         return int(text) if reader is float and text.lstrip("-").isdigit() else reader(text)
+    except ValueError:
+        return text
+
+
+def _parsed(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """What a line of JSON says; the text itself when it is none, which the schema then refuses."""
+    try:
+        return json.loads(text)
     except ValueError:
         return text
 

@@ -154,3 +154,19 @@ def test_values_are_described_as_the_form_calls_them(app: Flask) -> None:
             ("每晚备份", "是"),
             ("older", "x"),
         ]
+
+
+def test_a_list_of_things_with_parts_is_written_as_json_and_read_back(app: Flask) -> None:
+    parts = {"from": {"type": "string"}, "ports": {"type": "array"}}
+    rule = {"type": "array", "items": {"type": "object", "properties": parts}}
+    schema = {"type": "object", "properties": {"openings": rule}}
+    value = [{"from": "市", "ports": [80]}, {"from": "city", "ports": []}]
+    with app.test_request_context("/"):
+        (drawn,) = forms.draw(schema, {"openings": value})
+    assert drawn.note == 'One a line, as JSON: {"from": …, "ports": …}'
+    assert drawn.value.splitlines()[0] == '{"from": "市", "ports": [80]}'
+    sent = MultiDict([("openings", drawn.value)])
+    assert forms.read(schema, sent) == {"openings": value}
+    # What is no JSON stays as typed: the schema says what is wrong with it.
+    assert forms.read(schema, MultiDict([("openings", "80")])) == {"openings": [80]}
+    assert forms.read(schema, MultiDict([("openings", "{")])) == {"openings": ["{"]}
