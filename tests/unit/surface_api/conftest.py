@@ -53,6 +53,7 @@ from control_plane.surface.api import (
     openapi,
     problems,
     public,
+    rehearsable,
     requires,
     requires_match,
     signed_in,
@@ -159,6 +160,7 @@ def _blueprint(things: Things) -> ApiBlueprint:
 
     @api.post("/things")
     @requires("thing.create")
+    @rehearsable
     @idempotent
     @api.input(ThingCreate)
     @api.output(ThingOut, 201)
