@@ -32,7 +32,9 @@ def options(name, folder):
     if name == 'borough/cache-and-queue:1':
         return ['--apt', 'redis-server', '--apt', 'nats-server']
     if name == 'borough/notebook:1':
-        return ['--python-requirements', HERE + '/notebook.requirements.txt']
+        # the wheels of ZeroMQ, DuckDB and Arrow are C++
+        return ['--apt', 'libstdc++6', '--apt', 'libgomp1',
+                '--python-requirements', HERE + '/notebook.requirements.txt']
     raise SystemExit('no image of the services is called %s' % name)
 
 
