@@ -292,7 +292,8 @@ def _told(schema: Mapping[str, Any]) -> str:
 def _schema(schema: Mapping[str, Any]) -> str:
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name.lower().replace(".", "")})"
+        anchor = name.lower().replace(".", "")
+        return f"[{name}](#{anchor})"
     if "enum" in schema:
         return " / ".join(f"`{value}`" for value in schema["enum"])
     for several in ("anyOf", "oneOf"):
