@@ -7,7 +7,7 @@ A new feature adds its things to ``make``: the id under the noun of their addres
 import base64
 import contextlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from control_plane.entrypoints.demo.loader import load
 from control_plane.kernel import canonical, ids
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.paging import PageRequest
+from control_plane.kernel.text import Text
 from control_plane.operations.model import Operation
 from control_plane.provisioning.bindings.model import Binding, BindingState
 from control_plane.provisioning.bindings.store import PostgresBindings
@@ -34,6 +35,7 @@ from control_plane.provisioning.policies.model import WaiverRequest
 from control_plane.provisioning.registry.jobs import handlers as registry_handlers
 from control_plane.provisioning.registry.model import Origin
 from control_plane.provisioning.registry.store import PostgresRegistry
+from control_plane.tenancy.migration.service import Claim
 from marketplace.jobs import handlers
 from marketplace.model import Wish
 from tests.architecture.harness import PASSWORD, Things
@@ -44,8 +46,8 @@ A, B = "/city/health/", "/city/education/"
 ASKED_BY_SERVICES = frozenset({"meter.manage"})
 #: The kinds of things that belong to a department.
 KINDS = (
-    "contracts", "deployments", "drift", "grants", "operations", "orders", "organisations", "people",
-    "plans", "resources", "service-accounts", "services", "statement-lines", "statements",
+    "contracts", "deployments", "drift", "grants", "operations", "orders", "organisations",
+    "people", "plans", "resources", "service-accounts", "services", "statement-lines", "statements",
     "systems", "tenancies", "tokens", "identity-rules", "waivers",
 )  # fmt: skip
 
@@ -257,6 +259,7 @@ def make(platform: Platform) -> Things:
         "systems": system.id,
         "tenancies": tenancy.id,
         "tokens": token.id,
+        "waves": _moved(platform, system.id),
         "policies": "network.guarded_port",
         "policy-packs": "city",
         "packs": "city",
@@ -273,6 +276,22 @@ def make(platform: Platform) -> Things:
     bodies["POST /campaigns/<id>/approve"] = {"digest": approval}
     types = {"POST /api/v1/usage-events": "application/cloudevents+json"}
     return Things(names, owned, bodies, _queries(), types, maker.secret)
+
+
+def _moved(platform: Platform, system: str) -> str:
+    """A wave, and department A's system as far as it can be verified; answers the wave."""
+    title, first, last = Text("Test", "测试"), date(2026, 12, 1), date(2026, 12, 31)
+    wave = platform.migration.put_wave(_SYSTEM, "test-wave", title=title, start=first, due=last)
+    following = {
+        "open": "planned", "exempt": "planned", "planned": "in_progress",
+        "in_progress": "moved", "verified": "moved",
+    }  # fmt: skip
+    state = platform.migration.journey(_SYSTEM, system)[0].state.value
+    while state != "moved":
+        state = following[state]
+        claim = Claim(state, "for the test", ["https://proof.example/1"])
+        platform.migration.step(_SYSTEM, system, claim)
+    return wave.slug
 
 
 def _waiver(platform: Platform, tenancy: str, owner: str, now: datetime) -> str:
@@ -391,6 +410,22 @@ def _bodies(
         "POST /api/v1/blueprints": {"files": _files("web-application")},
         "POST /api/v1/blueprint-validations": {"files": _files("web-application")},
         "POST /api/v1/blueprint-reviews": {"files": _files("web-application")},
+        "PUT /api/v1/migration/waves/<slug>": {
+            "title": text,
+            "start": "2026-12-01",
+            "due": "2026-12-31",
+        },
+        "PUT /api/v1/migration/targets": {
+            "organisation": A,
+            "targets": [{"due": "2027-06-30", "percent": "80"}],
+        },
+        "PUT /api/v1/systems/<system_id>/migration": {"wave": "test-wave"},
+        "POST /api/v1/systems/<system_id>/migration/steps": {"to": "in_progress", "note": "back"},
+        "POST /api/v1/systems/<system_id>/migration/verification": {
+            "note": "it answers",
+            "evidence": ["https://proof.example/2"],
+        },
+        "POST /migration/systems/<id>": {"to": "in_progress", "note": "back"},
         "POST /api/v1/policy-packs": {"pack": _pack("test")},
         "POST /api/v1/policy-tests": {"files": _files("web-application"), "path": A},
         "POST /api/v1/waivers": {
@@ -547,6 +582,7 @@ def _catalogue(platform: Platform, city: City) -> dict[str, Any]:
 
 def _queries() -> dict[str, dict[str, str]]:
     return {
+        "GET /api/v1/migration/targets": {"organisation": A},
         "GET /orders/new": {"offering": "web-application", "plan": "m"},
         "GET /catalogue/compare": {"plan": "web-application:m"},
         "GET /api/v1/offerings/<slug>/prices": {"path": A},
