@@ -133,7 +133,7 @@ def stop_campaign(console: cli.Console, campaign_id: str) -> None:
 @_ID
 @cli.console(api="POST /api/v1/campaigns/{id}/retry", web="/campaigns/{id}", waits=True)
 def retry_campaign(console: cli.Console, campaign_id: str) -> None:
-    """Plan anew what failed or was overtaken in a stopped campaign; it waits for approval then."""
+    """Plan anew what failed, was overtaken or had no plan; then it waits for approval."""
     made = console.client.post(f"/campaigns/{campaign_id}/retry")
     console.follow(console.client.get(f"/operations/{made['operation']}"))
     console.one(console.client.get(f"/campaigns/{campaign_id}"), _COLUMNS)

@@ -205,13 +205,13 @@ class Campaigns:
         """Plan anew what failed, was overtaken or had no plan; then it waits for approval.
 
         Raises:
-            Conflict: it has not stopped.
+            Conflict: it is planned or worked on now, or it has ended.
         """
         policy.require(actor, "campaign.create", policy.ROOT)
         with self._db.transaction():
             there = self._campaign(campaign_id, lock=True)
-            if there.state is not CampaignState.STOPPED:
-                raise Conflict(f"the campaign is {there.state.value}: only a stopped one goes on")
+            if there.state not in {CampaignState.STOPPED, CampaignState.WAITING}:
+                raise Conflict(f"the campaign is {there.state.value}: it cannot be planned anew")
             again = [
                 replace(m, state=MemberState.SELECTED, plan="", digest="", counts=None, reason="")
                 for m in self._store.members(there.id)

@@ -242,6 +242,11 @@ def test_a_campaign_that_waits_is_stopped_at_once(drive: Drive) -> None:
     drive.deployments(1)
     drive.service.publish(PLATFORM, note("1.1.0", format="rich"))
     campaign = drive.planned()
+    # What waits may be planned anew, too: what had no plan may have one by now.
+    again = drive.campaigns.retry(OPERATOR, campaign.id)
+    with pytest.raises(Conflict, match="cannot be planned anew"):
+        drive.campaigns.retry(OPERATOR, campaign.id)
+    drive.run(drive.operation(again.operation))
     _, _, digest = drive.campaigns.campaign(PLATFORM, campaign.id)
     assert drive.campaigns.stop(OPERATOR, campaign.id).state is CampaignState.STOPPED
     with pytest.raises(Conflict, match="nothing waits"):
