@@ -141,7 +141,8 @@ def test_statements_come_in_parts(api: Any, city: City) -> None:
         city.use(number, 1, start=start, resource=f"res_{resource}")
     for period in ("2026-10", "2026-11"):
         city.billing.rate(period)
-    seen, cursor = [], ""
+    seen: list[Any] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = api("finance", "GET", f"/statements?limit=1{cursor}").get_json()
         assert len(page["items"]) == 1

@@ -1,7 +1,7 @@
 """The marketplace on a real database, with real billing, tenancy and operations."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from control_plane.billing.model import Origin, Price, PriceBook
+from control_plane.billing.model import Price, PriceBook
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
+from control_plane.bootstrap.links import LateFees, LateProvenance, Resources
 from control_plane.kernel import ids
 from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from control_plane.kernel.database import Database
@@ -19,7 +20,7 @@ from control_plane.kernel.money import Money
 from control_plane.kernel.outbox import Outbox
 from control_plane.kernel.text import Text
 from control_plane.kernel.time import Interval
-from control_plane.metering.model import Aggregation, Meter, ResourceRef
+from control_plane.metering.model import Aggregation, Meter
 from control_plane.metering.service import Metering
 from control_plane.metering.store import PostgresMetering
 from control_plane.operations.model import Operation
@@ -88,21 +89,6 @@ class NoRegions:
 
     def collector(self, region_id: str) -> Any:
         raise AssertionError(region_id)
-
-
-class Services:
-    """The ports of the features below to the marketplace, which is built after them."""
-
-    market: Marketplace
-
-    def resolve(self, names: Iterable[str]) -> Mapping[str, ResourceRef]:
-        return self.market.metered(names)
-
-    def charge_fees(self) -> int:
-        return self.market.charge_fees()
-
-    def origin(self, resource_id: str) -> Origin:
-        return self.market.origin(resource_id)
 
 
 def web_application(**changed: Any) -> Offering:
@@ -220,16 +206,16 @@ def build(database: Database, clock: SettableClock) -> World:
     audit = FakeAudit()
     tenancies = TenancyService(PostgresTenancy(database), database, clock, audit)
     operations = Operations(PostgresOperations(database), database, clock, audit)
-    services = Services()
+    provisioner = FakeProvisioner(database, clock, tenancies)
+    provenance, fees, directory = LateProvenance(), LateFees(), Resources(provisioner)  # type: ignore[arg-type]
     metering = Metering(
-        db=database, clock=clock, store=PostgresMetering(database), directory=services,
+        db=database, clock=clock, store=PostgresMetering(database), directory=directory,
         regions=NoRegions(), operations=operations,
     )  # fmt: skip
     billing = Billing(
         db=database, clock=clock, store=PostgresBilling(database), metering=metering,
-        provenance=services, operations=operations, fees=services,
+        provenance=provenance, operations=operations, fees=fees,
     )  # fmt: skip
-    provisioner = FakeProvisioner(database, clock, tenancies)
     market = Marketplace(
         Needs(
             store=PostgresMarketplace(database), db=database, clock=clock, audit=audit,
@@ -237,7 +223,8 @@ def build(database: Database, clock: SettableClock) -> World:
             billing=billing, metering=metering, operations=operations,
         )
     )  # fmt: skip
-    services.market = market
+    provenance.answer, fees.charge = market.origin, market.charge_fees
+    directory.services = market.metered
     health, water = _city(tenancies)
     metering.define_meters(PLATFORM, METERS)
     billing.define_book(PLATFORM, PriceBook("city", text("City prices"), "CNY"))

@@ -243,7 +243,8 @@ def test_sums_come_in_parts(api: Any, city: City) -> None:
     )
     sent = [event(n, 1, meter="calls", dimensions={"kind": f"k{n}"}) for n in range(7)]
     api.push("meter", [*sent, event("vm", 2), event("vm2", 3)])
-    seen, cursor = [], ""
+    seen: list[Any] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = api("meter", "GET", f"/usage?period=2026-10&limit=3{cursor}").get_json()
         assert len(page["items"]) <= 3
