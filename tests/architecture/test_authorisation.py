@@ -201,10 +201,12 @@ def test_what_a_neighbour_may_not_know_of_answers_as_what_is_not_there(
     instead = {one: _other(one) for one in (*things.owned, objects.A)}
     wrong = []
     for endpoint in all_endpoints:
+        if endpoint.name in PUBLIC:
+            continue
         asked = asker.address(endpoint) + json.dumps(
             [things.bodies.get(endpoint.name), things.queries.get(endpoint.name)]
         )
-        if endpoint.name in PUBLIC or not (asker.leaks(asked) or objects.A in asked):
+        if not (asker.leaks(asked) or objects.A in asked):
             continue
         foreign = asker.ask(endpoint, NEIGHBOUR)
         missing = asker.ask(endpoint, NEIGHBOUR, instead)
