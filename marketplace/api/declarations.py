@@ -20,7 +20,7 @@ from marketplace.model import Wish
 from marketplace.service import Marketplace
 from marketplace.service.declaring import Standing
 
-api = ApiBlueprint("declarations", __name__, tag="Orders")
+api = ApiBlueprint("declarations", __name__, tag="Declared services")
 
 _Reference = Annotated[str, Field(max_length=200)]
 

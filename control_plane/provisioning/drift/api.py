@@ -10,7 +10,7 @@ from control_plane.operations.api import OperationOut
 from control_plane.provisioning.drift.model import (
     Finding,
     FindingState,
-    Outcome,
+    LookOutcome,
     RegionSummary,
 )
 from control_plane.provisioning.drift.service import Drift
@@ -98,7 +98,7 @@ class LookOut(Schema):
     next_at: Instant
     checked_at: Annotated[Instant | None, Field(description="When it was last seen.")]
     attempted_at: Instant | None
-    outcome: Outcome | None
+    outcome: LookOutcome | None
     error: Annotated[str, Field(description="Why it could not be looked at.")]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from control_plane.kernel.errors import BoroughError, Conflict, Unavailable
 from control_plane.operations.jobs import Context, Job, Schedule
-from control_plane.provisioning.drift.model import Outcome
+from control_plane.provisioning.drift.model import LookOutcome
 from control_plane.provisioning.drift.service import ADOPT, CHECK, REPAIR, Drift, Unseen
 from control_plane.provisioning.drift.service.deciding import Adoption
 from control_plane.provisioning.jobs import Stop, events_to
@@ -68,7 +68,7 @@ def run_lane(drift: Drift, lane: str, seconds: float = _TURN_SECONDS) -> int:
         if not taken:
             break
         for deployment in taken:
-            unseen = _look(drift, deployment) is Outcome.UNSEEN
+            unseen = _look(drift, deployment) is LookOutcome.UNSEEN
             looked += 1
             if unseen or time.monotonic() > end:
                 drift.free(lane)  # the rest stays due
@@ -77,13 +77,13 @@ def run_lane(drift: Drift, lane: str, seconds: float = _TURN_SECONDS) -> int:
     return looked
 
 
-def _look(drift: Drift, deployment: str) -> Outcome:
+def _look(drift: Drift, deployment: str) -> LookOutcome:
     try:
         return drift.look(deployment)
     except Exception:  # noqa: BLE001 - a lane goes on: logged
         _log.exception("looking at %s failed", deployment)
         drift.give_up(deployment)
-        return Outcome.UNSEEN
+        return LookOutcome.UNSEEN
 
 
 def look_now(drift: Drift, deployment: str) -> str:
@@ -94,9 +94,9 @@ def look_now(drift: Drift, deployment: str) -> str:
         Unavailable: something else works on it right now.
     """
     outcome = drift.look(deployment)
-    if outcome is Outcome.BUSY:
+    if outcome is LookOutcome.BUSY:
         raise Unavailable("something else works on the deployment", deployment=deployment)
-    if outcome is Outcome.UNSEEN:
+    if outcome is LookOutcome.UNSEEN:
         raise Unseen(drift.why_unseen(deployment), deployment=deployment)
     return outcome.value
 
@@ -113,7 +113,7 @@ def repair(drift: Drift, ctx: Context) -> Any:  # noqa: ANN401 - JSON
     ctx.step("look", lambda: look_now(drift, ctx.subject))
     found = ctx.step("verify", lambda: drift.verify_repair(ctx.subject, everything=everything))
     if not found["findings"]:
-        return {"repaired": 0, "outcome": Outcome.CLEAN.value}
+        return {"repaired": 0, "outcome": LookOutcome.CLEAN.value}
     watch = Watch(ctx.operation_id, events_to(ctx), Stop(ctx))
     done = ctx.step("repair", lambda: drift.repair(ctx.subject, watch))
     if done["state"] != DeploymentState.ACTIVE.value:
@@ -125,7 +125,7 @@ def repair(drift: Drift, ctx: Context) -> Any:  # noqa: ANN401 - JSON
         ),
     )
     outcome = ctx.step("confirm", lambda: look_now(drift, ctx.subject))
-    if outcome != Outcome.CLEAN.value:
+    if outcome != LookOutcome.CLEAN.value:
         raise Conflict("the region still differs after the repair: see what was found")
     return {**closed, "outcome": outcome}
 

@@ -137,7 +137,7 @@ class Seen:
     found: Json
 
 
-class Outcome(StrEnum):
+class LookOutcome(StrEnum):
     """How a look at a deployment ended.
 
     ``UNSEEN``: the region could not be looked at. ``BUSY``: something works on the deployment.
@@ -167,7 +167,7 @@ class Watched:
     next_at: datetime
     checked_at: datetime | None = None
     attempted_at: datetime | None = None
-    outcome: Outcome | None = None
+    outcome: LookOutcome | None = None
     error: str = ""
     looking: bool = False
 

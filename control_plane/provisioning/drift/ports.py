@@ -8,7 +8,7 @@ from typing import Protocol
 from control_plane.kernel.paging import Page, PageRequest
 from control_plane.provisioning.drift.model import (
     Finding,
-    Outcome,
+    LookOutcome,
     RegionSight,
     RegionSummary,
     Watched,
@@ -84,7 +84,7 @@ class DriftStore(Protocol):
         ...
 
     def ended(
-        self, deployment_id: str, outcome: Outcome, at: datetime, next_at: datetime, error: str
+        self, deployment_id: str, outcome: LookOutcome, at: datetime, next_at: datetime, error: str
     ) -> None:
         """Note how a look ended, and when the next is due."""
         ...

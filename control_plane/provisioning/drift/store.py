@@ -13,7 +13,7 @@ from control_plane.kernel.time import parse_instant
 from control_plane.provisioning.drift.model import (
     Finding,
     FindingState,
-    Outcome,
+    LookOutcome,
     RegionSight,
     RegionSummary,
     Turn,
@@ -29,7 +29,7 @@ _NOW = sa.func.clock_timestamp()
 _CLAIM = "provisioning-drift-claim"
 
 
-def _one_of(column: str, values: type[DriftKind | FindingState | Outcome]) -> str:
+def _one_of(column: str, values: type[DriftKind | FindingState | LookOutcome]) -> str:
     return f"{column} IN ({', '.join(repr(v.value) for v in values)})"
 
 
@@ -86,7 +86,7 @@ watch_table = sa.Table(
     sa.Column("lane", sa.Text, nullable=False),
     sa.Column("taken_until", _INSTANT),
     sa.Column("reservations", _JSON, nullable=False),
-    sa.CheckConstraint(_one_of("outcome", Outcome), name="outcome"),
+    sa.CheckConstraint(_one_of("outcome", LookOutcome), name="outcome"),
     sa.Index("ix_provisioning_drift_watch_next", "next_at"),
     sa.Index("ix_provisioning_drift_watch_region", "region_id"),
 )  # fmt: skip
@@ -170,7 +170,7 @@ class PostgresDrift:
                 _W.region_id,
                 sa.func.count().label("watched"),
                 sa.func.count().filter(_W.checked_at.is_(None)).label("never"),
-                sa.func.count().filter(_W.outcome == Outcome.UNSEEN.value).label("unseen"),
+                sa.func.count().filter(_W.outcome == LookOutcome.UNSEEN.value).label("unseen"),
                 sa.func.min(_W.checked_at).label("oldest"),
             )
             .join(deployment_table, _D.id == _W.deployment_id)
@@ -196,7 +196,7 @@ class PostgresDrift:
             return None
         return Watched(
             row.deployment_id, row.region_id, row.next_at, row.checked_at, row.attempted_at,
-            None if row.outcome is None else Outcome(row.outcome), row.error, row.looking,
+            None if row.outcome is None else LookOutcome(row.outcome), row.error, row.looking,
         )  # fmt: skip
 
     def enlist(self, at: datetime, within: timedelta) -> int:
@@ -295,13 +295,13 @@ class PostgresDrift:
         return before
 
     def ended(
-        self, deployment_id: str, outcome: Outcome, at: datetime, next_at: datetime, error: str
+        self, deployment_id: str, outcome: LookOutcome, at: datetime, next_at: datetime, error: str
     ) -> None:
         values: dict[str, Any] = {"looking": False, "next_at": next_at, "lane": "",
                                   "taken_until": None}  # fmt: skip
-        if outcome is not Outcome.BUSY:
+        if outcome is not LookOutcome.BUSY:
             values |= {"outcome": outcome.value, "error": error}
-        if outcome in {Outcome.CLEAN, Outcome.DRIFTED}:
+        if outcome in {LookOutcome.CLEAN, LookOutcome.DRIFTED}:
             values["checked_at"] = at
         self._db.execute(
             watch_table.update().where(_W.deployment_id == deployment_id).values(values)

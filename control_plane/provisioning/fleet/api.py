@@ -20,7 +20,7 @@ from control_plane.surface.api import (
     use,
 )
 
-api = ApiBlueprint("fleet", __name__, tag="Regions")
+api = ApiBlueprint("fleet", __name__, tag="Conditions of regions")
 
 
 class SightOut(Schema):

@@ -42,7 +42,7 @@ from control_plane.surface.api import (
     use,
 )
 
-registry = ApiBlueprint("registry", __name__, tag="Blueprints")
+registry = ApiBlueprint("registry", __name__, tag="Registry of blueprints")
 
 Version = Annotated[str, Field(max_length=40)]
 Name = Annotated[str, Field(max_length=60)]
@@ -87,7 +87,7 @@ class ComparisonOut(Schema):
     samples: list[SampleDifferenceOut]
 
 
-class ReviewOut(Schema):
+class RevisionReviewOut(Schema):
     """What publishing files would say and change."""
 
     validation: ValidationOut
@@ -191,7 +191,7 @@ def compare_blueprint_revisions(name: str, query_data: CompareQuery) -> Comparis
 @requires("blueprint.validate")
 @idempotent_outside
 @registry.input(BlueprintFiles)
-@registry.output(ReviewOut)
+@registry.output(RevisionReviewOut)
 def review_blueprint(json_data: BlueprintFiles) -> Answer:
     """Check files as publishing would, and compare them with the version before; keeps nothing."""
     validation, comparison = use(Registry).review(current_actor(), json_data.content())
@@ -345,7 +345,7 @@ class SourceOut(Schema):
     last: ReadingOut | None
 
 
-class OriginOut(Schema):
+class RevisionOriginOut(Schema):
     """Where a revision came from."""
 
     revision: str
@@ -406,7 +406,7 @@ def sync_blueprint_source(source_id: str) -> ResponseReturnValue:
 
 @sources.get("/blueprints/<name>/revisions/<version>/origin")
 @requires("blueprint.view")
-@sources.output(OriginOut)
+@sources.output(RevisionOriginOut)
 def get_blueprint_origin(name: str, version: str) -> Origin:
     """The source, commit and signer that a revision came from."""
     return use(Registry).origin(current_actor(), name, version)

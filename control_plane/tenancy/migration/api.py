@@ -117,7 +117,7 @@ class JourneyOut(Schema):
     since: Instant | None
 
 
-class StepOut(Schema):
+class MigrationStepOut(Schema):
     """One step of a system."""
 
     id: str
@@ -134,7 +134,7 @@ class StepOut(Schema):
 class JourneyDetailOut(JourneyOut):
     """A system on its way, with its steps, the oldest first."""
 
-    steps: list[StepOut]
+    steps: list[MigrationStepOut]
 
 
 class PlanBody(Input):
@@ -192,7 +192,7 @@ class PointOut(Schema):
     percent: DecimalText
 
 
-class StandingOut(Schema):
+class MigrationTargetStandingOut(Schema):
     """How a target stands."""
 
     due: date
@@ -212,7 +212,7 @@ class ProgressOut(Schema):
     organisations: list[NamedCountOut]
     waves: list[NamedCountOut]
     series: list[PointOut]
-    targets: list[StandingOut]
+    targets: list[MigrationTargetStandingOut]
 
 
 @api.get("/migration/waves")

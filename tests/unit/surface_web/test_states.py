@@ -11,7 +11,7 @@ from control_plane.billing.model import StatementState
 from control_plane.operations.model import OperationState, StepState
 from control_plane.operations.pages import DONE, UNDER_WAY
 from control_plane.provisioning.campaigns.model import CampaignState, MemberState
-from control_plane.provisioning.drift.model import FindingState, Outcome
+from control_plane.provisioning.drift.model import FindingState, LookOutcome
 from control_plane.provisioning.drift.pages import DEVIATION, UNDECIDED
 from control_plane.provisioning.graph import Op, ResourceState
 from control_plane.provisioning.model import DeploymentState, InventoryState, RegionState, Severity
@@ -61,7 +61,7 @@ def test_no_look_is_left_over() -> None:
     named = {state.value for enumeration in ENUMERATIONS for state in enumeration}
     named |= {f"target_{state.value}" for state in TargetState}
     named |= {*OUTCOMES.values(), *UNDER_WAY.values(), *DONE.values()}
-    named |= {UNDECIDED, DEVIATION, *(o.value for o in Outcome if o is not Outcome.BUSY)}
+    named |= {UNDECIDED, DEVIATION, *(o.value for o in LookOutcome if o is not LookOutcome.BUSY)}
     for root in ("control_plane", "marketplace"):
         for path in (messages.ROOT / root).rglob("*.html"):
             text = path.read_text()

@@ -28,7 +28,7 @@ from control_plane.provisioning.drift.model import (
     LONGEST_IGNORED_DAYS,
     Finding,
     FindingState,
-    Outcome,
+    LookOutcome,
     RegionSight,
     RegionSummary,
     Seen,
@@ -207,7 +207,7 @@ class Looking:
 
     # Looking ----------------------------------------------------------------------------------
 
-    def look(self, deployment: str) -> Outcome:
+    def look(self, deployment: str) -> LookOutcome:
         """Look at a deployment and write down what is found; for jobs, which have authorised.
 
         No transaction may be open. A look that was killed is begun again by the next one.
@@ -219,26 +219,26 @@ class Looking:
         with self._db.transaction():
             there = self._provisioning.deployment_in_transaction(deployment)
             if there.state is not DeploymentState.ACTIVE or there.operation:
-                return self._end(there, Outcome.BUSY)
+                return self._end(there, LookOutcome.BUSY)
             region = self._provisioning.region(_PLATFORM, there.region_id)
             if region.state is RegionState.MAINTENANCE:
-                return self._end(there, Outcome.BUSY)
+                return self._end(there, LookOutcome.BUSY)
             cut_off = self._store.begin(there.id, self._clock.now())
         try:
             found = self._provisioning.look_at(there, cut_off=cut_off)
         except StackBusyError:
-            return self._end(there, Outcome.BUSY)
+            return self._end(there, LookOutcome.BUSY)
         except (EngineError, Unavailable) as error:
             return self._failed(there, error)
         with self._db.transaction():
             now = self._provisioning.deployment_in_transaction(deployment)
             if (now.operation, now.last_operation) != ("", there.last_operation):
-                return self._end(there, Outcome.BUSY)
+                return self._end(there, LookOutcome.BUSY)
             standing = self._write(there, found)
             seen = self._store.sight(there.region_id)
             if seen.failures:
                 self._store.put_sight(RegionSight(there.region_id))
-            return self._end(there, Outcome.DRIFTED if standing else Outcome.CLEAN)
+            return self._end(there, LookOutcome.DRIFTED if standing else LookOutcome.CLEAN)
 
     def _write(self, there: Deployment, found: Sequence[DriftFinding]) -> list[Finding]:
         at = self._clock.now()
@@ -261,7 +261,7 @@ class Looking:
         text = canonical.dumps(value).encode()
         return hmac.new(self._needs.key, text, hashlib.sha256).hexdigest()[:32]
 
-    def _failed(self, there: Deployment, error: BoroughError) -> Outcome:
+    def _failed(self, there: Deployment, error: BoroughError) -> LookOutcome:
         """Note that a region could not be looked at, and leave it alone for a while."""
         at = self._clock.now()
         with self._db.transaction():
@@ -277,8 +277,8 @@ class Looking:
                     error.message[:1000],
                 )
             )  # fmt: skip
-            self._end(there, Outcome.UNSEEN, error.message[:1000], pause if unseen else None)
-        return Outcome.UNSEEN
+            self._end(there, LookOutcome.UNSEEN, error.message[:1000], pause if unseen else None)
+        return LookOutcome.UNSEEN
 
     def why_unseen(self, deployment: str) -> str:
         """Why the last look at a deployment failed."""
@@ -290,13 +290,17 @@ class Looking:
         """Note that a look ended by a defect of the platform; for the lanes."""
         with self._db.transaction():
             there = self._provisioning.deployment_in_transaction(deployment)
-            self._end(there, Outcome.UNSEEN, "the platform failed; its log has more")
+            self._end(there, LookOutcome.UNSEEN, "the platform failed; its log has more")
 
     def _end(
-        self, there: Deployment, outcome: Outcome, error: str = "", pause: timedelta | None = None
-    ) -> Outcome:
+        self,
+        there: Deployment,
+        outcome: LookOutcome,
+        error: str = "",
+        pause: timedelta | None = None,
+    ) -> LookOutcome:
         at = self._clock.now()
-        if outcome is Outcome.BUSY:
+        if outcome is LookOutcome.BUSY:
             pause = timedelta(minutes=_BUSY_MINUTES)
         wait = pause or self._needs.interval
         spread = 1 + _JITTER * (2 * random.random() - 1)  # noqa: S311 - spreads load, no secret

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from control_plane.kernel.errors import Conflict, Invalid, NotFound
 from control_plane.kernel.paging import PageRequest
-from control_plane.provisioning.drift.model import Finding, Outcome
+from control_plane.provisioning.drift.model import Finding, LookOutcome
 from control_plane.provisioning.drift.service import Unseen
 from control_plane.provisioning.graph import DriftKind
 from control_plane.provisioning.model import Deployment
@@ -28,7 +28,7 @@ def test_what_nobody_touched_is_clean(city: City, web: Deployment) -> None:
     assert findings == ()
     assert watched is not None
     assert watched.checked_at == city.world.clock.now()
-    assert watched.outcome is Outcome.CLEAN
+    assert watched.outcome is LookOutcome.CLEAN
     assert [e["action"] for e in city.world.audit.entries if e["subject"] == web.id] == [
         "drift.check"
     ]
@@ -217,7 +217,7 @@ def test_a_region_that_does_not_answer_is_noted(
             city.check(web)
     watched, standing = city.drift.of_deployment(PLATFORM, web.id)
     assert watched is not None
-    assert (watched.outcome, watched.error) == (Outcome.UNSEEN, "no route to host")
+    assert (watched.outcome, watched.error) == (LookOutcome.UNSEEN, "no route to host")
     assert watched.checked_at == seen  # as of then
     assert [f.state.value for f in standing] == ["open"]
     (summary,) = city.drift.summary(PLATFORM)
@@ -234,12 +234,12 @@ def test_what_an_operation_works_on_is_left_alone(
     city: City, web: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaking(city.world, monkeypatch, StackBusyError("busy"))
-    assert city.drift.look(web.id) is Outcome.BUSY
+    assert city.drift.look(web.id) is LookOutcome.BUSY
     with city.world.database.transaction():
         city.world.database.execute(sa.text("UPDATE provisioning_deployment SET operation = 'op'"))
     with pytest.raises(Conflict, match="works on the deployment"):
         city.drift.request_check(PLATFORM, web.id)
-    assert city.drift.look(web.id) is Outcome.BUSY
+    assert city.drift.look(web.id) is LookOutcome.BUSY
 
 
 def test_a_killed_look_is_cleared_by_the_next(
@@ -260,8 +260,8 @@ def test_a_killed_look_is_cleared_by_the_next(
         real(run, **how)
 
     monkeypatch.setattr(city.world.engine, "recover", recover)
-    assert city.drift.look(web.id) is Outcome.CLEAN
-    assert city.drift.look(web.id) is Outcome.CLEAN
+    assert city.drift.look(web.id) is LookOutcome.CLEAN
+    assert city.drift.look(web.id) is LookOutcome.CLEAN
     assert recovered == [web.id]
 
 
