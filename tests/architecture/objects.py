@@ -426,6 +426,12 @@ def _bodies(
             "evidence": ["https://proof.example/2"],
         },
         "POST /migration/systems/<id>": {"to": "in_progress", "note": "back"},
+        "POST /api/v1/placements": {
+            "blueprint": "web-application",
+            "tenancy": names["tenancies"],
+        },
+        "POST /api/v1/regions/<region_id>/close": {"state": "cordoned", "reason": "test"},
+        "POST /regions/<id>/close": {"state": "cordoned", "reason": "test"},
         "POST /api/v1/policy-packs": {"pack": _pack("test")},
         "POST /api/v1/policy-tests": {"files": _files("web-application"), "path": A},
         "POST /api/v1/waivers": {
