@@ -2,9 +2,9 @@
 
 from control_plane.provisioning.service.blueprints import Sample, Validation
 from control_plane.provisioning.service.core import Collaborators
-from control_plane.provisioning.service.reality import Reality
 from control_plane.provisioning.service.lifecycle import Lifecycle
 from control_plane.provisioning.service.policy_tests import PolicyTest, PolicyTests
+from control_plane.provisioning.service.reality import Reality
 from control_plane.provisioning.service.regions import Regions
 from control_plane.provisioning.service.trials import Trials
 
