@@ -324,7 +324,7 @@ class Deciding(Looking):
         return {
             "adopted": len(taken),
             "deviations": len(left),
-            "inputs": sorted(set(adoption.inputs_by_urn.values()) - {""}),
+            "inputs": sorted(set(", ".join(adoption.inputs_by_urn.values()).split(", ")) - {""}),
         }
 
     # Inside -----------------------------------------------------------------------------------
