@@ -29,15 +29,15 @@ LIMITS = {
     "BOROUGH_ENGINE_TIMEOUT_SECONDS": "60",
     "BOROUGH_ENGINE_MEMORY_MB": "384",
 }
-#: What the program does when it is asked for so many servers, and what is then said.
+#: What the program does when it is asked for a volume of that size, and what is then said.
 MISCHIEF = {
-    7: ("raise ValueError('the program cannot do this')", "the program cannot do this"),
-    8: ("import time\n    time.sleep(3600)", "longer than"),
-    9: ("import os\n    os._exit(0)", "before it was finished"),
-    10: ("import os\n    os.write(3, b'garbage' * 100)\n    import time\n    time.sleep(60)",
+    107: ("raise ValueError('the program cannot do this')", "the program cannot do this"),
+    108: ("import time\n    time.sleep(3600)", "longer than"),
+    109: ("import os\n    os._exit(0)", "before it was finished"),
+    110: ("import os\n    os.write(3, b'garbage' * 100)\n    import time\n    time.sleep(60)",
          "nonsense"),
-    11: ("hoard = []\n    while True:\n        hoard.append(bytearray(1 << 24))", "memory"),
-    12: ("import os\n    while True:\n        os.fork()", "PermissionError"),
+    111: ("hoard = []\n    while True:\n        hoard.append(bytearray(1 << 24))", "memory"),
+    112: ("import os\n    while True:\n        os.fork()", "PermissionError"),
 }  # fmt: skip
 
 
@@ -187,7 +187,7 @@ def hostile(product: Product) -> None:
     head, line, rest = files["__main__.py"].decode().partition("context = Context()\n")
     assert line
     deeds = "".join(
-        f"if context.inputs['servers'] == {number}:\n    {deed}\n"
+        f"if context.inputs['volume_gb'] == {number}:\n    {deed}\n"
         for number, (deed, _) in MISCHIEF.items()
     )
     files["__main__.py"] = f"{head}{line}{deeds}{rest}".encode()
@@ -213,7 +213,7 @@ def test_a_blueprint_that_misbehaves_costs_only_its_own_order(
 ) -> None:
     client = product.api("health.requester")
     worker = psutil.Process(product.pid("worker"))
-    made = client.post("/orders", wish(f"hostile-{number}", servers=number))
+    made = client.post("/orders", wish(f"hostile-{number}", volume_gb=number))
     state, told = outcome(client, made["id"])
     # A program that is run before anything is queued leaves the order a draft.
     assert state in {"draft", "failed"}
