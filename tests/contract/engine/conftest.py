@@ -8,15 +8,13 @@ import pytest
 
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.kernel.database import Database
-from tests.contract.engine.worlds import EmbeddedWorld, PulumiWorld, World, has_pulumi
+from tests.contract.engine.worlds import EmbeddedWorld, PulumiWorld, World, why_no_pulumi
 
 KINDS = [
     "embedded",
     pytest.param(
         "pulumi",
-        marks=pytest.mark.skipif(
-            not has_pulumi(), reason="the Pulumi CLI is neither on PATH nor built"
-        ),
+        marks=pytest.mark.skipif(bool(why_no_pulumi()), reason=why_no_pulumi()),
     ),
 ]
 

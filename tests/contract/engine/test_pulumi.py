@@ -24,11 +24,9 @@ from control_plane.provisioning.graph import (
     ResourceState,
 )
 from control_plane.provisioning.ports import EngineError, ProgramError
-from tests.contract.engine.worlds import PASSWORD, PulumiWorld, has_pulumi
+from tests.contract.engine.worlds import PASSWORD, PulumiWorld, why_no_pulumi
 
-pytestmark = pytest.mark.skipif(
-    not has_pulumi(), reason="the Pulumi CLI is neither on PATH nor built"
-)
+pytestmark = pytest.mark.skipif(bool(why_no_pulumi()), reason=why_no_pulumi())
 
 
 @pytest.fixture

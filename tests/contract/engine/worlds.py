@@ -253,6 +253,13 @@ class PulumiWorld(Programs):
         self._file(name).unlink()
 
 
+def why_no_pulumi() -> str:
+    """Why the real engine is not tried in this run; empty when it is."""
+    if os.environ.get("BOROUGH_SHORT_TESTS"):
+        return "takes minutes: run ./dev test tests/contract/engine (.ci/run does)"
+    return "" if has_pulumi() else "the Pulumi CLI is neither on PATH nor built"
+
+
 def has_pulumi() -> str:
     """Where the CLI is: on PATH, or where the devcloud builds it; empty when nowhere."""
     home = os.environ.get("BOROUGH_DEVCLOUD_HOME", "~/.cache/borough-devcloud")
