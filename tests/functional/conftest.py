@@ -5,9 +5,12 @@ make things of their own in it and leave what they find. ``disturbed_product`` i
 that end or kill its processes: they are as before afterwards.
 """
 
+import atexit
+import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -171,6 +174,22 @@ def _command(name: str) -> list[str]:
     return name.split() if " " in name else [name.partition("-")[0]]
 
 
+@functools.cache
+def _furnished_home() -> Path:
+    """A home with the demonstration city: made once in a test process, copied for each product."""
+    folder = Path(tempfile.mkdtemp(prefix="borough-furnished-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    home = folder / "home"
+    with open_platform(from_environment({"BOROUGH_HOME": str(home)})) as platform:
+        _load(platform)
+    return home
+
+
+def _load(platform: Platform) -> None:
+    for _ in load(platform, load_city(), datetime.now(UTC)):  # noqa: TID251 - the product's own clock
+        pass
+
+
 @contextmanager
 def running_product(at: datetime | None = None, **more: str) -> Iterator[Product]:
     """A platform with the demonstration city, a web process and a worker.
@@ -180,11 +199,13 @@ def running_product(at: datetime | None = None, **more: str) -> Iterator[Product
             is collected from when it was added, as soon as there is a worker.
         more: settings of its processes.
     """
-    city = load_city()
-    passwords = {one.login: one.demonstration_password for one in city.accounts}
+    passwords = {one.login: one.demonstration_password for one in load_city().accounts}
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="borough-functional-"))
         home = Path(folder) / "home"
+        if at is None:
+            # With the owners of the files: PostgreSQL runs as a user of its own under root.
+            subprocess.run(["cp", "-a", str(_furnished_home()), str(home)], check=True)
         settings = from_environment({"BOROUGH_HOME": str(home), **more})
         # Held open until the end: the embedded database outlives every process of a test.
         platform = stack.enter_context(open_platform(settings))
@@ -192,8 +213,7 @@ def running_product(at: datetime | None = None, **more: str) -> Iterator[Product
         if at is not None:
             assert isinstance(platform.clock, ShiftableClock)
             platform.clock.shift_to(at)
-        for _ in load(platform, city, datetime.now(UTC)):  # noqa: TID251 - the product's own clock
-            pass
+            _load(platform)
         stack.callback(product.close)
         product.start("serve", "worker", **more)
         yield product
