@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from control_plane.billing.model import Origin
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.errors import NotFound, Unavailable
-from control_plane.kernel.paging import MAX_LIMIT, PageRequest
+from control_plane.kernel.paging import everything
 from control_plane.metering.model import ResourceRef
 from control_plane.metering.ports import Collector
 from control_plane.provisioning.model import EngineKind, Region
@@ -78,14 +79,7 @@ class MeteredRegions:
         raise NotFound(f"there is no region {region_id}")
 
     def _all(self) -> list[Region]:
-        found: list[Region] = []
-        request = PageRequest(limit=MAX_LIMIT)
-        while True:
-            page = self._provisioning.regions(_ACTOR, request)
-            found += page.items
-            if page.next is None:
-                return found
-            request = PageRequest(page.next, MAX_LIMIT)
+        return list(everything(partial(self._provisioning.regions, _ACTOR)))
 
 
 class LateFees:

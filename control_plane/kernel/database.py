@@ -41,6 +41,11 @@ def only_added(table: str, function: str) -> str:
     )
 
 
+def within(column: sa.ColumnElement[Any], paths: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Whether a path is one of these or below one of them; none is when there are none."""
+    return sa.or_(sa.false(), *(column.startswith(path, autoescape=True) for path in paths))
+
+
 class UnitOfWork(Protocol):
     """What a service needs of the database: that its work holds together."""
 

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -78,3 +78,14 @@ def page_of(rows: Sequence[T], request: PageRequest, key: Callable[[T], Sequence
         return Page(tuple(rows))
     kept = rows[: request.limit]
     return Page(tuple(kept), cursor(*key(kept[-1])))
+
+
+def everything(fetch: Callable[[PageRequest], Page[T]]) -> Iterator[T]:
+    """All rows of a list, read page by page as they are taken; ``fetch`` reads one page."""
+    request = PageRequest(limit=MAX_LIMIT)
+    while True:
+        page = fetch(request)
+        yield from page.items
+        if page.next is None:
+            return
+        request = PageRequest(page.next, MAX_LIMIT)

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata
+from control_plane.kernel.database import Database, metadata, within
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.operations.model import (
     Event,
@@ -399,9 +399,7 @@ class PostgresOperations:
         kind: str | None = None,
         subject: str | None = None,
     ) -> Page[Operation]:
-        query = sa.select(operation_table).where(
-            sa.or_(sa.false(), *(_OP.path.startswith(path, autoescape=True) for path in paths))
-        )
+        query = sa.select(operation_table).where(within(_OP.path, paths))
         for column, value in ((_OP.state, state), (_OP.kind, kind), (_OP.subject, subject)):
             if value is not None:
                 query = query.where(column == value)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import partial
 
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.paging import MAX_LIMIT, PageRequest
+from control_plane.kernel.paging import MAX_LIMIT, PageRequest, everything
 from control_plane.provisioning.fleet.service import Fleet
 from control_plane.provisioning.model import DeploymentState, Region
 from control_plane.provisioning.registry.service import Registry
@@ -41,8 +42,8 @@ def region_of(region_id: str) -> Region | None:
 
 
 def _regions() -> dict[str, Region]:
-    page = use(Provisioning).regions(current_actor(), PageRequest(None, MAX_LIMIT))
-    return {region.id: region for region in page.items}
+    every = everything(partial(use(Provisioning).regions, current_actor()))
+    return {region.id: region for region in every}
 
 
 @pages.get("/regions")
@@ -121,7 +122,7 @@ def blueprint(name: str) -> ResponseReturnValue:
         standing=service.standing(actor, name),
         users=use(Registry).user_counts(actor, name),
         origins=use(Registry).origins(actor, name),
-        others=[b.name for b in service.blueprints(actor, PageRequest(None, MAX_LIMIT)).items],
+        others=[b.name for b in everything(partial(service.blueprints, actor))],
         crumbs=[
             Crumb(gettext("Home"), "/"),
             Crumb(gettext("Blueprints"), url_for("provisioning_pages.blueprints")),

@@ -1,12 +1,13 @@
 """Pages of tenancy: the tree of organisations, and one organisation with its quotas."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.paging import MAX_LIMIT, PageRequest
+from control_plane.kernel.paging import everything
 from control_plane.surface.auth import current_actor, requires
 from control_plane.surface.registry import use
 from control_plane.surface.web.i18n import N_, local
@@ -102,14 +103,8 @@ def _above(path: str) -> str:
 
 def _all_organisations() -> list[Organisation]:
     """All that the visitor may see, those above before those below."""
-    found: list[Organisation] = []
-    cursor = None
-    while True:
-        page = use(TenancyService).organisations(current_actor(), PageRequest(cursor, MAX_LIMIT))
-        found += page.items
-        cursor = page.next
-        if cursor is None:
-            return sorted(found, key=lambda o: o.path)
+    found = everything(partial(use(TenancyService).organisations, current_actor()))
+    return sorted(found, key=lambda o: o.path)
 
 
 @pages.get("/organisations/<id>")
@@ -133,12 +128,11 @@ def organisation(id: str) -> ResponseReturnValue:  # noqa: A002 - the name in th
 
 
 def _systems() -> list[System]:
-    return list(use(TenancyService).systems(current_actor(), PageRequest(None, MAX_LIMIT)).items)
+    return list(everything(partial(use(TenancyService).systems, current_actor())))
 
 
 def _tenancies() -> list[Tenancy]:
-    page = use(TenancyService).tenancies(current_actor(), PageRequest(None, MAX_LIMIT))
-    return list(page.items)
+    return list(everything(partial(use(TenancyService).tenancies, current_actor())))
 
 
 @pages.get("/tenancies/<id>")

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata
+from control_plane.kernel.database import Database, metadata, within
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.kernel.text import Text
 from control_plane.tenancy.model import (
@@ -146,7 +146,7 @@ class PostgresTenancy:
 
     def organisations(self, paths: Sequence[str], request: PageRequest) -> Page[Organisation]:
         t = organisation_table.c
-        query = sa.select(organisation_table).where(_below(paths))
+        query = sa.select(organisation_table).where(within(organisation_table.c.path, paths))
         after = request.key(1)
         if after is not None:
             query = query.where(t.path > after[0])
@@ -197,7 +197,7 @@ class PostgresTenancy:
         return [_system(row) for row in self._db.execute(_systems().where(t.slug == slug, related))]
 
     def systems(self, paths: Sequence[str], request: PageRequest) -> Page[System]:
-        query = _systems().where(_below(paths))
+        query = _systems().where(within(organisation_table.c.path, paths))
         after = request.key(1)
         if after is not None:
             query = query.where(system_table.c.id > after[0])
@@ -234,7 +234,7 @@ class PostgresTenancy:
     def tenancies(
         self, paths: Sequence[str], request: PageRequest, *, system_id: str | None = None
     ) -> Page[Tenancy]:
-        query = _tenancies().where(_below(paths))
+        query = _tenancies().where(within(organisation_table.c.path, paths))
         if system_id is not None:
             query = query.where(tenancy_table.c.system_id == system_id)
         after = request.key(1)
@@ -353,11 +353,6 @@ class PostgresTenancy:
             .where(reservation_table.c.key == reservation.key)
             .values(amounts=dict(reservation.amounts), state=reservation.state.value)
         )
-
-
-def _below(paths: Sequence[str]) -> sa.ColumnElement[bool]:
-    column = organisation_table.c.path
-    return sa.or_(sa.false(), *(column.startswith(path, autoescape=True) for path in paths))
 
 
 def _systems() -> sa.Select[Any]:

@@ -1,11 +1,12 @@
 """What the marketplace's pages share: their blueprint, and names of things of features below."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from flask import g
 from flask_babel import gettext
 
-from control_plane.kernel.paging import MAX_LIMIT, PageRequest
+from control_plane.kernel.paging import everything
 from control_plane.metering.model import Meter
 from control_plane.metering.service import Metering
 from control_plane.provisioning.model import Region
@@ -50,8 +51,8 @@ def order_kind(kind: object) -> str:
 def tenancies() -> Mapping[str, Tenancy]:
     """The tenancies that the visitor may see, by id; read once per request."""
     if "marketplace_tenancies" not in g:
-        page = use(TenancyService).tenancies(current_actor(), PageRequest(None, MAX_LIMIT))
-        g.marketplace_tenancies = {one.id: one for one in page.items}
+        every = everything(partial(use(TenancyService).tenancies, current_actor()))
+        g.marketplace_tenancies = {one.id: one for one in every}
     found: Mapping[str, Tenancy] = g.marketplace_tenancies
     return found
 
@@ -59,8 +60,8 @@ def tenancies() -> Mapping[str, Tenancy]:
 def systems() -> Mapping[str, System]:
     """The systems that the visitor may see, by id; read once per request."""
     if "marketplace_systems" not in g:
-        page = use(TenancyService).systems(current_actor(), PageRequest(None, MAX_LIMIT))
-        g.marketplace_systems = {one.id: one for one in page.items}
+        every = everything(partial(use(TenancyService).systems, current_actor()))
+        g.marketplace_systems = {one.id: one for one in every}
     found: Mapping[str, System] = g.marketplace_systems
     return found
 
@@ -68,8 +69,8 @@ def systems() -> Mapping[str, System]:
 def regions() -> Mapping[str, Region]:
     """All regions by id; read once per request."""
     if "marketplace_regions" not in g:
-        page = use(Provisioning).regions(current_actor(), PageRequest(None, MAX_LIMIT))
-        g.marketplace_regions = {one.id: one for one in page.items}
+        every = everything(partial(use(Provisioning).regions, current_actor()))
+        g.marketplace_regions = {one.id: one for one in every}
     found: Mapping[str, Region] = g.marketplace_regions
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database
+from control_plane.kernel.database import Database, within
 from control_plane.kernel.money import Money
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from marketplace.model import Instance, InstanceId, InstanceState, OrderId
@@ -72,7 +72,7 @@ class InstanceRows:
         self, paths: Sequence[str], filters: Mapping[str, str], request: PageRequest
     ) -> Page[Instance]:
         t = instance_table.c
-        below = sa.or_(sa.false(), *(t.path.startswith(path, autoescape=True) for path in paths))
+        below = within(t.path, paths)
         query = sa.select(instance_table).where(below)
         for name, value in filters.items():
             query = query.where(instance_table.c[name] == value)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from control_plane.kernel import canonical
-from control_plane.kernel.database import Database
+from control_plane.kernel.database import Database, within
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.kernel.time import parse_instant
 from marketplace.model import (
@@ -92,7 +92,7 @@ class OrderRows:
         request: PageRequest,
     ) -> Page[Order]:
         t = order_table.c
-        below = sa.or_(sa.false(), *(t.path.startswith(path, autoescape=True) for path in paths))
+        below = within(t.path, paths)
         mine = sa.or_(t.state != OrderState.DRAFT.value, t.requester_id == requester_id)
         query = sa.select(order_table).where(below, mine)
         for name, value in filters.items():

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database
+from control_plane.kernel.database import Database, within
 from control_plane.kernel.money import Money
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.kernel.time import Interval
@@ -147,7 +147,7 @@ class ProcurementRows:
 
     def contracts(self, paths: Sequence[str], request: PageRequest) -> Page[Contract]:
         t = contract_table.c
-        below = sa.or_(sa.false(), *(t.path.startswith(path, autoescape=True) for path in paths))
+        below = within(t.path, paths)
         query = _contracts().where(below)
         after = request.key(1)
         if after is not None:

@@ -6,9 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from control_plane.access.model import AuditEntry, AuditQuery, Outcome
-from control_plane.access.store.principals import below
 from control_plane.access.store.tables import audit_head_table, audit_table
-from control_plane.kernel.database import Database
+from control_plane.kernel.database import Database, within
 from control_plane.kernel.paging import Page, PageRequest, page_of
 
 _A = audit_table.c
@@ -93,7 +92,7 @@ class AuditRows:
         """Entries on one of the paths or below, newest first."""
         statement = (
             sa.select(audit_table)
-            .where(below(_A.path, prefixes), *_conditions(query))
+            .where(within(_A.path, prefixes), *_conditions(query))
             .order_by(_A.seq.desc())
             .limit(page.limit + 1)
         )

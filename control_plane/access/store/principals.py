@@ -9,17 +9,12 @@ from sqlalchemy.dialects.postgresql import insert
 from control_plane.access.model import GrantId, Principal, PrincipalState, RoleGrant
 from control_plane.access.store.tables import grant_table, principal_table
 from control_plane.kernel.actor import ActorKind, PrincipalId
-from control_plane.kernel.database import Database
+from control_plane.kernel.database import Database, within
 from control_plane.kernel.paging import Page, PageRequest, page_of
 
 _P = principal_table.c
 _G = grant_table.c
 _COLUMNS = [c for c in principal_table.c if c.name != "password_hash"]
-
-
-def below(column: sa.ColumnElement[Any], prefixes: Sequence[str]) -> sa.ColumnElement[bool]:
-    """Whether a path begins with one of these; nothing does when there are none."""
-    return sa.or_(sa.false(), *(column.startswith(prefix, autoescape=True) for prefix in prefixes))
 
 
 class PrincipalStore:
@@ -71,7 +66,7 @@ class PrincipalStore:
         """Those that belong to one of the paths or below, by login."""
         statement = (
             sa.select(*_COLUMNS)
-            .where(_P.kind == kind, below(_P.path, prefixes))
+            .where(_P.kind == kind, within(_P.path, prefixes))
             .order_by(_P.login.collate("C"))
             .limit(page.limit + 1)
         )
@@ -154,7 +149,7 @@ class PrincipalStore:
         """Grants on one of the paths or below, oldest first."""
         statement = (
             sa.select(grant_table)
-            .where(below(_G.path, prefixes))
+            .where(within(_G.path, prefixes))
             .order_by(_G.id)
             .limit(page.limit + 1)
         )

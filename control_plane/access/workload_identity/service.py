@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from control_plane.access import policy
@@ -34,7 +35,7 @@ from control_plane.kernel import ids
 from control_plane.kernel.actor import Actor, ActorKind, PrincipalId
 from control_plane.kernel.database import UnitOfWork
 from control_plane.kernel.errors import BoroughError, Collector, Conflict, Forbidden, NotFound
-from control_plane.kernel.paging import MAX_LIMIT, Page, PageRequest
+from control_plane.kernel.paging import Page, PageRequest, everything
 from control_plane.kernel.time import Clock
 
 _SHOWN = 200
@@ -301,8 +302,8 @@ class WorkloadIdentity:
             )  # fmt: skip
 
     def _grants(self, actor: Actor, account_id: PrincipalId) -> tuple[RoleGrant, ...]:
-        page = PageRequest(limit=MAX_LIMIT)
-        return self._people.grants(actor, page, principal_id=account_id).items
+        read = partial(self._people.grants, actor, principal_id=account_id)
+        return tuple(everything(read))
 
     def _rule(self, actor: Actor, reference: str) -> Rule:
         found = self._store.rule(reference)

@@ -8,9 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from control_plane.access.store.principals import below
 from control_plane.access.workload_identity.model import Issuer, IssuerId, Rule, RuleId
-from control_plane.kernel.database import Database, metadata
+from control_plane.kernel.database import Database, metadata, within
 from control_plane.kernel.paging import Page, PageRequest, page_of
 
 _INSTANT = sa.DateTime(timezone=True)
@@ -140,7 +139,7 @@ class PostgresIdentities:
 
     def rules(self, prefixes: Sequence[str], page: PageRequest) -> Page[Rule]:
         """Those on one of the paths or below, by slug."""
-        query = sa.select(rule_table).where(below(_R.path, prefixes))
+        query = sa.select(rule_table).where(within(_R.path, prefixes))
         after = page.key(1)
         if after is not None:
             query = query.where(_R.slug > after[0])

@@ -19,6 +19,7 @@ from control_plane.billing.model import (
 from control_plane.billing.store.rows import Rows
 from control_plane.billing.store.tables import line_table, statement_table
 from control_plane.kernel import canonical, ids
+from control_plane.kernel.database import within
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.kernel.time import month
 
@@ -294,6 +295,6 @@ def _key_from_json(value: dict[str, Any]) -> LineKey:
 
 def _listed(paths: Sequence[str], period: str | None) -> sa.Select[Any]:
     t = statement_table.c
-    below = sa.or_(sa.false(), *(t.path.startswith(path, autoescape=True) for path in paths))
+    below = within(t.path, paths)
     query = sa.select(statement_table).where(below)
     return query if period is None else query.where(t.period == period)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
@@ -15,7 +16,7 @@ from flask_babel import gettext
 from control_plane.billing.service import Billing
 from control_plane.kernel.errors import BoroughError
 from control_plane.kernel.money import Money
-from control_plane.kernel.paging import MAX_LIMIT, PageRequest
+from control_plane.kernel.paging import MAX_LIMIT, PageRequest, everything
 from control_plane.metering.model import Watermark
 from control_plane.metering.service import Metering
 from control_plane.operations.model import Operation, OperationState, WorkerInfo
@@ -92,8 +93,7 @@ def _department() -> ResponseReturnValue:
 def _instances() -> Sequence[Instance]:
     if not may("instance.view"):
         return ()
-    page = use(Marketplace).instances(current_actor(), PageRequest(None, MAX_LIMIT))
-    return page.items
+    return list(everything(partial(use(Marketplace).instances, current_actor())))
 
 
 def _this_month(now: datetime) -> Money | None:
@@ -136,7 +136,7 @@ def _waiting(living: Sequence[Instance], now: datetime) -> Waiting:
 def _administrator() -> ResponseReturnValue:
     actor = current_actor()
     now = use(Runtime).clock.now()
-    regions = use(Provisioning).regions(actor, PageRequest(None, MAX_LIMIT)).items
+    regions = list(everything(partial(use(Provisioning).regions, actor)))
     reviews = use(Marketplace).approvals(actor, PageRequest(None, MAX_LIMIT)).items
     return show(
         "home/administrator.html",

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from control_plane.kernel import ids
-from control_plane.kernel.database import Database
+from control_plane.kernel.database import Database, within
 from control_plane.kernel.errors import Invalid, Problem
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.kernel.text import Text
@@ -326,7 +326,7 @@ def _chosen(
     window: Interval,
 ) -> list[sa.ColumnElement[bool]]:
     chosen: list[sa.ColumnElement[bool]] = [
-        sa.or_(sa.false(), *(t.path.startswith(path, autoescape=True) for path in paths)),
+        within(t.path, paths),
         hour >= window.start,
     ]
     if window.end is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata
+from control_plane.kernel.database import Database, metadata, within
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.provisioning.bindings.model import Binding, BindingState
 from control_plane.provisioning.model import DeploymentState
@@ -105,7 +105,7 @@ class PostgresBindings:
         self, paths: Sequence[str], filters: Mapping[str, str], request: PageRequest
     ) -> Page[Binding]:
         """See the port."""
-        below = sa.or_(sa.false(), *(_C.path.startswith(p, autoescape=True) for p in paths))
+        below = within(_C.path, paths)
         query = sa.select(binding_table).where(below).order_by(_C.id.desc())
         for name in ("deployment_id", "tenancy_id", "state"):
             if name in filters:

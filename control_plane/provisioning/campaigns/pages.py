@@ -1,5 +1,6 @@
 """Pages of campaigns: the list with a form, and one campaign with its waves."""
 
+from functools import partial
 from itertools import groupby
 
 from flask import request, url_for
@@ -8,7 +9,7 @@ from flask_babel import gettext
 
 from control_plane.access import policy
 from control_plane.kernel.errors import Invalid, Problem
-from control_plane.kernel.paging import MAX_LIMIT, PageRequest
+from control_plane.kernel.paging import PageRequest, everything
 from control_plane.provisioning.campaigns.model import SETTLED
 from control_plane.provisioning.campaigns.service import Campaigns, Wish
 from control_plane.provisioning.service import Provisioning
@@ -53,13 +54,13 @@ def campaigns() -> ResponseReturnValue:
 
 def _list(form: dict[str, str], problems: list[Problem], status: int) -> ResponseReturnValue:
     actor = current_actor()
-    known = use(Provisioning).blueprints(actor, PageRequest(None, MAX_LIMIT))
+    known = everything(partial(use(Provisioning).blueprints, actor))
     return show(
         "campaigns/campaigns.html",
         status,
         page=use(Campaigns).campaigns(actor, PageRequest(request.args.get("cursor"))),
         creates=policy.allows(actor, "campaign.create", policy.ROOT),
-        blueprints=[b.name for b in known.items],
+        blueprints=[b.name for b in known],
         form=form,
         problems=[(p.field, say_problem(p)) for p in problems],
         crumbs=[Crumb(gettext("Home"), "/"), Crumb(gettext("Campaigns"))],

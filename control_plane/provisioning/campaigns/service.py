@@ -19,7 +19,7 @@ from control_plane.kernel.errors import (
     Problem,
     Unavailable,
 )
-from control_plane.kernel.paging import MAX_LIMIT, Page, PageRequest
+from control_plane.kernel.paging import Page, PageRequest, everything
 from control_plane.kernel.time import Clock
 from control_plane.operations.model import Operation
 from control_plane.operations.service import Operations
@@ -352,17 +352,14 @@ class Campaigns:
 
     def _chosen(self, wish: Wish, target: Revision) -> list[User]:
         found: list[User] = []
-        request = PageRequest(limit=MAX_LIMIT)
-        while True:
-            with self._db.transaction():
-                page = self._needs.users.users(target.blueprint, (wish.path,), request)
-            found += [user for user in page.items if _fits(user, wish, target)]
-            if len(found) > MOST_MEMBERS:
-                message = f"are more than {MOST_MEMBERS}: choose by path, region or version"
-                raise Invalid([Problem("deployments", message)])
-            if page.next is None:
-                break
-            request = PageRequest(page.next, MAX_LIMIT)
+        users, path = self._needs.users, (wish.path,)
+        with self._db.transaction():
+            for user in everything(lambda request: users.users(target.blueprint, path, request)):
+                if _fits(user, wish, target):
+                    found.append(user)
+                if len(found) > MOST_MEMBERS:
+                    message = f"are more than {MOST_MEMBERS}: choose by path, region or version"
+                    raise Invalid([Problem("deployments", message)])
         if not found:
             raise Invalid([Problem("deployments", "are none that run another version there")])
         return found

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata
+from control_plane.kernel.database import Database, metadata, within
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.kernel.time import parse_instant
 from control_plane.provisioning.drift.model import (
@@ -104,10 +104,6 @@ sight_table = sa.Table(
 _F, _W, _D, _S = finding_table.c, watch_table.c, deployment_table.c, sight_table.c
 
 
-def _below(column: sa.ColumnElement[str], paths: Sequence[str]) -> sa.ColumnElement[bool]:
-    return sa.or_(sa.false(), *(column.startswith(path, autoescape=True) for path in paths))
-
-
 class PostgresDrift:
     """Implements ``DriftStore``."""
 
@@ -144,7 +140,7 @@ class PostgresDrift:
     def findings(
         self, paths: Sequence[str], filters: Mapping[str, str], request: PageRequest
     ) -> Page[Finding]:
-        query = sa.select(finding_table).where(_below(_F.path, paths)).order_by(_F.id.desc())
+        query = sa.select(finding_table).where(within(_F.path, paths)).order_by(_F.id.desc())
         for name in ("region_id", "tenancy_id", "deployment_id", "kind", "state", "type"):
             if name in filters:
                 query = query.where(_F[name] == filters[name])
@@ -160,7 +156,7 @@ class PostgresDrift:
         counts: dict[str, dict[str, dict[str, int]]] = {}
         for row in self._db.execute(
             sa.select(_F.region_id, _F.state, _F.kind, sa.func.count().label("many"))
-            .where(_below(_F.path, paths), _F.closed_at.is_(None))
+            .where(within(_F.path, paths), _F.closed_at.is_(None))
             .group_by(_F.region_id, _F.state, _F.kind)
             .order_by(_F.region_id, _F.state, _F.kind)
         ):
@@ -174,7 +170,7 @@ class PostgresDrift:
                 sa.func.min(_W.checked_at).label("oldest"),
             )
             .join(deployment_table, _D.id == _W.deployment_id)
-            .where(_below(_D.path, paths), _D.state == DeploymentState.ACTIVE.value)
+            .where(within(_D.path, paths), _D.state == DeploymentState.ACTIVE.value)
             .group_by(_W.region_id)
             .order_by(_W.region_id)
         ).all()
@@ -308,7 +304,7 @@ class PostgresDrift:
         )
 
     def due(self, paths: Sequence[str], region_id: str | None, at: datetime) -> int:
-        below = sa.select(_D.id).where(_below(_D.path, paths))
+        below = sa.select(_D.id).where(within(_D.path, paths))
         query = watch_table.update().where(_W.deployment_id.in_(below), _W.next_at > at)
         if region_id is not None:
             query = query.where(_W.region_id == region_id)

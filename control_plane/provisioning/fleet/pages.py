@@ -6,7 +6,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.errors import Collector, Invalid, Problem
+from control_plane.kernel.errors import Invalid, Problem
 from control_plane.provisioning.fleet.service import Fleet
 from control_plane.provisioning.pages import show_region
 from control_plane.surface.auth import current_actor, requires
@@ -87,8 +87,5 @@ def _until(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
-        problems = Collector()
-        problems.check(ok=False, field="until", message="must be a day and a time")
-        problems.finish()
-        raise
+        raise Invalid([Problem("until", "must be a day and a time")]) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

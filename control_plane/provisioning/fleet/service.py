@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 from control_plane.access import policy
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.database import UnitOfWork
 from control_plane.kernel.errors import BoroughError, Collector, Invalid, Unavailable
-from control_plane.kernel.paging import MAX_LIMIT, PageRequest
+from control_plane.kernel.paging import everything
 from control_plane.kernel.text import Text
 from control_plane.kernel.time import Clock
 from control_plane.provisioning.fleet.model import (
@@ -134,14 +135,7 @@ class Fleet:
         return rooms
 
     def _regions(self) -> list[Region]:
-        found: list[Region] = []
-        request = PageRequest(limit=MAX_LIMIT)
-        while True:
-            page = self._provisioning.regions(_SYSTEM, request)
-            found += page.items
-            if page.next is None:
-                return found
-            request = PageRequest(page.next, MAX_LIMIT)
+        return list(everything(partial(self._provisioning.regions, _SYSTEM)))
 
     # Closing ----------------------------------------------------------------------------------
 
@@ -224,12 +218,9 @@ class Fleet:
         """
         room = self._needs.tenancies.tenancy(actor, tenancy)
         revision = self._provisioning.revision(actor, blueprint)
-        homes = {
-            d.region_id
-            for d in self._provisioning.deployments(
-                actor, PageRequest(limit=MAX_LIMIT), {"tenancy_id": room.id}
-            ).items
-        }
+        filters = {"tenancy_id": room.id}
+        read = partial(self._provisioning.deployments, actor, filters=filters)
+        homes = {each.region_id for each in everything(read)}
         candidates, wrong = [], []
         for region in self._regions():
             problem, needs, error = self._tried(actor, blueprint, inputs, region)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata
+from control_plane.kernel.database import Database, metadata, within
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.kernel.time import format_instant, parse_instant
 from control_plane.provisioning.model import DeploymentState
@@ -166,7 +166,7 @@ class PostgresPolicies:
         t = waiver_table.c
         query = (
             sa.select(waiver_table)
-            .where(sa.or_(sa.false(), *(t.path.startswith(p, autoescape=True) for p in paths)))
+            .where(within(t.path, paths))
             .where(*(t[name] == value for name, value in filters.items()))
             .order_by(t.ends_at, t.id)
             .limit(request.limit + 1)

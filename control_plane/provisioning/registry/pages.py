@@ -1,6 +1,7 @@
 """Pages of the registry: what revisions change, who runs them, and a blueprint's life."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
@@ -9,7 +10,7 @@ from flask_babel import gettext
 from control_plane.access import policy
 from control_plane.kernel import canonical
 from control_plane.kernel.errors import Invalid, NotFound, Problem
-from control_plane.kernel.paging import MAX_LIMIT, PageRequest
+from control_plane.kernel.paging import PageRequest, everything
 from control_plane.provisioning.differences import shown
 from control_plane.provisioning.graph import is_secret, is_unknown
 from control_plane.provisioning.registry.service import Registry
@@ -78,8 +79,8 @@ def _crumbs(name: str, last: str) -> list[Crumb]:
 
 
 def _versions(name: str) -> list[str]:
-    page = use(Provisioning).revisions(current_actor(), name, PageRequest(None, MAX_LIMIT))
-    return [revision.version for revision in page.items]
+    read = partial(use(Provisioning).revisions, current_actor(), name)
+    return [revision.version for revision in everything(read)]
 
 
 @pages.get("/blueprints/<name>/compare")

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata
+from control_plane.kernel.database import Database, metadata, within
 from control_plane.kernel.errors import Invalid, Problem
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.provisioning.model import DeploymentState
@@ -129,7 +129,7 @@ class UserRows:
 
 def _living(blueprint: str, paths: Sequence[str]) -> sa.ColumnElement[bool]:
     d = deployment_table.c
-    below = sa.or_(sa.false(), *(d.path.startswith(path, autoescape=True) for path in paths))
+    below = within(d.path, paths)
     return sa.and_(d.blueprint == blueprint, d.state.notin_(_GONE), below)
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from control_plane.access import policy
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.canonical import plain
 from control_plane.kernel.errors import Conflict, Invalid, NotFound, Problem
-from control_plane.kernel.paging import MAX_LIMIT, Page, PageRequest
+from control_plane.kernel.paging import Page, PageRequest, everything
 from control_plane.provisioning import content as contents
 from control_plane.provisioning.compatibility import (
     document_changes,
@@ -235,16 +235,11 @@ class Blueprints(Core):
 
     def predecessor(self, blueprint: str, version: str) -> Revision | None:
         """The published revision with the highest version below another; for features above."""
-        request = PageRequest(limit=MAX_LIMIT)
-        while True:
-            with self._db.transaction():
-                page = self._store.revisions(blueprint, request)
-            for each in page.items:
+        with self._db.transaction():
+            for each in everything(partial(self._store.revisions, blueprint)):
                 if version_key(each.version) < version_key(version):
                     return each
-            if page.next is None:
-                return None
-            request = PageRequest(page.next, MAX_LIMIT)
+        return None
 
     def _version_problems(self, document: Mapping[str, Any]) -> list[Problem]:
         """A change that breaks what its predecessor took needs a higher first number."""

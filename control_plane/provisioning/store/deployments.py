@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database
+from control_plane.kernel.database import Database, within
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.kernel.time import format_instant, parse_instant
 from control_plane.operations.model import Superseded
@@ -100,7 +100,7 @@ class DeploymentRows:
         self, paths: Sequence[str], filters: Mapping[str, str], request: PageRequest
     ) -> Page[Deployment]:
         t = deployment_table.c
-        query = sa.select(deployment_table).where(_below(t.path, paths)).order_by(t.id.desc())
+        query = sa.select(deployment_table).where(within(t.path, paths)).order_by(t.id.desc())
         for name in ("tenancy_id", "region_id", "blueprint", "state", "owner"):
             if name in filters:
                 query = query.where(t[name] == filters[name])
@@ -228,7 +228,7 @@ class DeploymentRows:
         self, paths: Sequence[str], filters: Mapping[str, str], request: PageRequest
     ) -> Page[Resource]:
         t = resource_table.c
-        query = sa.select(resource_table).where(_below(t.path, paths))
+        query = sa.select(resource_table).where(within(t.path, paths))
         for name in ("deployment_id", "tenancy_id", "region_id", "type", "state"):
             if name in filters:
                 query = query.where(t[name] == filters[name])
@@ -279,10 +279,6 @@ class DeploymentRows:
             .order_by(t.id)
         )
         return [_resource(row) for row in rows]
-
-
-def _below(column: sa.ColumnElement[str], paths: Sequence[str]) -> sa.ColumnElement[bool]:
-    return sa.or_(sa.false(), *(column.startswith(path, autoescape=True) for path in paths))
 
 
 def _deployment(row: sa.Row[Any]) -> Deployment:

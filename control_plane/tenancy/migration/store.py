@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata, on_create
+from control_plane.kernel.database import Database, metadata, on_create, within
 from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.kernel.text import Text
 from control_plane.tenancy.migration.model import (
@@ -143,9 +143,9 @@ class PostgresMigration:
         self, paths: Sequence[str], filters: Mapping[str, str], request: PageRequest
     ) -> Page[Journey]:
         o, s, j = organisation_table.c, system_table.c, journey_table.c
-        query = _journeys().where(_below(o.path, paths))
+        query = _journeys().where(within(o.path, paths))
         if "path" in filters:
-            query = query.where(_below(o.path, [filters["path"]]))
+            query = query.where(within(o.path, [filters["path"]]))
         if "state" in filters:
             query = query.where(sa.func.coalesce(j.state, _OPEN) == filters["state"])
         if "wave" in filters:
@@ -193,7 +193,7 @@ class PostgresMigration:
         steps = self._db.execute(
             sa.select(t.system_id, t.at, t.after)
             .select_from(step_table.join(system_table).join(organisation_table))
-            .where(_below(o.path, [path]))
+            .where(within(o.path, [path]))
             .order_by(t.system_id, t.number)
         )
         for row in steps:
@@ -201,7 +201,7 @@ class PostgresMigration:
         systems = self._db.execute(
             sa.select(s.id, o.path, s.created_at, j.wave)
             .select_from(system_table.join(organisation_table).outerjoin(journey_table))
-            .where(_below(o.path, [path]))
+            .where(within(o.path, [path]))
             .order_by(s.id)
         )
         return [
@@ -218,10 +218,6 @@ def _journeys() -> sa.Select[Any]:
     ).select_from(
         system_table.join(organisation_table).outerjoin(journey_table).outerjoin(wave_table)
     )  # fmt: skip
-
-
-def _below(column: sa.ColumnElement[str], paths: Sequence[str]) -> sa.ColumnElement[bool]:
-    return sa.or_(sa.false(), *(column.startswith(path, autoescape=True) for path in paths))
 
 
 def _wave(row: sa.Row[Any]) -> Wave:

@@ -122,7 +122,7 @@ def test_another_plugin_or_the_platforms_own_surroundings(more: dict[str, Any]) 
         ("kubernetes", {"kubeconfig": ""}, "without kubeconfig"),
         ("kubernetes", {"kubeconfig": HOSTILE}, "kubeconfig of its own"),
         ("kubernetes", {"kubeconfig": {"$clear": HOSTILE}}, "kubeconfig of its own"),
-        ("kubernetes", {"kubeconfig": "/root/.kube/config"}, "kubeconfig of its own"),
+        ("kubernetes", {"kubeconfig": "/home/worker/.kube/config"}, "kubeconfig of its own"),
         ("kubernetes", {"kubeconfig": KUBECONFIG, "renderYamlToDirectory": "/x"}, "render"),
         ("openstack", {}, "without authUrl"),
         ("openstack", {"authUrl": "http://169.254.169.254"}, "authUrl of its own"),
@@ -155,7 +155,7 @@ def test_a_tenancys_own_credentials_are_given_by_the_platform_too() -> None:
 @pytest.mark.parametrize(
     ("type_", "inputs"),
     [
-        ("openstack:images/image:Image", {"localFilePath": "/root/.borough/keys/ring"}),
+        ("openstack:images/image:Image", {"localFilePath": "/home/worker/.borough/keys/ring"}),
         ("openstack:images/image:Image", {"imageSourceUrl": "http://169.254.169.254/"}),
         ("openstack:objectstorage/containerObject:ContainerObject", {"source": "/etc/passwd"}),
     ],

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from control_plane.access import policy
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.errors import Conflict, Invalid, NotFound
-from control_plane.kernel.paging import MAX_LIMIT, Page, PageRequest
+from control_plane.kernel.paging import Page, PageRequest, everything
 from control_plane.operations.model import Operation
 from control_plane.provisioning.compatibility import document_changes
 from control_plane.provisioning.content import Content
@@ -138,15 +140,10 @@ class Comparing(Core):
     def list_affected(self, revision: str) -> dict[str, Any]:
         """What runs another revision of the blueprint, and whether there is more."""
         target = self._provisioning.find_revision(revision)
-        found: list[str] = []
-        request = PageRequest(limit=MAX_LIMIT)
-        while len(found) <= MOST_DEPLOYMENTS:
-            with self._db.transaction():
-                page = self._store.users(target.blueprint, _ANYWHERE, request)
-            found += [user.deployment for user in page.items if user.revision != revision]
-            if page.next is None:
-                break
-            request = PageRequest(page.next, MAX_LIMIT)
+        read = partial(self._store.users, target.blueprint, _ANYWHERE)
+        with self._db.transaction():
+            others = (user.deployment for user in everything(read) if user.revision != revision)
+            found = list(islice(others, MOST_DEPLOYMENTS + 1))
         return {
             "deployments": found[:MOST_DEPLOYMENTS],
             "truncated": len(found) > MOST_DEPLOYMENTS,

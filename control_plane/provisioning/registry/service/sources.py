@@ -8,7 +8,7 @@ from control_plane.access import policy
 from control_plane.kernel import ids
 from control_plane.kernel.actor import Actor
 from control_plane.kernel.errors import BoroughError, Collector, Conflict, Invalid, NotFound
-from control_plane.kernel.paging import MAX_LIMIT, Page, PageRequest
+from control_plane.kernel.paging import Page, PageRequest, everything
 from control_plane.kernel.time import format_instant
 from control_plane.operations.model import Operation
 from control_plane.provisioning import content as contents
@@ -148,17 +148,11 @@ class Sources(Core):
     def sync_due(self) -> None:
         """Start reading every source whose time has come; once for each time."""
         actor = Actor.system("registry")
-        request = PageRequest(limit=MAX_LIMIT)
-        while True:
-            with self._db.transaction():
-                page = self._store.sources(request)
-                for each in page.items:
-                    if each.is_due(self._clock.now()):
-                        last = format_instant(each.last.at) if each.last else "first"
-                        self._start(actor, each, f"{SYNC}:{each.id}:{last}")
-            if page.next is None:
-                return
-            request = PageRequest(page.next, MAX_LIMIT)
+        with self._db.transaction():
+            for each in everything(self._store.sources):
+                if each.is_due(self._clock.now()):
+                    last = format_instant(each.last.at) if each.last else "first"
+                    self._start(actor, each, f"{SYNC}:{each.id}:{last}")
 
     def sync(self, source_id: str) -> dict[str, Any]:
         """Read a source and publish what is new; again, it changes nothing.
