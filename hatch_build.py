@@ -7,8 +7,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-PROGRAM = Path("control_plane/surface/web/build_assets.py")
-VENDOR = Path("control_plane/surface/web/static/vendor")
+PROGRAM = Path("foundation/surface/web/build_assets.py")
+VENDOR = Path("foundation/surface/web/static/vendor")
 
 
 class AssetsHook(BuildHookInterface[Any]):

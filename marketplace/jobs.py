@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from control_plane.kernel.errors import BoroughError, NeedsApproval
-from control_plane.operations.jobs.context import Context, Job, Schedule
-from control_plane.operations.model import problem_of
 from control_plane.provisioning.graph import EngineEvent, EventKind, Progress
+from foundation.kernel.errors import BoroughError, NeedsApproval
+from foundation.operations.jobs.context import Context, Job, Schedule
+from foundation.operations.model import problem_of
 from marketplace.service import Marketplace
 
 PLAN_STEPS = ("begin", "preview", "price")

@@ -12,9 +12,6 @@ from typing import Any, Protocol
 
 from control_plane.billing.model import Estimate as Priced
 from control_plane.billing.model import HourlyQuantity, Terms
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.money import Money
-from control_plane.kernel.paging import Page, PageRequest
 from control_plane.metering.model import IntakeResult
 from control_plane.provisioning.model import (
     Deployment,
@@ -27,6 +24,9 @@ from control_plane.provisioning.model import (
 )
 from control_plane.provisioning.ports import Cancellation, OnEvent
 from control_plane.provisioning.standing import Standing
+from foundation.kernel.actor import Actor
+from foundation.kernel.money import Money
+from foundation.kernel.paging import Page, PageRequest
 from marketplace.model import (
     Approval,
     Balance,

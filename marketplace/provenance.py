@@ -3,9 +3,9 @@
 from typing import Any
 
 from control_plane.billing.model import Origin
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import NotFound
 from control_plane.provisioning.model import Deployment, Resource
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import NotFound
 from marketplace.model import Approval, Instance, Order
 from marketplace.ports import MarketplaceStore, Provisioner
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
-from control_plane.adapters.postgres.schema import upgrade
-from control_plane.kernel import ids
-from control_plane.kernel.database import Database
+from control_plane.migrations import SCHEMA
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel import ids
+from foundation.kernel.database import Database
 
 #: Begun first: few files, each of them long. Left to the end, one of two processes would wait.
 _LONG = ("functional", "contract/engine", "architecture", "contract")
@@ -49,7 +49,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         server = EmbeddedPostgres(Path(folder) / "postgres", durable=False)
         with server:
             database = Database(server.url("borough"))
-            upgrade(database)
+            SCHEMA.upgrade(database)
             database.close()
             yield server
 

@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 
 from control_plane.billing.model import Price, PriceBook, Statement
 from control_plane.billing.service import Billing
-from control_plane.kernel import ids
-from control_plane.kernel.errors import Collector, Invalid
-from control_plane.operations.api import OperationOut
-from control_plane.surface.api import (
+from foundation.kernel import ids
+from foundation.kernel.errors import Collector, Invalid
+from foundation.operations.api import OperationOut
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     DecimalText,

@@ -1,7 +1,7 @@
 """Durable work of billing: rating months, on demand and every few minutes."""
 
 from control_plane.billing.service import RATE, Billing
-from control_plane.operations.jobs import Context, Job, Schedule
+from foundation.operations.jobs import Context, Job, Schedule
 
 _SECONDS = 600
 

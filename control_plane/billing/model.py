@@ -10,10 +10,10 @@ from datetime import datetime
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
-from control_plane.kernel.errors import Collector
-from control_plane.kernel.money import Money
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Interval
+from foundation.kernel.errors import Collector
+from foundation.kernel.money import Money
+from foundation.kernel.text import Text
+from foundation.kernel.time import Interval
 
 #: Hours of a month in an estimate: 365 × 24 ÷ 12.
 HOURS_PER_MONTH = Decimal(730)

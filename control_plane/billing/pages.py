@@ -11,18 +11,18 @@ from flask_babel import gettext
 
 from control_plane.billing.model import Statement, StatementHead, StatementLine, StatementState
 from control_plane.billing.service import Billing
-from control_plane.kernel.errors import NotFound
-from control_plane.kernel.money import Money
-from control_plane.kernel.time import month
 from control_plane.metering.model import Meter
 from control_plane.metering.service import Metering
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.runtime import Runtime
-from control_plane.surface.web.i18n import N_, local
-from control_plane.surface.web.pages import Crumb, Pages, go, show
-from control_plane.surface.web.show import amount
 from control_plane.tenancy.service import TenancyService
+from foundation.kernel.errors import NotFound
+from foundation.kernel.money import Money
+from foundation.kernel.time import month
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.runtime import Runtime
+from foundation.surface.web.i18n import N_, local
+from foundation.surface.web.pages import Crumb, Pages, go, show
+from foundation.surface.web.show import amount
 
 pages = Pages("billing", __name__)
 pages.navigation(N_("Usage and cost"), "usage", action="statement.view", order=40)

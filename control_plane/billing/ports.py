@@ -18,8 +18,8 @@ from control_plane.billing.model import (
     Terms,
     Unpriced,
 )
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.time import Interval
+from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.time import Interval
 
 
 class Provenance(Protocol):

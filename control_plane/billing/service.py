@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from control_plane.access import policy
 from control_plane.billing.model import (
     HOURS_PER_MONTH,
     Estimate,
@@ -27,15 +26,16 @@ from control_plane.billing.model import (
     statement_of_line,
 )
 from control_plane.billing.ports import BillingStore, Fees, Provenance
-from control_plane.kernel import canonical, ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import Collector, Conflict, Invalid, NotFound, Problem
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.time import Clock, Interval, month
 from control_plane.metering.service import Metering
-from control_plane.operations.model import Operation
-from control_plane.operations.service import Operations
+from foundation.access import policy
+from foundation.kernel import canonical, ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import Collector, Conflict, Invalid, NotFound, Problem
+from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.time import Clock, Interval, month
+from foundation.operations.model import Operation
+from foundation.operations.service import Operations
 
 #: Rating goes day by day, so that a transaction and its memory stay small however long the window.
 _RATING_STEP = timedelta(days=1)

@@ -1,13 +1,13 @@
 """Builds the bindings: provisioning's credentials, and the marketplace that is told."""
 
-from control_plane.access.service import AuditLog
 from control_plane.bootstrap.drift import Services
-from control_plane.kernel.database import Database
-from control_plane.kernel.time import Clock
-from control_plane.operations.service import Operations
 from control_plane.provisioning.bindings.service import Bindings, Needs
 from control_plane.provisioning.bindings.store import PostgresBindings
 from control_plane.provisioning.service import Provisioning
+from foundation.access.service import AuditLog
+from foundation.kernel.database import Database
+from foundation.kernel.time import Clock
+from foundation.operations.service import Operations
 from marketplace.service import Marketplace
 
 

@@ -1,13 +1,13 @@
 """Campaigns, wired to their adapters."""
 
-from control_plane.kernel.database import Database
-from control_plane.kernel.time import Clock
-from control_plane.operations.service import Operations
 from control_plane.provisioning.campaigns.service import Campaigns, Needs
 from control_plane.provisioning.campaigns.store import PostgresCampaigns
 from control_plane.provisioning.ports import Audit
 from control_plane.provisioning.registry.store import PostgresRegistry
 from control_plane.provisioning.service import Provisioning
+from foundation.kernel.database import Database
+from foundation.kernel.time import Clock
+from foundation.operations.service import Operations
 
 
 def build_campaigns(

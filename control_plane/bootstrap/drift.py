@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 
-from control_plane.access.service import AuditLog
-from control_plane.kernel.database import Database
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.settings import Settings
-from control_plane.kernel.time import Clock
-from control_plane.operations.service import Operations
 from control_plane.provisioning.drift.service import Drift, Needs
 from control_plane.provisioning.drift.store import PostgresDrift
 from control_plane.provisioning.graph import Json
 from control_plane.provisioning.service import Provisioning
+from control_plane.settings import Settings
 from control_plane.tenancy.service import TenancyService
+from foundation.access.service import AuditLog
+from foundation.kernel.database import Database
+from foundation.kernel.secretbox import SecretBox
+from foundation.kernel.time import Clock
+from foundation.operations.service import Operations
 from marketplace.service import Marketplace
 
 

@@ -5,14 +5,14 @@ from datetime import datetime
 from functools import partial
 
 from control_plane.billing.model import Origin
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import NotFound, Unavailable
-from control_plane.kernel.paging import everything
 from control_plane.metering.model import ResourceRef
 from control_plane.metering.ports import Collector
 from control_plane.provisioning.model import EngineKind, Region
 from control_plane.provisioning.service import Provisioning
 from control_plane.tenancy.service import TenancyService
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import NotFound, Unavailable
+from foundation.kernel.paging import everything
 
 _ACTOR = Actor.system("platform")
 

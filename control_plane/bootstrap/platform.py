@@ -6,24 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from control_plane.access.authenticator import AccessAuthenticator
-from control_plane.access.model import SessionRules
-from control_plane.access.passwords import Argon2Passwords
-from control_plane.access.service import AuditLog, Gate, People
-from control_plane.access.store import AuditRows, CredentialStore, PrincipalStore
-from control_plane.access.workload_identity.service import WorkloadIdentity
-from control_plane.access.workload_identity.store import PostgresIdentities
-from control_plane.adapters.clock import SystemClock
-from control_plane.adapters.clock.store import ShiftableClock
 from control_plane.adapters.embedded.collector import EmbeddedCollector
 from control_plane.adapters.embedded.engine import EmbeddedEngine
 from control_plane.adapters.oidc import IssuerKeys, JoseTokens, fetcher
-from control_plane.adapters.postgres import schema
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
 from control_plane.adapters.pulumi.engine import PulumiEngine
 from control_plane.adapters.region_turns import RegionTurns
+from control_plane.adapters.shiftable_clock import ShiftableClock
 from control_plane.adapters.stack_locks import StackLocks
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
@@ -39,18 +29,10 @@ from control_plane.bootstrap.links import (
 )
 from control_plane.bootstrap.regions import RealRegions, probes, room_readers
 from control_plane.bootstrap.registry import build_registry
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import Conflict, Invalid, Problem
-from control_plane.kernel.outbox import Outbox
-from control_plane.kernel.secretbox import SecretBox, load_ring, parse_ring
-from control_plane.kernel.settings import Settings
-from control_plane.kernel.time import Clock
 from control_plane.metering.ports import Collector
 from control_plane.metering.service import Metering
 from control_plane.metering.store import PostgresMetering
-from control_plane.operations.service import Operations
-from control_plane.operations.store import PostgresOperations
+from control_plane.migrations import SCHEMA
 from control_plane.provisioning.bindings.service import Bindings
 from control_plane.provisioning.campaigns.service import Campaigns
 from control_plane.provisioning.drift.service import Drift
@@ -64,10 +46,28 @@ from control_plane.provisioning.ports import Engine, Limits
 from control_plane.provisioning.registry.service import Registry
 from control_plane.provisioning.service import Collaborators, Provisioning
 from control_plane.provisioning.store import PostgresProvisioning
+from control_plane.settings import Settings
 from control_plane.tenancy.migration.service import Migration
 from control_plane.tenancy.migration.store import PostgresMigration
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
+from foundation.access.authenticator import AccessAuthenticator
+from foundation.access.model import SessionRules
+from foundation.access.passwords import Argon2Passwords
+from foundation.access.service import AuditLog, Gate, People
+from foundation.access.store import AuditRows, CredentialStore, PrincipalStore
+from foundation.access.workload_identity.service import WorkloadIdentity
+from foundation.access.workload_identity.store import PostgresIdentities
+from foundation.adapters.clock import SystemClock
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import Database
+from foundation.kernel.errors import Conflict, Invalid, Problem
+from foundation.kernel.outbox import Outbox
+from foundation.kernel.secretbox import SecretBox, load_ring, parse_ring
+from foundation.kernel.time import Clock
+from foundation.operations.service import Operations
+from foundation.operations.store import PostgresOperations
 from marketplace.service import Marketplace
 from marketplace.service.core import Needs
 from marketplace.store import PostgresMarketplace
@@ -123,7 +123,7 @@ class Platform:
 
     def is_current(self) -> bool:
         """Whether the database has the newest schema; for readiness."""
-        return schema.is_current(self.database)
+        return SCHEMA.is_current(self.database)
 
     def shift_clock(self, at: datetime) -> None:
         """Let it be ``at`` now, in all processes of the platform; for demonstrations.
@@ -167,7 +167,7 @@ def open_platform(settings: Settings, *, upgrade: bool = True) -> Iterator[Platf
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(_database(settings))
         if upgrade:
-            schema.upgrade(database)
+            SCHEMA.upgrade(database)
         yield _build(settings, database, stack)
 
 
@@ -184,11 +184,11 @@ def upgrade_database(settings: Settings) -> str:
     Raises:
         Unavailable: the embedded database cannot be started.
     """
-    from control_plane.operations.jobs.durable import migrate  # noqa: PLC0415 - web needs no DBOS
+    from foundation.operations.jobs.durable import migrate  # noqa: PLC0415 - web needs no DBOS
 
     with _database(settings) as database:
-        before = schema.is_current(database)
-        schema.upgrade(database)
+        before = SCHEMA.is_current(database)
+        SCHEMA.upgrade(database)
         migrate(database.engine)
     return f"The database {'had' if before else 'has'} the newest schema."
 
@@ -200,7 +200,7 @@ def database_is_current(settings: Settings) -> bool:
         Unavailable: the embedded database cannot be started.
     """
     with _database(settings) as database:
-        return schema.is_current(database)
+        return SCHEMA.is_current(database)
 
 
 def add_administrator(settings: Settings, login: str, name: str, password: str) -> None:

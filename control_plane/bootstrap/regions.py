@@ -9,12 +9,12 @@ from control_plane.adapters.kubernetes.rooms import KubernetesRooms
 from control_plane.adapters.openstack.collector import OpenStackCollector
 from control_plane.adapters.openstack.probe import OpenStackProbe
 from control_plane.adapters.openstack.rooms import OpenStackRooms
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import Observation
 from control_plane.metering.ports import Collector
 from control_plane.provisioning.fleet.ports import RoomReader
 from control_plane.provisioning.ports import RegionProbe
 from control_plane.provisioning.service import Provisioning
+from foundation.kernel.time import Interval
 
 
 def probes() -> Mapping[str, RegionProbe]:

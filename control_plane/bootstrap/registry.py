@@ -3,15 +3,15 @@
 from control_plane.adapters.embedded.rules import forces
 from control_plane.adapters.git.addresses import Reach
 from control_plane.adapters.git.repositories import GitRepositories
-from control_plane.kernel.database import Database
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.settings import Settings
-from control_plane.kernel.time import Clock
-from control_plane.operations.service import Operations
 from control_plane.provisioning.ports import Audit
 from control_plane.provisioning.registry.service import Needs, Registry
 from control_plane.provisioning.registry.store import PostgresRegistry
 from control_plane.provisioning.service import Provisioning
+from control_plane.settings import Settings
+from foundation.kernel.database import Database
+from foundation.kernel.secretbox import SecretBox
+from foundation.kernel.time import Clock
+from foundation.operations.service import Operations
 
 
 def build_registry(

@@ -5,17 +5,17 @@ import socket
 
 from control_plane.billing import jobs as billing
 from control_plane.bootstrap.platform import Platform
-from control_plane.kernel.outbox import Outbox
 from control_plane.metering import jobs as metering
-from control_plane.operations import jobs as operations
-from control_plane.operations.jobs import Job, Schedule
-from control_plane.operations.jobs.worker import Worker, WorkerOptions
 from control_plane.provisioning import jobs as provisioning
 from control_plane.provisioning.bindings import jobs as bindings
 from control_plane.provisioning.campaigns import jobs as campaigns
 from control_plane.provisioning.drift import jobs as drift
 from control_plane.provisioning.fleet import jobs as fleet
 from control_plane.provisioning.registry import jobs as registry
+from foundation.kernel.outbox import Outbox
+from foundation.operations import jobs as operations
+from foundation.operations.jobs import Job, Schedule
+from foundation.operations.jobs.worker import Worker, WorkerOptions
 from marketplace import jobs as marketplace
 
 

@@ -16,7 +16,7 @@ from control_plane.demonstration.model import (
     StoryOrder,
     Term,
 )
-from control_plane.kernel.errors import Collector, Problem
+from foundation.kernel.errors import Collector, Problem
 
 #: What kind of organisation may stand below which.
 PARENTS: Mapping[OrganisationKind, frozenset[OrganisationKind]] = {

@@ -18,7 +18,7 @@ from control_plane.demonstration.model import (
     StoryOrder,
     month_start,
 )
-from control_plane.kernel.time import Interval
+from foundation.kernel.time import Interval
 
 _CENT = Decimal("0.01")
 _HOUR = timedelta(hours=1)

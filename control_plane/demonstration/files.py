@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from control_plane.demonstration.checks import problems_of
 from control_plane.demonstration.model import City
-from control_plane.kernel.errors import Collector, Invalid
+from foundation.kernel.errors import Collector, Invalid
 
 #: Wrapped in a tuple because pydantic takes a configuration only for types that have none.
 _READER = TypeAdapter[tuple[City]](

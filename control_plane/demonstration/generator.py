@@ -31,7 +31,7 @@ from control_plane.demonstration.model import (
     Tenancy,
     Term,
 )
-from control_plane.kernel.text import Text
+from foundation.kernel.text import Text
 
 
 @dataclass(frozen=True, slots=True)

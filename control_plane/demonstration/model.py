@@ -13,8 +13,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Interval
+from foundation.kernel.text import Text
+from foundation.kernel.time import Interval
 
 #: What a price for a month assumes: 365 days of 24 hours over 12 months, as clouds quote it.
 HOURS_PER_MONTH = Decimal(730)

@@ -13,12 +13,12 @@ from typing import Any
 
 import click
 
-from control_plane.entrypoints import metrics
 from control_plane.entrypoints.app import Parts, create_app
 from control_plane.entrypoints.cli.main import borough
 from control_plane.entrypoints.serve import gauges
-from control_plane.kernel.settings import Settings
-from control_plane.surface.cli import exits
+from control_plane.settings import Settings
+from foundation.serving import metrics
+from foundation.surface.cli import exits
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 _MADE = "<!-- Made by `python -m control_plane.entrypoints.reference`; changes here are lost. -->"
@@ -213,7 +213,7 @@ def _endpoints(spec: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "The same as `/api/v1/openapi.json` (OpenAPI 3.1), for reading. A request carries"
     yield "`Authorization: Bearer TOKEN`. Errors are problem+json (RFC 9457): `errors` names every"
-    yield "wrong field. *Action* is what the caller's roles must allow (`access/roles.yaml`)."
+    yield "wrong field. *Action* is what the caller's roles must allow (`roles.yaml`)."
     for tag in spec["tags"]:
         yield ""
         yield f"## {tag['name']}"

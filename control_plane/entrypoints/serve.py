@@ -7,16 +7,16 @@ import sqlalchemy as sa
 
 from control_plane.bootstrap import Platform, open_platform
 from control_plane.entrypoints.app import Parts, create_app
-from control_plane.entrypoints.metrics import Gauge
-from control_plane.entrypoints.processes import Companion, run_file, start_logging
-from control_plane.entrypoints.serving import Server, address_of, bind
-from control_plane.kernel.errors import Invalid, Problem
-from control_plane.kernel.settings import Settings
-from control_plane.operations.service import Operations
-from control_plane.surface.cli.contexts import RUN_FILE
-from control_plane.surface.cli.exits import Failure
-from control_plane.surface.runtime import Runtime
-from control_plane.surface.web.install import Theme
+from control_plane.settings import Settings
+from foundation.kernel.errors import Invalid, Problem
+from foundation.operations.service import Operations
+from foundation.serving.metrics import Gauge
+from foundation.serving.processes import Companion, run_file, start_logging
+from foundation.serving.server import Server, address_of, bind
+from foundation.surface.cli.contexts import RUN_FILE
+from foundation.surface.cli.exits import Failure
+from foundation.surface.runtime import Runtime
+from foundation.surface.web.install import Theme
 
 
 def serve(settings: Settings, *, with_worker: bool = False) -> None:
@@ -42,7 +42,7 @@ def serve(settings: Settings, *, with_worker: bool = False) -> None:
         url = address_of(listening)
         stack.enter_context(run_file(settings.home / RUN_FILE, url=url))
         if with_worker:
-            stack.enter_context(Companion())
+            stack.enter_context(Companion("-m", "control_plane.entrypoints.cli.main", "worker"))
         click.echo(f"Borough answers at {settings.public_url or url}")
         server.run_until_signal()
 

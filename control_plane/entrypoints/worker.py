@@ -7,8 +7,8 @@ import sys
 
 from control_plane.bootstrap import open_platform
 from control_plane.bootstrap.work import make_worker
-from control_plane.entrypoints.processes import run_file, start_logging
-from control_plane.kernel.settings import Settings
+from control_plane.settings import Settings
+from foundation.serving.processes import run_file, start_logging
 
 
 def work(settings: Settings) -> None:

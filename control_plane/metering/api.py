@@ -7,12 +7,12 @@ import pydantic
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from control_plane.kernel.errors import Conflict, Invalid, Problem
-from control_plane.kernel.time import Interval, month
 from control_plane.metering.model import IntakeResult, Outcome
 from control_plane.metering.service import Metering
-from control_plane.operations.api import OperationOut
-from control_plane.surface.api import (
+from foundation.kernel.errors import Conflict, Invalid, Problem
+from foundation.kernel.time import Interval, month
+from foundation.operations.api import OperationOut
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     DecimalText,
@@ -28,8 +28,8 @@ from control_plane.surface.api import (
     requires,
     use,
 )
-from control_plane.surface.api.problems import UnsupportedMediaType
-from control_plane.surface.api.schema import load_json
+from foundation.surface.api.problems import UnsupportedMediaType
+from foundation.surface.api.schema import load_json
 
 api = ApiBlueprint("metering", __name__, tag="Metering")
 

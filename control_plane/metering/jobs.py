@@ -1,7 +1,7 @@
 """Durable work of metering: collecting regions, on demand and by the minute."""
 
 from control_plane.metering.service import COLLECT, Metering
-from control_plane.operations.jobs import Context, Job, Schedule
+from foundation.operations.jobs import Context, Job, Schedule
 
 _SECONDS = 60
 

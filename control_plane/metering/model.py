@@ -16,10 +16,10 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
-from control_plane.kernel import canonical
-from control_plane.kernel.errors import Collector, Invalid, Problem
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Interval, parse_instant
+from foundation.kernel import canonical
+from foundation.kernel.errors import Collector, Invalid, Problem
+from foundation.kernel.text import Text
+from foundation.kernel.time import Interval, parse_instant
 
 EVENT_TYPE = "dev.borough.usage.v1"
 SPEC_VERSION = "1.0"

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import (
     EventKey,
     KnownEvent,
@@ -18,6 +16,8 @@ from control_plane.metering.model import (
     UsageRecord,
     Watermark,
 )
+from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.time import Interval
 
 
 class Collector(Protocol):

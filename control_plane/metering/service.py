@@ -6,12 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel.actor import Actor, ActorKind
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import BoroughError, Conflict, Invalid, NotFound
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.time import Clock, Interval, month
 from control_plane.metering.model import (
     EventKey,
     IntakeResult,
@@ -30,8 +24,14 @@ from control_plane.metering.model import (
     parse_event,
 )
 from control_plane.metering.ports import Collector, MeteredRegions, MeteringStore, ResourceDirectory
-from control_plane.operations.model import Operation
-from control_plane.operations.service import Operations
+from foundation.access import policy
+from foundation.kernel.actor import Actor, ActorKind
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import BoroughError, Conflict, Invalid, NotFound
+from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.time import Clock, Interval, month
+from foundation.operations.model import Operation
+from foundation.operations.service import Operations
 
 #: Clocks differ a little; an end this far ahead is not yet "in the future".
 CLOCK_SKEW = timedelta(minutes=5)

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from control_plane.kernel.database import metadata
+from foundation.kernel.database import metadata
 
 
 def _run() -> None:

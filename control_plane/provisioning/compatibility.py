@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from control_plane.kernel.text import Text
+from foundation.kernel.text import Text
 
 #: Limits of JSON Schema that grow tighter when they grow, and those that do when they shrink.
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from control_plane.kernel.errors import Collector, Invalid, Problem
+from foundation.kernel.errors import Collector, Invalid, Problem
 
 Content = Mapping[str, bytes]
 """Relative POSIX path → bytes."""

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from control_plane.kernel.canonical import decimal_text
-from control_plane.kernel.text import Text
 from control_plane.provisioning.graph import (
     Change,
     Graph,
@@ -15,6 +13,8 @@ from control_plane.provisioning.graph import (
     is_unknown,
 )
 from control_plane.provisioning.model import Difference, DifferenceKind, Finding, Plan
+from foundation.kernel.canonical import decimal_text
+from foundation.kernel.text import Text
 
 _VERBS = {
     Op.CREATE: Text("is created", "将创建"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 
-from control_plane.kernel.errors import Invalid, Problem
+from foundation.kernel.errors import Invalid, Problem
 
 _LARGEST = 2**53 - 1
 """Integers beyond it are not the same in every JSON reader (RFC 8259, section 6)."""

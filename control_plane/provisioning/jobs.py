@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from control_plane.kernel.errors import BoroughError
-from control_plane.operations.jobs import Context, Job
 from control_plane.provisioning.graph import EngineEvent, EventKind
 from control_plane.provisioning.model import Deployment, DeploymentState
 from control_plane.provisioning.ports import OnEvent
 from control_plane.provisioning.service import Provisioning
+from foundation.kernel.errors import BoroughError
+from foundation.operations.jobs import Context, Job
 
 APPLY = "deployment.apply"
 DESTROY = "deployment.destroy"

@@ -7,10 +7,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NewType
 
-from control_plane.kernel import canonical
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import format_instant, parse_instant
 from control_plane.provisioning.graph import Change, Json, Op, Preview, PropertyChange
+from foundation.kernel import canonical
+from foundation.kernel.text import Text
+from foundation.kernel.time import format_instant, parse_instant
 
 RegionId = NewType("RegionId", str)
 DeploymentId = NewType("DeploymentId", str)

@@ -8,16 +8,16 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.paging import MAX_LIMIT, PageRequest, everything
 from control_plane.provisioning.fleet.service import Fleet
 from control_plane.provisioning.model import DeploymentState, Region
 from control_plane.provisioning.registry.service import Registry
 from control_plane.provisioning.service import Provisioning
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.web.forms import Form
-from control_plane.surface.web.i18n import N_, local
-from control_plane.surface.web.pages import Crumb, Pages, go, show
+from foundation.kernel.paging import MAX_LIMIT, PageRequest, everything
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.web.forms import Form
+from foundation.surface.web.i18n import N_, local
+from foundation.surface.web.pages import Crumb, Pages, go, show
 
 pages = Pages("provisioning", __name__)
 pages.navigation(N_("Regions"), "regions", action="region.add", group="platform", order=10)

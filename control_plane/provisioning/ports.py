@@ -7,9 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import Conflict
-from control_plane.kernel.paging import Page, PageRequest
 from control_plane.provisioning.graph import (
     ApplyResult,
     DriftFinding,
@@ -30,6 +27,9 @@ from control_plane.provisioning.model import (
     Revision,
 )
 from control_plane.provisioning.standing import Standing
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Conflict
+from foundation.kernel.paging import Page, PageRequest
 
 
 class ProgramError(Conflict):

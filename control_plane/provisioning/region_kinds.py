@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from control_plane.kernel.errors import Problem
 from control_plane.provisioning.model import KINDS
+from foundation.kernel.errors import Problem
 
 Kinds = frozenset[str]
 

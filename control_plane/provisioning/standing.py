@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from control_plane.kernel.text import Text
 from control_plane.provisioning.model import Finding, Severity
+from foundation.kernel.text import Text
 
 
 class StandingKind(StrEnum):

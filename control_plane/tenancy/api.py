@@ -5,8 +5,17 @@ from typing import Annotated
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from control_plane.kernel.paging import Page
-from control_plane.surface.api import (
+from control_plane.tenancy.model import (
+    DataClass,
+    Organisation,
+    OrganisationKind,
+    QuotaLevel,
+    System,
+    Tenancy,
+)
+from control_plane.tenancy.service import TenancyService
+from foundation.kernel.paging import Page
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     DecimalText,
@@ -28,15 +37,6 @@ from control_plane.surface.api import (
     use,
     with_etag,
 )
-from control_plane.tenancy.model import (
-    DataClass,
-    Organisation,
-    OrganisationKind,
-    QuotaLevel,
-    System,
-    Tenancy,
-)
-from control_plane.tenancy.service import TenancyService
 
 api = ApiBlueprint("tenancy", __name__, tag="Organisations and quotas")
 

@@ -8,8 +8,8 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, NewType
 
-from control_plane.kernel.errors import Collector, Invalid, Problem
-from control_plane.kernel.text import Text
+from foundation.kernel.errors import Collector, Invalid, Problem
+from foundation.kernel.text import Text
 
 OrganisationId = NewType("OrganisationId", str)
 SystemId = NewType("SystemId", str)

@@ -7,11 +7,6 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.paging import everything
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.web.i18n import N_, local
-from control_plane.surface.web.pages import Crumb, Pages, show
 from control_plane.tenancy.model import (
     RESOURCES,
     Organisation,
@@ -21,6 +16,11 @@ from control_plane.tenancy.model import (
     ancestors,
 )
 from control_plane.tenancy.service import TenancyService
+from foundation.kernel.paging import everything
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.web.i18n import N_, local
+from foundation.surface.web.pages import Crumb, Pages, show
 
 pages = Pages("tenancy", __name__)
 pages.navigation(

@@ -4,9 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.text import Text
 from control_plane.tenancy.model import (
     Organisation,
     OrganisationId,
@@ -18,6 +15,9 @@ from control_plane.tenancy.model import (
     Tenancy,
     TenancyId,
 )
+from foundation.kernel.actor import Actor
+from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.text import Text
 
 
 class TenancyStore(Protocol):

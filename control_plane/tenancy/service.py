@@ -5,22 +5,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.canonical import decimal_text
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import (
-    Collector,
-    Conflict,
-    Forbidden,
-    Invalid,
-    NotFound,
-    QuotaExceeded,
-)
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Clock
 from control_plane.tenancy.model import (
     PARENTS,
     RESOURCES,
@@ -43,6 +27,22 @@ from control_plane.tenancy.model import (
     parse_amount,
 )
 from control_plane.tenancy.ports import Audit, TenancyStore
+from foundation.access import policy
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.canonical import decimal_text
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import (
+    Collector,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    QuotaExceeded,
+)
+from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.text import Text
+from foundation.kernel.time import Clock
 
 _SCOPE = "scope"
 

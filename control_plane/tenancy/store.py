@@ -7,9 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata, within
-from control_plane.kernel.paging import Page, PageRequest, page_of
-from control_plane.kernel.text import Text
 from control_plane.tenancy.model import (
     RESOURCES,
     DataClass,
@@ -27,6 +24,9 @@ from control_plane.tenancy.model import (
     TenancyState,
     ancestors,
 )
+from foundation.kernel.database import Database, metadata, within
+from foundation.kernel.paging import Page, PageRequest, page_of
+from foundation.kernel.text import Text
 
 _INSTANT = sa.DateTime(timezone=True)
 _AMOUNT = sa.Numeric(18, 3)

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from control_plane.access import policy
-from control_plane.kernel import canonical
-from control_plane.kernel.text import Text
-from control_plane.surface.api import (
+from foundation.access import policy
+from foundation.kernel import canonical
+from foundation.kernel.text import Text
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     DecimalText,

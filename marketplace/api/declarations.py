@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from control_plane.surface.api import (
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     Input,

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from control_plane.operations.api import OperationOut
-from control_plane.surface.api import (
+from foundation.operations.api import OperationOut
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     DecimalText,

@@ -6,9 +6,9 @@ from typing import Annotated
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from control_plane.kernel.errors import NotFound
-from control_plane.kernel.time import Interval
-from control_plane.surface.api import (
+from foundation.kernel.errors import NotFound
+from foundation.kernel.time import Interval
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     DecimalText,

@@ -2,7 +2,7 @@
 
 import click
 
-from control_plane.surface import cli
+from foundation.surface import cli
 from marketplace.commands.drawing import reviewed
 from marketplace.commands.orders import ORDER_DETAIL
 

@@ -2,7 +2,7 @@
 
 import click
 
-from control_plane.surface import cli
+from foundation.surface import cli
 from marketplace.commands.drawing import inputs_of, lead_time_of
 
 _OFFERING = (

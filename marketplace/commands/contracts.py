@@ -2,7 +2,7 @@
 
 import click
 
-from control_plane.surface import cli
+from foundation.surface import cli
 
 _CONTRACT = (
     cli.Column("NUMBER", "number"),

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from control_plane.surface import cli
-from control_plane.surface.cli.declared import Description, Document, Wrong, read_documents
-from control_plane.surface.cli.waiting import Waiting
+from foundation.surface import cli
+from foundation.surface.cli.declared import Description, Document, Wrong, read_documents
+from foundation.surface.cli.waiting import Waiting
 from marketplace.commands.drawing import markdown, reviewed
 
 KIND = "Service"

@@ -7,10 +7,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NewType
 
-from control_plane.access import policy as roles
-from control_plane.kernel.actor import Actor, ActorKind
-from control_plane.kernel.errors import Collector, Conflict, Forbidden
-from control_plane.kernel.text import Text
+from foundation.access import policy as roles
+from foundation.kernel.actor import Actor, ActorKind
+from foundation.kernel.errors import Collector, Conflict, Forbidden
+from foundation.kernel.text import Text
 from marketplace.model.catalogue import text_from
 
 ApprovalId = NewType("ApprovalId", str)

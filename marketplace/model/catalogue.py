@@ -7,8 +7,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from control_plane.kernel.errors import Collector
-from control_plane.kernel.text import Text
+from foundation.kernel.errors import Collector
+from foundation.kernel.text import Text
 
 
 class Maturity(StrEnum):

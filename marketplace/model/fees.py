@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from control_plane.kernel import canonical
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import EVENT_TYPE, SPEC_VERSION, months
+from foundation.kernel import canonical
+from foundation.kernel.time import Interval
 from marketplace.model.catalogue import ComponentKind
 from marketplace.model.ordering import InstanceId, Order, OrderId, PriceLine
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NewType
 
-from control_plane.kernel.errors import Conflict
-from control_plane.kernel.money import Money
-from control_plane.kernel.text import Text
+from foundation.kernel.errors import Conflict
+from foundation.kernel.money import Money
+from foundation.kernel.text import Text
 from marketplace.model.approval import Required
 from marketplace.model.catalogue import LeadTime
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from control_plane.kernel import canonical
-from control_plane.kernel.text import Text
 from control_plane.provisioning.model import Finding
 from control_plane.tenancy.model import QuotaLevel
+from foundation.kernel import canonical
+from foundation.kernel.text import Text
 from marketplace.model.approval import Required
 from marketplace.model.catalogue import text_from
 from marketplace.model.ordering import PriceLine, PriceTag, QuotaLine

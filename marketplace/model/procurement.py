@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import NewType
 
 from control_plane.billing.model import HOURS_PER_MONTH
-from control_plane.kernel.errors import Collector
-from control_plane.kernel.money import Money
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Interval
+from foundation.kernel.errors import Collector
+from foundation.kernel.money import Money
+from foundation.kernel.text import Text
+from foundation.kernel.time import Interval
 
 ContractId = NewType("ContractId", str)
 

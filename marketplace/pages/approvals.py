@@ -7,13 +7,13 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.errors import Invalid, NeedsApproval, Problem, QuotaExceeded
-from control_plane.kernel.paging import PageRequest
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.web.forms import Field, Form
-from control_plane.surface.web.i18n import N_, say
-from control_plane.surface.web.pages import Crumb, go, show
+from foundation.kernel.errors import Invalid, NeedsApproval, Problem, QuotaExceeded
+from foundation.kernel.paging import PageRequest
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.web.forms import Field, Form
+from foundation.surface.web.i18n import N_, say
+from foundation.surface.web.pages import Crumb, go, show
 from marketplace.model import OrderState
 from marketplace.pages.base import pages
 from marketplace.pages.ordering import name_of

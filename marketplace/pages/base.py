@@ -6,17 +6,17 @@ from functools import partial
 from flask import g
 from flask_babel import gettext
 
-from control_plane.kernel.paging import everything
 from control_plane.metering.model import Meter
 from control_plane.metering.service import Metering
 from control_plane.provisioning.model import Region
 from control_plane.provisioning.service import Provisioning
-from control_plane.surface.auth import current_actor
-from control_plane.surface.registry import use
-from control_plane.surface.web.i18n import N_, local
-from control_plane.surface.web.pages import Pages
 from control_plane.tenancy.model import System, Tenancy
 from control_plane.tenancy.service import TenancyService
+from foundation.kernel.paging import everything
+from foundation.surface.auth import current_actor
+from foundation.surface.registry import use
+from foundation.surface.web.i18n import N_, local
+from foundation.surface.web.pages import Pages
 
 pages = Pages("marketplace", "marketplace")
 pages.subjects["ord"] = "marketplace_pages.order"

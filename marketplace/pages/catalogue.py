@@ -7,11 +7,11 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.errors import Forbidden, NotFound
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.web.i18n import N_, local
-from control_plane.surface.web.pages import Crumb, show
+from foundation.kernel.errors import Forbidden, NotFound
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.web.i18n import N_, local
+from foundation.surface.web.pages import Crumb, show
 from marketplace.model import Availability, Category, Maturity, Offering, PriceTag
 from marketplace.pages.base import own_paths, pages
 from marketplace.service import Marketplace

@@ -7,7 +7,7 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.errors import (
+from foundation.kernel.errors import (
     BoroughError,
     Conflict,
     Invalid,
@@ -15,12 +15,12 @@ from control_plane.kernel.errors import (
     PreconditionFailed,
     Problem,
 )
-from control_plane.kernel.paging import PageRequest
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.web.forms import Form, described
-from control_plane.surface.web.i18n import N_, local, say
-from control_plane.surface.web.pages import Crumb, go, show
+from foundation.kernel.paging import PageRequest
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.web.forms import Form, described
+from foundation.surface.web.i18n import N_, local, say
+from foundation.surface.web.pages import Crumb, go, show
 from marketplace.model import Order, OrderKind, OrderState, Wish
 from marketplace.pages.base import pages
 from marketplace.pages.wishes import Draft, blank, draft_of, fields_of, url_of_form, wish_from

@@ -6,15 +6,15 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.errors import Conflict, Invalid, NotFound, Problem
-from control_plane.kernel.paging import PageRequest
 from control_plane.metering.service import Metering
 from control_plane.provisioning.model import Revision
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.web.forms import Field, Form, described
-from control_plane.surface.web.i18n import N_, local
-from control_plane.surface.web.pages import Crumb, go, show
+from foundation.kernel.errors import Conflict, Invalid, NotFound, Problem
+from foundation.kernel.paging import PageRequest
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.web.forms import Field, Form, described
+from foundation.surface.web.i18n import N_, local
+from foundation.surface.web.pages import Crumb, go, show
 from marketplace.model import Instance, InstanceState, OrderKind, Wish
 from marketplace.pages.base import pages
 from marketplace.pages.ordering import show_form

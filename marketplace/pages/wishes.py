@@ -10,13 +10,13 @@ from flask import url_for
 from flask_babel import gettext
 from werkzeug.datastructures import MultiDict
 
-from control_plane.kernel.errors import NotFound, Problem
-from control_plane.surface.auth import current_actor
-from control_plane.surface.registry import use
-from control_plane.surface.web import forms
-from control_plane.surface.web.forms import Field, Option
-from control_plane.surface.web.i18n import local
 from control_plane.tenancy.model import TenancyState
+from foundation.kernel.errors import NotFound, Problem
+from foundation.surface.auth import current_actor
+from foundation.surface.registry import use
+from foundation.surface.web import forms
+from foundation.surface.web.forms import Field, Option
+from foundation.surface.web.i18n import local
 from marketplace.model import Instance, Offering, OrderKind, Plan, Wish
 from marketplace.pages.base import regions, systems, tenancies
 from marketplace.service import Marketplace

@@ -6,14 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import Collector, Conflict, Forbidden, Invalid, NeedsApproval
-from control_plane.kernel.errors import Problem as FieldProblem
-from control_plane.kernel.money import Money
-from control_plane.kernel.paging import Page, PageRequest
 from control_plane.provisioning.model import Severity
+from foundation.access import policy
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Collector, Conflict, Forbidden, Invalid, NeedsApproval
+from foundation.kernel.errors import Problem as FieldProblem
+from foundation.kernel.money import Money
+from foundation.kernel.paging import Page, PageRequest
 from marketplace.model import (
     Approval,
     ApprovalId,

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from control_plane.access import policy
 from control_plane.billing.model import HourlyQuantity
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import Collector, Invalid, NotFound
 from control_plane.provisioning.model import MeterQuantity, Revision
 from control_plane.tenancy.model import DataClass, check_slug
+from foundation.access import policy
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Collector, Invalid, NotFound
 from marketplace.model import (
     Category,
     Component,

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import Forbidden
-from control_plane.kernel.time import Clock
-from control_plane.operations.service import Operations
 from control_plane.tenancy.service import TenancyService
+from foundation.access import policy
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import Forbidden
+from foundation.kernel.time import Clock
+from foundation.operations.service import Operations
 from marketplace.model import Instance, Order, OrderState, Transition
 from marketplace.ports import Audit, MarketplaceStore, Outbox, Pricing, Provisioner, UsageIntake
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel import canonical
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import Collector, Conflict, Invalid, NotFound, Problem
+from foundation.access import policy
+from foundation.kernel import canonical
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Collector, Conflict, Invalid, NotFound, Problem
 from marketplace.model import (
     OPEN,
     Instance,

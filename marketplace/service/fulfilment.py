@@ -9,11 +9,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from control_plane.kernel.errors import BoroughError, Conflict, NeedsApproval
-from control_plane.kernel.money import Money
-from control_plane.operations.model import OperationState
 from control_plane.provisioning.model import DeploymentState, InventoryState
 from control_plane.provisioning.ports import Cancellation, OnEvent
+from foundation.kernel.errors import BoroughError, Conflict, NeedsApproval
+from foundation.kernel.money import Money
+from foundation.operations.model import OperationState
 from marketplace.model import (
     TRANSITIONS,
     Instance,

@@ -5,10 +5,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.paging import Page, PageRequest
 from control_plane.provisioning.model import Deployment, Resource
+from foundation.access import policy
+from foundation.kernel.actor import Actor
+from foundation.kernel.paging import Page, PageRequest
 from marketplace.model import Instance
 from marketplace.service.fulfilment import Fulfilment
 

@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from control_plane.access import policy
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import (
+from control_plane.provisioning.model import Deployment, DeploymentState
+from foundation.access import policy
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import (
     Conflict,
     Forbidden,
     NotFound,
     PreconditionFailed,
 )
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.operations.model import Operation
-from control_plane.provisioning.model import Deployment, DeploymentState
+from foundation.kernel.paging import Page, PageRequest
+from foundation.operations.model import Operation
 from marketplace.model import (
     InstanceId,
     Order,

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from control_plane.kernel import canonical, ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import Collector, Conflict, Invalid, Problem
-from control_plane.kernel.money import Money
-from control_plane.kernel.text import Text
 from control_plane.provisioning.model import Plan as Provision
 from control_plane.provisioning.model import Severity
+from foundation.kernel import canonical, ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Collector, Conflict, Invalid, Problem
+from foundation.kernel.money import Money
+from foundation.kernel.text import Text
 from marketplace.model import (
     Approval,
     Contract,

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from control_plane.access import policy
 from control_plane.billing.model import Terms
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.canonical import decimal_text
-from control_plane.kernel.errors import (
+from foundation.access import policy
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.canonical import decimal_text
+from foundation.kernel.errors import (
     Collector,
     Conflict,
     Invalid,
@@ -16,9 +16,9 @@ from control_plane.kernel.errors import (
     Problem,
     QuotaExceeded,
 )
-from control_plane.kernel.money import Money
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.time import Interval
+from foundation.kernel.money import Money
+from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.time import Interval
 from marketplace.model import (
     Balance,
     Contract,

@@ -6,17 +6,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import (
+from control_plane.provisioning.model import Estimate, Finding, Region
+from control_plane.tenancy.model import DataClass, System, Tenancy, TenancyState, check_slug
+from foundation.access import policy
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import (
     Collector,
     Conflict,
     Invalid,
     NotFound,
 )
-from control_plane.kernel.money import Money
-from control_plane.provisioning.model import Estimate, Finding, Region
-from control_plane.tenancy.model import DataClass, System, Tenancy, TenancyState, check_slug
+from foundation.kernel.money import Money
 from marketplace.model import (
     STANDARD,
     Contract,

@@ -1,6 +1,6 @@
 """The marketplace in PostgreSQL."""
 
-from control_plane.kernel.database import Database
+from foundation.kernel.database import Database
 from marketplace.store.catalogue import CatalogueRows
 from marketplace.store.fees import FeeRows
 from marketplace.store.instances import InstanceRows

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel import canonical
-from control_plane.kernel.database import Database
+from foundation.kernel import canonical
+from foundation.kernel.database import Database
 from marketplace.model import (
     Category,
     InstanceState,

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from control_plane.kernel.database import Database
+from foundation.kernel.database import Database
 from marketplace.model import ComponentKind, Fee, FeeKey, InstanceId, OrderId
 from marketplace.store.tables import fee_table
 

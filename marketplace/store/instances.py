@@ -7,9 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, within
-from control_plane.kernel.money import Money
-from control_plane.kernel.paging import Page, PageRequest, page_of
+from foundation.kernel.database import Database, within
+from foundation.kernel.money import Money
+from foundation.kernel.paging import Page, PageRequest, page_of
 from marketplace.model import Instance, InstanceId, InstanceState, OrderId
 from marketplace.store.tables import instance_table
 

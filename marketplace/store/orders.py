@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel import canonical
-from control_plane.kernel.database import Database, within
-from control_plane.kernel.paging import Page, PageRequest, page_of
-from control_plane.kernel.time import parse_instant
+from foundation.kernel import canonical
+from foundation.kernel.database import Database, within
+from foundation.kernel.paging import Page, PageRequest, page_of
+from foundation.kernel.time import parse_instant
 from marketplace.model import (
     OPEN,
     Approval,

@@ -7,11 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, within
-from control_plane.kernel.money import Money
-from control_plane.kernel.paging import Page, PageRequest, page_of
-from control_plane.kernel.time import Interval
 from control_plane.tenancy.model import ancestors
+from foundation.kernel.database import Database, within
+from foundation.kernel.money import Money
+from foundation.kernel.paging import Page, PageRequest, page_of
+from foundation.kernel.time import Interval
 from marketplace.model import (
     Balance,
     Contract,

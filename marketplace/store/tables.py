@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import metadata, on_create, only_added
+from foundation.kernel.database import metadata, on_create, only_added
 from marketplace.model import OPEN, Entry, InstanceState, OrderKind, OrderState
 
 _INSTANT = sa.DateTime(timezone=True)

@@ -15,15 +15,15 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from control_plane.access import policy
 from control_plane.bootstrap import Platform
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import Conflict
-from control_plane.surface import auth
-from control_plane.surface.api import conditions
+from foundation.access import policy
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Conflict
+from foundation.surface import auth
+from foundation.surface.api import conditions
 
 NOBODY, NEIGHBOUR, REQUESTER = "nobody", "neighbour", "requester"
-ROLES = tuple(sorted(policy.table().roles))
+ROLES = tuple(sorted(policy.table_of("control_plane").roles))
 #: No one; somebody with every role of another department; each role; who ordered A's service.
 ACTORS = (NOBODY, NEIGHBOUR, *ROLES, REQUESTER)
 PASSWORD = "a long enough phrase"

@@ -13,19 +13,12 @@ from typing import Any
 
 import psycopg
 
-from control_plane.access.workload_identity.service import RuleWish
-from control_plane.adapters.clock.store import ShiftableClock
 from control_plane.adapters.embedded.region import SimulatedRegion
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
+from control_plane.adapters.shiftable_clock import ShiftableClock
 from control_plane.bootstrap import Platform
 from control_plane.demonstration.files import load_city
 from control_plane.demonstration.model import City
 from control_plane.entrypoints.demo.loader import load
-from control_plane.kernel import canonical, ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.paging import PageRequest
-from control_plane.kernel.text import Text
-from control_plane.operations.model import Operation
 from control_plane.provisioning.bindings.model import Binding, BindingState
 from control_plane.provisioning.bindings.store import PostgresBindings
 from control_plane.provisioning.campaigns.jobs import handlers as campaign_handlers
@@ -36,6 +29,13 @@ from control_plane.provisioning.registry.jobs import handlers as registry_handle
 from control_plane.provisioning.registry.model import Origin
 from control_plane.provisioning.registry.store import PostgresRegistry
 from control_plane.tenancy.migration.service import Claim
+from foundation.access.workload_identity.service import RuleWish
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel import canonical, ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.paging import PageRequest
+from foundation.kernel.text import Text
+from foundation.operations.model import Operation
 from marketplace.jobs import handlers
 from marketplace.model import Wish
 from tests.architecture.harness import PASSWORD, Things

@@ -19,14 +19,14 @@ import pytest
 import yaml
 from apiflask import APIFlask
 
-from control_plane.access import policy
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.bootstrap import Platform, open_platform
 from control_plane.entrypoints.app import create_app
 from control_plane.entrypoints.serve import parts
-from control_plane.kernel.settings import Settings
-from control_plane.surface import auth
-from control_plane.surface.api import limits
+from control_plane.settings import Settings
+from foundation.access import policy
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.surface import auth
+from foundation.surface.api import limits
 from tests.architecture import objects
 from tests.architecture.harness import (
     ACTORS,
@@ -109,7 +109,7 @@ def outcomes(
 
 
 def test_every_endpoint_declares_an_action_or_is_public(all_endpoints: list[Endpoint]) -> None:
-    known = policy.table().all_actions() | {auth.SIGNED_IN}
+    known = policy.table_of("control_plane").all_actions() | {auth.SIGNED_IN}
     open_to_all = {e.name for e in all_endpoints if e.action in {None, auth.PUBLIC}}
     assert open_to_all == PUBLIC
     assert {e.action for e in all_endpoints if e.name not in PUBLIC} <= known
@@ -125,7 +125,7 @@ def test_every_address_has_a_thing_to_ask_about(
 
 def test_every_action_is_asked_for_somewhere(all_endpoints: list[Endpoint]) -> None:
     used = {e.action for e in all_endpoints} | objects.ASKED_BY_SERVICES
-    assert policy.table().all_actions() - used == set()
+    assert policy.table_of("control_plane").all_actions() - used == set()
 
 
 def test_each_request_is_one_that_somebody_may_make(
@@ -148,7 +148,7 @@ def test_nobody_gets_nothing(outcomes: Table) -> None:
 def test_who_holds_an_action_nowhere_is_forbidden(
     outcomes: Table, all_endpoints: list[Endpoint]
 ) -> None:
-    table = policy.table()
+    table = policy.table_of("control_plane")
     wrong = []
     for endpoint in all_endpoints:
         if endpoint.action not in table.all_actions():

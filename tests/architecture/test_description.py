@@ -8,8 +8,8 @@ from apiflask import APIFlask
 from openapi_spec_validator import validate
 
 from control_plane.entrypoints.app import Parts, create_app
-from control_plane.kernel.settings import Settings
-from control_plane.surface.api import openapi
+from control_plane.settings import Settings
+from foundation.surface.api import openapi
 
 #: Signing in makes a token for a caller who is not known yet; the others change the state of an
 #: operation that is there, and once more changes nothing.

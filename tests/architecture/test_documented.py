@@ -11,10 +11,10 @@ from apiflask import APIFlask
 
 from control_plane.entrypoints import reference
 from control_plane.entrypoints.app import Parts, create_app
-from control_plane.entrypoints.metrics import Figures
 from control_plane.entrypoints.serve import gauges
-from control_plane.kernel.settings import Settings
-from control_plane.surface.api.openapi import path_of
+from control_plane.settings import Settings
+from foundation.serving.metrics import Figures
+from foundation.surface.api.openapi import path_of
 
 _ROOT = Path(__file__).parents[2]
 
@@ -92,7 +92,7 @@ def test_the_equivalents_that_commands_name_are_there(app: APIFlask) -> None:
 
 
 def _templates() -> Iterator[tuple[str, str]]:
-    for package in ("control_plane", "marketplace"):
+    for package in ("foundation", "control_plane", "marketplace"):
         for file in sorted((_ROOT / package).rglob("templates/**/*.html")):
             yield file.name, file.read_text()
 

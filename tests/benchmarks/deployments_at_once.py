@@ -27,13 +27,13 @@ sys.path.insert(0, str(ROOT))
 
 import psutil  # noqa: E402
 
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres  # noqa: E402
-from control_plane.adapters.postgres.schema import upgrade  # noqa: E402
 from control_plane.adapters.program_host.host import ProgramHost  # noqa: E402
 from control_plane.adapters.region_turns import RegionTurns  # noqa: E402
-from control_plane.kernel.database import Database  # noqa: E402
+from control_plane.migrations import SCHEMA  # noqa: E402
 from control_plane.provisioning.graph import ApplyState, Preview  # noqa: E402
 from control_plane.provisioning.ports import Run, StackRef  # noqa: E402
+from foundation.adapters.postgres.embedded import EmbeddedPostgres  # noqa: E402
+from foundation.kernel.database import Database  # noqa: E402
 from tests.contract.engine.worlds import PulumiWorld  # noqa: E402
 
 _MB = 1024 * 1024
@@ -117,7 +117,7 @@ def main() -> None:
         EmbeddedPostgres(Path(name) / "postgres", durable=True) as server,
     ):
         database = Database(server.url("borough"), pool_size=options.deployments)
-        upgrade(database)
+        SCHEMA.upgrade(database)
         host = ProgramHost()
         host.start()
         for places in options.places:

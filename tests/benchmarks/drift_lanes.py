@@ -25,16 +25,16 @@ sys.path.insert(0, str(ROOT))
 
 import sqlalchemy as sa  # noqa: E402
 
-from control_plane.adapters.clock import SystemClock  # noqa: E402
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres  # noqa: E402
-from control_plane.adapters.postgres.schema import upgrade  # noqa: E402
 from control_plane.adapters.program_host.host import ProgramHost  # noqa: E402
-from control_plane.kernel import ids  # noqa: E402
-from control_plane.kernel.database import Database  # noqa: E402
-from control_plane.kernel.secretbox import SecretBox  # noqa: E402
+from control_plane.migrations import SCHEMA  # noqa: E402
 from control_plane.provisioning.drift import jobs  # noqa: E402
 from control_plane.provisioning.drift.service import Drift, Needs  # noqa: E402
 from control_plane.provisioning.drift.store import PostgresDrift  # noqa: E402
+from foundation.adapters.clock import SystemClock  # noqa: E402
+from foundation.adapters.postgres.embedded import EmbeddedPostgres  # noqa: E402
+from foundation.kernel import ids  # noqa: E402
+from foundation.kernel.database import Database  # noqa: E402
+from foundation.kernel.secretbox import SecretBox  # noqa: E402
 from tests.contract.provisioning import conftest as world  # noqa: E402
 from tests.fakes.owners import FakeOwners  # noqa: E402
 
@@ -131,7 +131,7 @@ def main() -> int:
         cache.mkdir(mode=0o755)
         with EmbeddedPostgres(Path(folder) / "postgres", durable=False) as server:
             database = Database(server.url("borough"))
-            upgrade(database)
+            SCHEMA.upgrade(database)
             database.close()
             measure(server.url("borough"), cache, options)
     return 0

@@ -28,12 +28,10 @@ import yaml  # noqa: E402
 from pulumi import automation as auto  # noqa: E402
 
 from blueprints.conftest import FACTS, PLACE, SECRETS  # noqa: E402
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres  # noqa: E402
-from control_plane.adapters.postgres.schema import upgrade  # noqa: E402
 from control_plane.adapters.program_host.evaluate import evaluate, order_for  # noqa: E402
 from control_plane.adapters.program_host.host import ProgramHost  # noqa: E402
 from control_plane.adapters.pulumi.cli import backend_url  # noqa: E402
-from control_plane.kernel.database import Database  # noqa: E402
+from control_plane.migrations import SCHEMA  # noqa: E402
 from control_plane.provisioning.graph import ApplyState, Preview  # noqa: E402
 from control_plane.provisioning.ports import (  # noqa: E402
     DeploymentContext,
@@ -42,6 +40,8 @@ from control_plane.provisioning.ports import (  # noqa: E402
     Run,
     StackRef,
 )
+from foundation.adapters.postgres.embedded import EmbeddedPostgres  # noqa: E402
+from foundation.kernel.database import Database  # noqa: E402
 from tests.contract.engine.worlds import EmbeddedWorld, PulumiWorld, has_pulumi  # noqa: E402
 
 
@@ -188,7 +188,7 @@ def main() -> None:
         print(f"fork server warm after {timed(host.start):.2f}s")
         with EmbeddedPostgres(folder / "postgres", durable=True) as server:
             database = Database(server.url("borough"))
-            upgrade(database)
+            SCHEMA.upgrade(database)
             evaluation(options.rounds, host)
             for things in options.things:
                 embedded(things, options.rounds, folder, database, host)

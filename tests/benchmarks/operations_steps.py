@@ -15,15 +15,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from control_plane.adapters.clock import SystemClock
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
-from control_plane.adapters.postgres.schema import upgrade
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import Database
-from control_plane.operations.jobs import Context, Job
-from control_plane.operations.jobs.worker import Worker, WorkerOptions
-from control_plane.operations.service import Operations
-from control_plane.operations.store import PostgresOperations
+from control_plane.migrations import SCHEMA
+from foundation.adapters.clock import SystemClock
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import Database
+from foundation.operations.jobs import Context, Job
+from foundation.operations.jobs.worker import Worker, WorkerOptions
+from foundation.operations.service import Operations
+from foundation.operations.store import PostgresOperations
 
 STEPS = 10
 
@@ -38,7 +38,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder) / "pg") as server:
         database = Database(server.url())
-        upgrade(database)
+        SCHEMA.upgrade(database)
         operations = Operations(PostgresOperations(database), database, SystemClock(), _NoAudit())
 
         def ten(ctx: Context) -> None:

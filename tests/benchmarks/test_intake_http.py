@@ -11,11 +11,11 @@ import urllib3
 from waitress.server import create_server
 
 from control_plane.entrypoints.app import Parts, create_app
-from control_plane.kernel.database import Database
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.settings import Settings
-from control_plane.surface.api.limits import Limits, Rate
-from control_plane.surface.runtime import Runtime
+from control_plane.settings import Settings
+from foundation.kernel.database import Database
+from foundation.kernel.secretbox import SecretBox
+from foundation.surface.api.limits import Limits, Rate
+from foundation.surface.runtime import Runtime
 from tests.benchmarks.test_rating import ADMIN, events_of_a_day, features
 from tests.conftest import SettableClock
 from tests.fakes.money_api import FEATURES, Tokens

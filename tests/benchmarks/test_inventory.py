@@ -18,12 +18,12 @@ import yaml
 from control_plane.bootstrap import open_platform
 from control_plane.entrypoints.app import create_app
 from control_plane.entrypoints.serve import parts
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import Database
-from control_plane.kernel.paging import PageRequest
-from control_plane.kernel.settings import Settings
 from control_plane.provisioning.store import PostgresProvisioning
-from control_plane.surface.api.limits import Limits, Rate
+from control_plane.settings import Settings
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import Database
+from foundation.kernel.paging import PageRequest
+from foundation.surface.api.limits import Limits, Rate
 
 BLUEPRINT = Path(__file__).parents[2] / "blueprints" / "web-application" / "blueprint.yaml"
 DEPARTMENTS = 240

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from control_plane.kernel.actor import Actor
+from foundation.kernel.actor import Actor
 
 
 class FakeAudit:

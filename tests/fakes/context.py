@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from control_plane.kernel import canonical
-from control_plane.operations.model import Cancelled, Operation, error_of, problem_of
+from foundation.kernel import canonical
+from foundation.operations.model import Cancelled, Operation, error_of, problem_of
 
 
 class FakeContext:

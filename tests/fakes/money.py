@@ -7,17 +7,17 @@ from typing import Any
 from control_plane.billing.model import Origin, Price, PriceBook, Terms
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import Unavailable
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import Aggregation, Meter, Observation, ResourceRef
 from control_plane.metering.service import Metering
 from control_plane.metering.store import PostgresMetering
-from control_plane.operations.service import Operations
-from control_plane.operations.store import PostgresOperations
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.database import Database
+from foundation.kernel.errors import Unavailable
+from foundation.kernel.text import Text
+from foundation.kernel.time import Interval
+from foundation.operations.service import Operations
+from foundation.operations.store import PostgresOperations
 from tests.conftest import SettableClock
 
 OCTOBER = datetime(2026, 10, 1, tzinfo=UTC)

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from apiflask import APIFlask
 from werkzeug.serving import make_server
 
-from control_plane.access import policy
 from control_plane.entrypoints.app import Parts, create_app
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.errors import Unauthenticated
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.settings import Settings
-from control_plane.surface.auth import Identity
-from control_plane.surface.runtime import Runtime
+from control_plane.settings import Settings
+from foundation.access import policy
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.errors import Unauthenticated
+from foundation.kernel.secretbox import SecretBox
+from foundation.surface.auth import Identity
+from foundation.surface.runtime import Runtime
 from tests.fakes.money import HEALTH, City
 
 FEATURES = (
-    "control_plane.operations.api",
+    "foundation.operations.api",
     "control_plane.metering.api",
     "control_plane.billing.api",
 )

@@ -9,14 +9,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from control_plane.kernel import canonical, ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import Conflict, Invalid, NeedsApproval, NotFound, Problem
-from control_plane.kernel.money import Money
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Clock
 from control_plane.provisioning.graph import Change, EngineEvent, EventKind, Op, Progress
 from control_plane.provisioning.inputs import checked
 from control_plane.provisioning.model import (
@@ -42,6 +34,14 @@ from control_plane.provisioning.model import (
 from control_plane.provisioning.ports import Cancellation, OnEvent
 from control_plane.provisioning.standing import Standing
 from control_plane.tenancy.service import TenancyService
+from foundation.kernel import canonical, ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import Conflict, Invalid, NeedsApproval, NotFound, Problem
+from foundation.kernel.money import Money
+from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.text import Text
+from foundation.kernel.time import Clock
 
 CPUS = {"s": 1, "m": 2, "l": 4}
 SCHEMA: Mapping[str, Any] = {

@@ -24,12 +24,12 @@ from typing import IO, Any
 
 import pytest
 
-from control_plane.adapters.clock.store import ShiftableClock
+from control_plane.adapters.shiftable_clock import ShiftableClock
 from control_plane.bootstrap import Platform, open_platform
 from control_plane.demonstration.files import load_city
 from control_plane.entrypoints.demo.loader import load
-from control_plane.kernel.settings import from_environment
-from control_plane.surface.cli.client import Client
+from control_plane.settings import from_environment
+from foundation.surface.cli.client import Client
 
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 120

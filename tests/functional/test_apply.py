@@ -12,15 +12,15 @@ import yaml
 from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.bootstrap import Platform, open_platform
 from control_plane.demonstration.files import load_city
 from control_plane.entrypoints.app import create_app
 from control_plane.entrypoints.cli.main import borough
 from control_plane.entrypoints.demo.loader import load
 from control_plane.entrypoints.serve import parts
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.settings import Settings
+from control_plane.settings import Settings
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel.actor import Actor
 from tests.architecture import objects
 
 OK, FAILED, USAGE, NOT_ALLOWED = 0, 1, 2, 4

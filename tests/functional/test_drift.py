@@ -10,7 +10,7 @@ import pytest
 
 from control_plane.adapters.embedded.region import SimulatedRegion
 from control_plane.demonstration.files import load_city
-from control_plane.surface.cli.waiting import Waiting
+from foundation.surface.cli.waiting import Waiting
 from tests.functional.conftest import Product
 
 _CITY: Any = load_city()

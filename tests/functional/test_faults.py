@@ -12,11 +12,11 @@ import psutil
 import pytest
 import yaml
 
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
-from control_plane.kernel.actor import Actor
 from control_plane.provisioning import content
-from control_plane.surface.cli.client import Client
-from control_plane.surface.cli.exits import ApiProblem, Failure
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel.actor import Actor
+from foundation.surface.cli.client import Client
+from foundation.surface.cli.exits import ApiProblem, Failure
 from tests.functional.conftest import Product, running_product
 
 BLUEPRINT = Path(__file__).parents[2] / "blueprints" / "web-application"

@@ -18,16 +18,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from control_plane.access.model import AuditQuery
-from control_plane.adapters.clock.store import ShiftableClock
+from control_plane.adapters.shiftable_clock import ShiftableClock
 from control_plane.bootstrap import Platform, open_platform
 from control_plane.demonstration.files import load_city
 from control_plane.demonstration.model import City
 from control_plane.entrypoints.demo.loader import load
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.paging import PageRequest
-from control_plane.kernel.settings import Settings
-from control_plane.operations.jobs.durable import migrate
+from control_plane.settings import Settings
+from foundation.access.model import AuditQuery
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.paging import PageRequest
+from foundation.operations.jobs.durable import migrate
 from marketplace.jobs import FULFIL_STEPS, PLAN_STEPS
 from marketplace.model import OrderState, Wish
 from tests.harness.processes import WorkerProcess, preload, wait_until, workers

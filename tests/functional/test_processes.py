@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.paging import PageRequest
 from control_plane.metering.service import COLLECT
-from control_plane.operations.model import Operation
+from foundation.kernel.actor import Actor
+from foundation.kernel.paging import PageRequest
+from foundation.operations.model import Operation
 from tests.functional.conftest import Product
 
 SYSTEM = Actor.system("test")

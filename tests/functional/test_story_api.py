@@ -22,7 +22,7 @@ from openapi_spec_validator import validate
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
-from control_plane.adapters.clock.store import ShiftableClock
+from control_plane.adapters.shiftable_clock import ShiftableClock
 from control_plane.demonstration.expectations import expected_statement, usage_window
 from control_plane.demonstration.files import load_city
 from control_plane.demonstration.model import StoryOrder

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from control_plane.adapters.clock.store import ShiftableClock
+from control_plane.adapters.shiftable_clock import ShiftableClock
 from control_plane.demonstration.expectations import expected_statement, usage_window
 from control_plane.demonstration.files import load_city
 from control_plane.demonstration.model import StoryOrder

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from control_plane.bootstrap import open_platform
 from control_plane.bootstrap.work import handlers
-from control_plane.kernel.database import Database
-from control_plane.kernel.settings import Settings
-from control_plane.kernel.time import Clock
-from control_plane.operations.jobs import Job, Schedule
+from control_plane.settings import Settings
+from foundation.kernel.database import Database
+from foundation.kernel.time import Clock
+from foundation.operations.jobs import Job, Schedule
 
 
 def jobs(database: Database, _clock: Clock, home: str) -> tuple[dict[str, Job], list[Schedule]]:

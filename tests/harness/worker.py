@@ -24,9 +24,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from control_plane.adapters.clock import SystemClock
-from control_plane.kernel.database import Database
-from control_plane.operations.jobs import context, durable, worker
+from foundation.adapters.clock import SystemClock
+from foundation.kernel.database import Database
+from foundation.operations.jobs import context, durable, worker
 
 #: The points of one step, in order.
 POINTS = (

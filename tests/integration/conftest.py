@@ -21,13 +21,13 @@ import psycopg
 import pytest
 from openstack.connection import Connection
 
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
 from control_plane.adapters.pulumi.engine import PulumiEngine
 from control_plane.adapters.stack_locks import StackLocks
-from control_plane.kernel.database import Database
 from control_plane.provisioning.ports import RegionAccess
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel.database import Database
 from tests.integration import lives
 from tests.integration.seeds import EXTERNAL_NETWORK, IMAGE, OTHER_IMAGE, seed
 

@@ -13,7 +13,6 @@ from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
 from control_plane.adapters.pulumi.engine import PulumiEngine
 from control_plane.adapters.stack_locks import StackLocks
-from control_plane.kernel.database import Database
 from control_plane.provisioning.graph import ApplyResult, Preview
 from control_plane.provisioning.ports import (
     DeploymentContext,
@@ -23,6 +22,7 @@ from control_plane.provisioning.ports import (
     Run,
     StackRef,
 )
+from foundation.kernel.database import Database
 
 FOLDER = Path(__file__).parent / "city_sample"
 

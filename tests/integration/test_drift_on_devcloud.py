@@ -13,12 +13,8 @@ import kubernetes
 import pytest
 import sqlalchemy as sa
 
-from control_plane.adapters.clock import SystemClock
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.engine import PulumiEngine
-from control_plane.kernel import ids
-from control_plane.kernel.database import Database
-from control_plane.operations.model import Operation
 from control_plane.provisioning.drift import jobs
 from control_plane.provisioning.drift.model import Finding
 from control_plane.provisioning.drift.service import Drift, Needs
@@ -26,6 +22,10 @@ from control_plane.provisioning.drift.store import PostgresDrift
 from control_plane.provisioning.model import Deployment, DeploymentState, EngineKind
 from control_plane.provisioning.ports import RegionAccess
 from control_plane.provisioning.service import Provisioning
+from foundation.adapters.clock import SystemClock
+from foundation.kernel import ids
+from foundation.kernel.database import Database
+from foundation.operations.model import Operation
 from tests.contract.provisioning.conftest import PLATFORM, parts, text
 from tests.fakes.owners import FakeOwners
 from tests.integration.conftest import ROOT

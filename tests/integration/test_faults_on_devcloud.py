@@ -23,8 +23,6 @@ from typing import Any
 
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.engine import PulumiEngine
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import BoroughError
 from control_plane.provisioning.graph import ApplyResult, ApplyState, ResourceState
 from control_plane.provisioning.ports import (
     DeploymentContext,
@@ -34,6 +32,8 @@ from control_plane.provisioning.ports import (
     Run,
     StackRef,
 )
+from foundation.kernel.database import Database
+from foundation.kernel.errors import BoroughError
 from tests.integration.conftest import Devcloud
 from tests.integration.cutting import Way
 from tests.integration.sample import pulumi_engine, search_path, yes

@@ -28,8 +28,6 @@ from openstack.connection import Connection
 
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.engine import PulumiEngine
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import BoroughError
 from control_plane.provisioning.graph import (
     ApplyResult,
     ApplyState,
@@ -38,6 +36,8 @@ from control_plane.provisioning.graph import (
     ResourceState,
 )
 from control_plane.provisioning.ports import Run
+from foundation.kernel.database import Database
+from foundation.kernel.errors import BoroughError
 from tests.integration.conftest import Devcloud
 from tests.integration.cutting import Way
 from tests.integration.sample import (

@@ -12,9 +12,9 @@ import kubernetes
 import pytest
 from openstack.connection import Connection
 
-from control_plane.surface.cli.client import Client
-from control_plane.surface.cli.exits import CONFLICT, ApiProblem
-from control_plane.surface.cli.waiting import Waiting
+from foundation.surface.cli.client import Client
+from foundation.surface.cli.exits import CONFLICT, ApiProblem
+from foundation.surface.cli.waiting import Waiting
 from tests.functional.conftest import Product, running_product
 from tests.integration.conftest import Devcloud
 

@@ -7,8 +7,8 @@ import pytest
 
 from control_plane.adapters.kubernetes.rooms import KubernetesRooms
 from control_plane.adapters.openstack.rooms import OpenStackRooms
-from control_plane.kernel.errors import Unavailable
 from control_plane.provisioning.ports import RegionAccess
+from foundation.kernel.errors import Unavailable
 from tests.integration.conftest import Devcloud
 
 

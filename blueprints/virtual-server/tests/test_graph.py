@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from control_plane.kernel.errors import Invalid
 from control_plane.provisioning import usage_map
 from control_plane.provisioning.graph import Graph
 from control_plane.provisioning.inputs import checked
 from control_plane.provisioning.ports import ProgramError
+from foundation.kernel.errors import Invalid
 
 Evaluate = Callable[..., Graph]
 ONE: dict[str, Any] = {"servers": 1, "size": "s"}

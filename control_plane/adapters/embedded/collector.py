@@ -8,12 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from control_plane.adapters.embedded.tables import ACTION
-from control_plane.kernel.database import Database
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import Observation
 from control_plane.provisioning.graph import ResourceNode
 from control_plane.provisioning.model import Resource
 from control_plane.provisioning.usage_map import usage
+from foundation.kernel.database import Database
+from foundation.kernel.time import Interval
 
 
 class EmbeddedCollector:

@@ -13,9 +13,6 @@ from control_plane.adapters.program_host import values
 from control_plane.adapters.program_host.evaluate import evaluate, masked, masker_for, order_for
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.stack_locks import StackLocks
-from control_plane.kernel.database import Database
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.time import Clock
 from control_plane.provisioning.graph import (
     ApplyResult,
     ApplyState,
@@ -38,6 +35,9 @@ from control_plane.provisioning.ports import (
     Run,
     StackBusyError,
 )
+from foundation.kernel.database import Database
+from foundation.kernel.secretbox import SecretBox
+from foundation.kernel.time import Clock
 
 _SEVERITIES = {2: "warning: ", 3: "error: "}
 _RECOVER_SECONDS = 20.0

@@ -16,12 +16,12 @@ from control_plane.adapters.embedded import rules
 from control_plane.adapters.embedded.quotas import QUOTA_SETS
 from control_plane.adapters.embedded.tables import ACTION, FAULT, RESOURCE, STACK
 from control_plane.adapters.embedded.things import Action, Fault, RefusedError, Thing
-from control_plane.kernel import canonical
-from control_plane.kernel.database import Database
-from control_plane.kernel.time import Clock
 from control_plane.provisioning.graph import Json
 from control_plane.provisioning.paths import assign
 from control_plane.provisioning.usage_map import SERVER, quota
+from foundation.kernel import canonical
+from foundation.kernel.database import Database
+from foundation.kernel.time import Clock
 
 _ALIASES = {"servers": "instances"}
 _SIZES = ("flavorId", "size", "spec.replicas", "spec.resources")

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from control_plane.kernel.database import metadata
+from foundation.kernel.database import metadata
 
 STACK = sa.Table(
     "embedded_stack",

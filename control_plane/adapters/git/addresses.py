@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
-from control_plane.kernel.errors import Invalid, Problem
 from control_plane.provisioning.registry.ports import SourceError
+from foundation.kernel.errors import Invalid, Problem
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network

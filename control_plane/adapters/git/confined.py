@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from control_plane.kernel.errors import Unavailable
-from control_plane.kernel.processes import spawn
 from control_plane.provisioning.registry.ports import SourceError
+from foundation.kernel.errors import Unavailable
+from foundation.kernel.processes import spawn
 
 _LIMITS = """
 import os, resource, sys

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from control_plane.adapters.kubernetes.kinds import LISTS, Thing
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import Observation
 from control_plane.provisioning.model import Resource
 from control_plane.provisioning.ports import RegionAccess
+from foundation.kernel.time import Interval
 
 
 class Cluster(Protocol):

@@ -1,8 +1,8 @@
 """Whether a Kubernetes region answers."""
 
-from control_plane.kernel.errors import Unavailable
 from control_plane.provisioning.model import Reachability
 from control_plane.provisioning.ports import RegionAccess
+from foundation.kernel.errors import Unavailable
 
 _KIND = "kubernetes"
 #: What blueprints make: (resource, API group).

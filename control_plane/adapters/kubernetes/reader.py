@@ -8,8 +8,8 @@ import urllib3
 import yaml
 
 from control_plane.adapters.kubernetes.kinds import LISTS, Thing
-from control_plane.kernel.errors import Unavailable
 from control_plane.provisioning.ports import RegionAccess
+from foundation.kernel.errors import Unavailable
 
 _SECONDS = 30
 _PAGE = 500

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from control_plane.kernel.errors import Unavailable
+from foundation.kernel.errors import Unavailable
 
 #: Answers the JSON object at an address, or raises Unavailable.
 Fetcher = Callable[[str], dict[str, Any]]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from control_plane.access.workload_identity.model import Issuer, usable
 from control_plane.adapters.oidc.fetch import Fetcher
-from control_plane.kernel.errors import Unavailable
+from foundation.access.workload_identity.model import Issuer, usable
+from foundation.kernel.errors import Unavailable
 
 Key = Mapping[str, Any]
 

@@ -12,13 +12,13 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from control_plane.access.workload_identity.model import (
+from control_plane.adapters.oidc.keys import IssuerKeys, Key, by_id
+from foundation.access.workload_identity.model import (
     KEYS_MAX,
     TOKEN_MAX,
     Issuer,
     TokenNotAccepted,
 )
-from control_plane.adapters.oidc.keys import IssuerKeys, Key, by_id
 
 #: Asymmetric ones alone: with HS256 a public key would be a secret that everybody knows.
 ALGORITHMS = frozenset(

@@ -11,7 +11,6 @@ from control_plane.adapters.openstack.lives import (
     instant,
     server_life,
 )
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import Observation
 from control_plane.provisioning.graph import ResourceNode
 from control_plane.provisioning.model import Resource
@@ -24,6 +23,7 @@ from control_plane.provisioning.usage_map import (
     VOLUME,
     usage,
 )
+from foundation.kernel.time import Interval
 
 _SHELVING = {"shelve", "shelveOffload"}
 

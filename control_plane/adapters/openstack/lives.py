@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from control_plane.kernel.time import Interval
 from control_plane.provisioning.model import MeterQuantity, Resource
+from foundation.kernel.time import Interval
 
 Hourly = tuple[MeterQuantity, ...]
 

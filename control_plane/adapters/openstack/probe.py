@@ -1,9 +1,9 @@
 """Whether an OpenStack region answers."""
 
-from control_plane.kernel.errors import Unavailable
 from control_plane.provisioning.graph import Json
 from control_plane.provisioning.model import Reachability
 from control_plane.provisioning.ports import RegionAccess
+from foundation.kernel.errors import Unavailable
 
 _NEEDED = ("compute", "identity", "image", "network")
 _KIND = "openstack"

@@ -13,9 +13,9 @@ from keystoneauth1 import exceptions as keystone
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 
-from control_plane.kernel.errors import Unavailable
-from control_plane.kernel.time import format_instant
 from control_plane.provisioning.ports import RegionAccess
+from foundation.kernel.errors import Unavailable
+from foundation.kernel.time import format_instant
 
 _SECONDS = 30
 _PAGE = 500

@@ -18,7 +18,6 @@ from control_plane.adapters.pulumi.openstack_lookup import explain_openstack, fi
 from control_plane.adapters.pulumi.operation import Operation, Tools
 from control_plane.adapters.region_turns import RegionTurns
 from control_plane.adapters.stack_locks import StackLocks
-from control_plane.kernel.database import Database
 from control_plane.provisioning.graph import (
     ApplyResult,
     DriftFinding,
@@ -36,6 +35,7 @@ from control_plane.provisioning.ports import (
     Run,
     StackBusyError,
 )
+from foundation.kernel.database import Database
 
 _RECOVER_SECONDS = 20.0
 LOOKUPS: Mapping[str, recovery.Lookup] = {

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from control_plane.adapters.pulumi.tables import NOTE
-from control_plane.kernel.database import Database
-from control_plane.kernel.secretbox import SecretBox
+from foundation.kernel.database import Database
+from foundation.kernel.secretbox import SecretBox
 
 
 class Kind(StrEnum):

@@ -19,7 +19,6 @@ from control_plane.adapters.pulumi.commands import Commands
 from control_plane.adapters.pulumi.events import DriftEvents, OperationEvents, PreviewEvents
 from control_plane.adapters.pulumi.notes import Notes
 from control_plane.adapters.pulumi.passing import passes
-from control_plane.kernel.database import Database
 from control_plane.provisioning.graph import (
     STACK_TYPE,
     ApplyResult,
@@ -33,6 +32,7 @@ from control_plane.provisioning.graph import (
     ResourceState,
 )
 from control_plane.provisioning.ports import Cancellation, EngineError, OnEvent, Run
+from foundation.kernel.database import Database
 
 if TYPE_CHECKING:
     from control_plane.adapters.pulumi.language import Declaration, LanguageHost

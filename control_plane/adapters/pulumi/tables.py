@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from control_plane.kernel.database import metadata
+from foundation.kernel.database import metadata
 
 NOTE = sa.Table(
     "pulumi_note",

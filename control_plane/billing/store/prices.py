@@ -10,9 +10,9 @@ from sqlalchemy.dialects import postgresql
 from control_plane.billing.model import HourlyQuantity, Price, PriceBook, Terms
 from control_plane.billing.store.rows import Rows
 from control_plane.billing.store.tables import book_table, price_table, terms_table
-from control_plane.kernel import canonical, ids
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Interval
+from foundation.kernel import canonical, ids
+from foundation.kernel.text import Text
+from foundation.kernel.time import Interval
 
 
 class Prices(Rows):

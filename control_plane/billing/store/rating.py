@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from control_plane.billing.model import Unpriced
 from control_plane.billing.store.rows import Rows
-from control_plane.kernel.time import Interval
+from foundation.kernel.time import Interval
 
 _ALL = "/"
 

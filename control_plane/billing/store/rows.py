@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from control_plane.kernel.database import Database
+from foundation.kernel.database import Database
 
 
 class Rows:

@@ -18,10 +18,10 @@ from control_plane.billing.model import (
 )
 from control_plane.billing.store.rows import Rows
 from control_plane.billing.store.tables import line_table, statement_table
-from control_plane.kernel import canonical, ids
-from control_plane.kernel.database import within
-from control_plane.kernel.paging import Page, PageRequest, page_of
-from control_plane.kernel.time import month
+from foundation.kernel import canonical, ids
+from foundation.kernel.database import within
+from foundation.kernel.paging import Page, PageRequest, page_of
+from foundation.kernel.time import month
 
 _LINE_KEY = (
     "tenancy_id, resource_id, meter, dimensions, price_id, unit_price, list_unit_price, "

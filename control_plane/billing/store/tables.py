@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import metadata, on_create, only_added
 from control_plane.metering.store.tables import series_table
+from foundation.kernel.database import metadata, on_create, only_added
 
 _INSTANT = sa.DateTime(timezone=True)
 

@@ -2,7 +2,7 @@
 
 import click
 
-from control_plane.surface.cli.lazy import LazyGroup
+from foundation.surface.cli.lazy import LazyGroup
 
 _MEMBERS = {
     "administrator": (
@@ -11,7 +11,7 @@ _MEMBERS = {
     ),
     "apply": ("control_plane.entrypoints.cli.apply:apply", "Bring declared things about."),
     "approval": ("marketplace.commands:approval", "Approvals: decide orders by plan and price."),
-    "audit": ("control_plane.access.commands:audit", "The audit log."),
+    "audit": ("foundation.access.commands:audit", "The audit log."),
     "binding": ("control_plane.provisioning.bindings.commands:binding", "Your credentials."),
     "blueprint": (
         "control_plane.provisioning.registry.commands:blueprint",
@@ -22,9 +22,9 @@ _MEMBERS = {
         "Newer versions for many deployments.",
     ),
     "catalog": ("marketplace.commands:catalog", "The catalogue: offerings and plans."),
-    "completion": ("control_plane.surface.cli.commands:completion", "Shell completion."),
-    "config": ("control_plane.surface.cli.commands:config", "Settings of this environment."),
-    "context": ("control_plane.surface.cli.commands:context", "Platforms you signed in to."),
+    "completion": ("foundation.surface.cli.commands:completion", "Shell completion."),
+    "config": ("control_plane.entrypoints.cli.config:config", "Settings of this environment."),
+    "context": ("foundation.surface.cli.commands:context", "Platforms you signed in to."),
     "contract": ("marketplace.commands:contract", "Contracts: terms, and what is left."),
     "db": ("control_plane.entrypoints.cli.processes:db", "The database's schema."),
     "demo": ("control_plane.entrypoints.demo:demo", "Start a demonstration city."),
@@ -33,20 +33,20 @@ _MEMBERS = {
     "diff": ("control_plane.entrypoints.cli.apply:diff", "What apply would change."),
     "drift": ("control_plane.provisioning.drift.commands:drift", "What was changed by hand."),
     "identity-rule": (
-        "control_plane.access.workload_identity.commands:identity_rule",
+        "foundation.access.workload_identity.commands:identity_rule",
         "Which CI workloads are let in.",
     ),
     "issuer": (
-        "control_plane.access.workload_identity.commands:issuer",
+        "foundation.access.workload_identity.commands:issuer",
         "Trusted issuers of CI tokens.",
     ),
-    "login": ("control_plane.access.commands:login", "Sign in to a platform."),
-    "logout": ("control_plane.access.commands:logout", "Sign out of a platform."),
+    "login": ("foundation.access.commands:login", "Sign in to a platform."),
+    "logout": ("foundation.access.commands:logout", "Sign out of a platform."),
     "migration": ("control_plane.tenancy.migration.commands:migration", "Systems on their way."),
-    "operation": ("control_plane.operations.commands:operation", "Long work: watch, cancel."),
+    "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
     "order": ("marketplace.commands:order", "Orders: what a department asks for."),
     "organisation": ("control_plane.tenancy.commands:organisation", "The city's tree."),
-    "person": ("control_plane.access.commands:person", "People and their roles."),
+    "person": ("foundation.access.commands:person", "People and their roles."),
     "policy": (
         "control_plane.provisioning.policies.commands:policy",
         "Policies, packs and waivers.",
@@ -59,9 +59,9 @@ _MEMBERS = {
     "statement": ("control_plane.billing.commands:statement", "A department's bills."),
     "system": ("control_plane.tenancy.commands:system", "The register of systems."),
     "tenancy": ("control_plane.tenancy.commands:tenancy", "Rooms in the cloud."),
-    "token": ("control_plane.access.commands:token", "API tokens."),
+    "token": ("foundation.access.commands:token", "API tokens."),
     "usage": ("control_plane.metering.commands:usage", "Usage: push and list."),
-    "whoami": ("control_plane.access.commands:whoami", "Who you are to the platform."),
+    "whoami": ("foundation.access.commands:whoami", "Who you are to the platform."),
     "worker": ("control_plane.entrypoints.cli.processes:worker", "Run a worker."),
 }
 

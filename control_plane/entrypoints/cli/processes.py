@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import click
 
-from control_plane.kernel.errors import BoroughError, Invalid
-from control_plane.kernel.settings import Settings, from_environment
-from control_plane.surface.cli.exits import USAGE, Failure
+from control_plane.settings import Settings, from_environment
+from foundation.kernel.errors import BoroughError, Invalid
+from foundation.surface.cli.exits import USAGE, Failure
 
 R = TypeVar("R")
 

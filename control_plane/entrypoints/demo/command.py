@@ -17,10 +17,10 @@ from control_plane.entrypoints.demo import processes
 from control_plane.entrypoints.demo.loader import load
 from control_plane.entrypoints.demo.narrator import Narrator, StoryFailedError
 from control_plane.entrypoints.demo.story import Stage, begins_at, play
-from control_plane.kernel.errors import BoroughError, Invalid
-from control_plane.kernel.files import own_file, own_folder
-from control_plane.kernel.settings import Settings, from_environment
-from control_plane.surface.cli.exits import CONFLICT, USAGE, Failure
+from control_plane.settings import Settings, from_environment
+from foundation.kernel.errors import BoroughError, Invalid
+from foundation.kernel.files import own_file, own_folder
+from foundation.surface.cli.exits import CONFLICT, USAGE, Failure
 
 _ACCOUNTS = (
     "admin", "operator", "auditor", "finance.approver", "health.requester", "health.administrator",

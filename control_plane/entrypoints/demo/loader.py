@@ -8,11 +8,11 @@ from decimal import Decimal
 from control_plane.billing.model import Price, PriceBook
 from control_plane.bootstrap import Platform
 from control_plane.demonstration import model as demo
-from control_plane.kernel import canonical, ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.money import Money
 from control_plane.metering.model import Aggregation, Meter
 from control_plane.tenancy.migration.service import Claim
+from foundation.kernel import canonical, ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.money import Money
 from marketplace import model as market
 
 ACTOR = Actor.system("demonstration")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import urllib3
 
-from control_plane.kernel.errors import Unavailable
-from control_plane.kernel.files import own_file, own_folder
+from foundation.kernel.errors import Unavailable
+from foundation.kernel.files import own_file, own_folder
 
 _READY_SECONDS = 60.0
 _END_SECONDS = 25.0

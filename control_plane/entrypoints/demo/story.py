@@ -19,9 +19,9 @@ from control_plane.demonstration.expectations import (
 )
 from control_plane.demonstration.model import City, Story, StoryOrder
 from control_plane.entrypoints.demo.narrator import Narrator, StoryFailedError
-from control_plane.surface.cli.client import Client
-from control_plane.surface.cli.exits import NOT_ALLOWED, ApiProblem
-from control_plane.surface.cli.waiting import Waiting
+from foundation.surface.cli.client import Client
+from foundation.surface.cli.exits import NOT_ALLOWED, ApiProblem
+from foundation.surface.cli.waiting import Waiting
 
 _CENT = Decimal("0.01")
 #: The order is placed so long before the month whose usage is billed.

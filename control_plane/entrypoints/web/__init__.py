@@ -5,11 +5,8 @@
 
 from flask import Flask
 
-from control_plane.access.pages import pages as access
-from control_plane.access.workload_identity.pages import pages as identity
 from control_plane.billing.pages import pages as billing
 from control_plane.entrypoints.web.home import pages as home
-from control_plane.operations.pages import pages as operations
 from control_plane.provisioning.bindings.pages import pages as bindings
 from control_plane.provisioning.campaigns.pages import pages as campaigns
 from control_plane.provisioning.drift.pages import pages as drift
@@ -17,9 +14,12 @@ from control_plane.provisioning.fleet.pages import pages as fleet
 from control_plane.provisioning.pages import pages as provisioning
 from control_plane.provisioning.policies.pages import pages as policies
 from control_plane.provisioning.registry.pages import pages as registry
-from control_plane.surface.web.install import Theme, install
 from control_plane.tenancy.migration.pages import pages as migration
 from control_plane.tenancy.pages import pages as tenancy
+from foundation.access.pages import pages as access
+from foundation.access.workload_identity.pages import pages as identity
+from foundation.operations.pages import pages as operations
+from foundation.surface.web.install import Theme, install
 from marketplace.pages import pages as marketplace
 
 FEATURES = (

@@ -14,20 +14,20 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from control_plane.billing.service import Billing
-from control_plane.kernel.errors import BoroughError
-from control_plane.kernel.money import Money
-from control_plane.kernel.paging import MAX_LIMIT, PageRequest, everything
 from control_plane.metering.model import Watermark
 from control_plane.metering.service import Metering
-from control_plane.operations.model import Operation, OperationState, WorkerInfo
-from control_plane.operations.service import Operations
 from control_plane.provisioning.model import Region
 from control_plane.provisioning.service import Provisioning
-from control_plane.surface.auth import current_actor, may, signed_in
-from control_plane.surface.registry import use
-from control_plane.surface.runtime import Runtime
-from control_plane.surface.web.i18n import N_
-from control_plane.surface.web.pages import Crumb, Pages, show
+from foundation.kernel.errors import BoroughError
+from foundation.kernel.money import Money
+from foundation.kernel.paging import MAX_LIMIT, PageRequest, everything
+from foundation.operations.model import Operation, OperationState, WorkerInfo
+from foundation.operations.service import Operations
+from foundation.surface.auth import current_actor, may, signed_in
+from foundation.surface.registry import use
+from foundation.surface.runtime import Runtime
+from foundation.surface.web.i18n import N_
+from foundation.surface.web.pages import Crumb, Pages, show
 from marketplace.model import Instance, InstanceState, OrderState
 from marketplace.service import ContractView, Marketplace, Review
 

@@ -9,12 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel import ids
-from control_plane.kernel.database import Database, within
-from control_plane.kernel.errors import Invalid, Problem
-from control_plane.kernel.paging import Page, PageRequest, page_of
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Interval, parse_instant
 from control_plane.metering.model import (
     Aggregation,
     EventKey,
@@ -38,6 +32,12 @@ from control_plane.metering.store.tables import (
     series_table,
     watermark_table,
 )
+from foundation.kernel import ids
+from foundation.kernel.database import Database, within
+from foundation.kernel.errors import Invalid, Problem
+from foundation.kernel.paging import Page, PageRequest, page_of
+from foundation.kernel.text import Text
+from foundation.kernel.time import Interval, parse_instant
 
 _ENSURE_MONTHS = sa.text(
     "SELECT borough_ensure_month('metering_record', m)"

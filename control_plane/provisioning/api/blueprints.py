@@ -7,8 +7,6 @@ from typing import Annotated, Any
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from control_plane.kernel.errors import Invalid, Problem
-from control_plane.kernel.paging import Page
 from control_plane.provisioning.api.schemas import (
     FindingOut,
     Json,
@@ -20,7 +18,9 @@ from control_plane.provisioning.model import (
     Revision,
 )
 from control_plane.provisioning.service import Provisioning
-from control_plane.surface.api import (
+from foundation.kernel.errors import Invalid, Problem
+from foundation.kernel.paging import Page
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     DecimalText,

@@ -5,9 +5,6 @@ from typing import Annotated, Any
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from control_plane.kernel.errors import NotFound
-from control_plane.kernel.paging import Page
-from control_plane.operations.api import OperationOut
 from control_plane.provisioning.api.schemas import Filter, FindingOut, Json, MeterQuantityOut
 from control_plane.provisioning.model import (
     Deployment,
@@ -18,7 +15,10 @@ from control_plane.provisioning.model import (
     Resource,
 )
 from control_plane.provisioning.service import Provisioning
-from control_plane.surface.api import (
+from foundation.kernel.errors import NotFound
+from foundation.kernel.paging import Page
+from foundation.operations.api import OperationOut
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     DecimalText,

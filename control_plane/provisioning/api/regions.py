@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from control_plane.kernel.paging import Page
 from control_plane.provisioning.api.schemas import Json
 from control_plane.provisioning.model import (
     Region,
 )
 from control_plane.provisioning.service import Provisioning
-from control_plane.surface.api import (
+from foundation.kernel.paging import Page
+from foundation.surface.api import (
     ApiBlueprint,
     DecimalText,
     Input,

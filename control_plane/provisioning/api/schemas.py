@@ -7,7 +7,7 @@ from pydantic import Field
 from control_plane.provisioning.model import (
     Severity,
 )
-from control_plane.surface.api import (
+from foundation.surface.api import (
     DecimalText,
     Instant,
     Schema,

@@ -4,14 +4,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from control_plane.kernel.paging import Page
 from control_plane.provisioning.bindings.model import (
     LONGEST_OVERLAP_HOURS,
     Binding,
     BindingState,
 )
 from control_plane.provisioning.bindings.service import DEFAULT_OVERLAP_HOURS, Bindings
-from control_plane.surface.api import (
+from foundation.kernel.paging import Page
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     Input,

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from control_plane.surface import cli
+from foundation.surface import cli
 
 _BINDING = (
     cli.Column("ID", "id"),

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from control_plane.kernel.errors import BoroughError
-from control_plane.operations.jobs import Context, Job, Schedule
 from control_plane.provisioning.bindings.service import APPLY, Bindings
 from control_plane.provisioning.jobs import Stop, events_to, outcome
 from control_plane.provisioning.service import Provisioning
+from foundation.kernel.errors import BoroughError
+from foundation.operations.jobs import Context, Job, Schedule
 
 STEPS = ("plan", "apply", "record")
 _EVERY_SECONDS = 60.0

@@ -4,15 +4,15 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.errors import Invalid, Problem
 from control_plane.provisioning.bindings.model import LONGEST_OVERLAP_HOURS, Binding
 from control_plane.provisioning.bindings.service import DEFAULT_OVERLAP_HOURS, Bindings
-from control_plane.surface import auth
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.web.forms import Field, Form, Option
-from control_plane.surface.web.i18n import N_
-from control_plane.surface.web.pages import Crumb, Pages, go, show
+from foundation.kernel.errors import Invalid, Problem
+from foundation.surface import auth
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.web.forms import Field, Form, Option
+from foundation.surface.web.i18n import N_
+from foundation.surface.web.pages import Crumb, Pages, go, show
 
 pages = Pages("bindings", __name__)
 pages.subjects["bnd"] = "bindings_pages.binding"

@@ -5,9 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from control_plane.kernel.paging import Page, PageRequest
 from control_plane.provisioning.bindings.model import Binding
 from control_plane.provisioning.graph import Json
+from foundation.kernel.paging import Page, PageRequest
 
 
 class BindingStore(Protocol):

@@ -7,14 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import Collector, Conflict, NeedsApproval, NotFound
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.time import Clock
-from control_plane.operations.service import Operations
 from control_plane.provisioning.bindings.model import (
     LONGEST_OVERLAP_HOURS,
     TOUCHED,
@@ -29,6 +21,14 @@ from control_plane.provisioning.graph import Preview
 from control_plane.provisioning.model import Deployment, DeploymentState, Plan
 from control_plane.provisioning.ports import Audit
 from control_plane.provisioning.service import Provisioning
+from foundation.access import policy
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import Collector, Conflict, NeedsApproval, NotFound
+from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.time import Clock
+from foundation.operations.service import Operations
 
 APPLY = "binding.apply"
 DEFAULT_OVERLAP_HOURS = 24

@@ -8,11 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata, within
-from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.provisioning.bindings.model import Binding, BindingState
 from control_plane.provisioning.model import DeploymentState
 from control_plane.provisioning.store.tables import deployment_table
+from foundation.kernel.database import Database, metadata, within
+from foundation.kernel.paging import Page, PageRequest, page_of
 
 _INSTANT = sa.DateTime(timezone=True)
 _NUMBERS = postgresql.ARRAY(sa.Integer)

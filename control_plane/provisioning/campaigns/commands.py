@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from control_plane.surface import cli
+from foundation.surface import cli
 
 _COLUMNS = (
     cli.Column("ID", "id"),

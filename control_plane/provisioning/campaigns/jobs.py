@@ -3,12 +3,12 @@
 from functools import partial
 from typing import Any
 
-from control_plane.kernel.errors import BoroughError
-from control_plane.operations.jobs import Context, Job
-from control_plane.operations.model import Cancelled
 from control_plane.provisioning.campaigns.model import MemberState
 from control_plane.provisioning.campaigns.service import PLAN, RUN, Campaigns
 from control_plane.provisioning.jobs import events_to
+from foundation.kernel.errors import BoroughError
+from foundation.operations.jobs import Context, Job
+from foundation.operations.model import Cancelled
 
 _BATCH = 5
 _ENDED_BADLY = {MemberState.FAILED.value, MemberState.CHANGED.value}

@@ -7,10 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from control_plane.kernel import canonical
-from control_plane.kernel.errors import Invalid, Problem
 from control_plane.provisioning.graph import Op
 from control_plane.provisioning.model import MeterQuantity, Plan
+from foundation.kernel import canonical
+from foundation.kernel.errors import Invalid, Problem
 
 MOST_MEMBERS = 2000
 MOST_WAVES = 20

@@ -7,16 +7,16 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.access import policy
-from control_plane.kernel.errors import Invalid, Problem
-from control_plane.kernel.paging import PageRequest, everything
 from control_plane.provisioning.campaigns.model import SETTLED
 from control_plane.provisioning.campaigns.service import Campaigns, Wish
 from control_plane.provisioning.service import Provisioning
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.web.i18n import N_, say_problem
-from control_plane.surface.web.pages import Crumb, Pages, go, show
+from foundation.access import policy
+from foundation.kernel.errors import Invalid, Problem
+from foundation.kernel.paging import PageRequest, everything
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.web.i18n import N_, say_problem
+from foundation.surface.web.pages import Crumb, Pages, go, show
 
 pages = Pages("campaigns", __name__)
 pages.navigation(N_("Campaigns"), "campaigns", action="campaign.view", group="platform", order=45)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from control_plane.kernel.paging import Page, PageRequest
 from control_plane.provisioning.campaigns.model import Campaign, Member
+from foundation.kernel.paging import Page, PageRequest
 
 
 class CampaignStore(Protocol):

@@ -4,25 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import (
-    BoroughError,
-    Collector,
-    Conflict,
-    Forbidden,
-    Invalid,
-    NeedsApproval,
-    NotFound,
-    Problem,
-    Unavailable,
-)
-from control_plane.kernel.paging import Page, PageRequest, everything
-from control_plane.kernel.time import Clock
-from control_plane.operations.model import Operation
-from control_plane.operations.service import Operations
 from control_plane.provisioning.campaigns.model import (
     AGAIN,
     MOST_MEMBERS,
@@ -42,6 +23,25 @@ from control_plane.provisioning.ports import Audit, OnEvent
 from control_plane.provisioning.registry.model import User
 from control_plane.provisioning.registry.ports import UserStore
 from control_plane.provisioning.service import Provisioning
+from foundation.access import policy
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import (
+    BoroughError,
+    Collector,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NeedsApproval,
+    NotFound,
+    Problem,
+    Unavailable,
+)
+from foundation.kernel.paging import Page, PageRequest, everything
+from foundation.kernel.time import Clock
+from foundation.operations.model import Operation
+from foundation.operations.service import Operations
 
 PLAN, RUN = "campaign.plan", "campaign.run"
 _SYSTEM = Actor.system("campaigns")

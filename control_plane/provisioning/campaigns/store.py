@@ -7,8 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata
-from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.provisioning.campaigns.model import (
     Beyond,
     Campaign,
@@ -16,6 +14,8 @@ from control_plane.provisioning.campaigns.model import (
     Member,
     MemberState,
 )
+from foundation.kernel.database import Database, metadata
+from foundation.kernel.paging import Page, PageRequest, page_of
 
 _INSTANT = sa.DateTime(timezone=True)
 

@@ -5,8 +5,6 @@ from typing import Annotated, Any
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from control_plane.kernel.paging import Page
-from control_plane.operations.api import OperationOut
 from control_plane.provisioning.drift.model import (
     Finding,
     FindingState,
@@ -15,7 +13,9 @@ from control_plane.provisioning.drift.model import (
 )
 from control_plane.provisioning.drift.service import Drift
 from control_plane.provisioning.graph import DriftKind
-from control_plane.surface.api import (
+from foundation.kernel.paging import Page
+from foundation.operations.api import OperationOut
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     Input,

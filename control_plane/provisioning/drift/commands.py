@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from control_plane.surface import cli
+from foundation.surface import cli
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - JSON

@@ -10,14 +10,14 @@ import random
 import time
 from typing import Any
 
-from control_plane.kernel.errors import BoroughError, Conflict, Unavailable
-from control_plane.operations.jobs import Context, Job, Schedule
 from control_plane.provisioning.drift.model import LookOutcome
 from control_plane.provisioning.drift.service import ADOPT, CHECK, REPAIR, Drift, Unseen
 from control_plane.provisioning.drift.service.deciding import Adoption
 from control_plane.provisioning.jobs import Stop, events_to
 from control_plane.provisioning.model import DeploymentState
 from control_plane.provisioning.service.deployments import Watch
+from foundation.kernel.errors import BoroughError, Conflict, Unavailable
+from foundation.operations.jobs import Context, Job, Schedule
 
 LANES = 4
 #: How many lanes may look at one region at a time.

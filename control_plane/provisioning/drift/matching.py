@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from control_plane.kernel.errors import Invalid
 from control_plane.provisioning import paths, usage_map
 from control_plane.provisioning.differences import flat
 from control_plane.provisioning.graph import DriftKind, Graph, Json, ResourceNode
 from control_plane.provisioning.inputs import checked
 from control_plane.provisioning.usage_map import kubernetes_quantity
+from foundation.kernel.errors import Invalid
 
 _MOST_TRIED = 40
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")

@@ -6,19 +6,19 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.errors import Invalid, Problem
-from control_plane.kernel.paging import PageRequest
 from control_plane.provisioning.drift.model import Finding, FindingState, Watched
 from control_plane.provisioning.drift.service import Drift
 from control_plane.provisioning.graph import DriftKind
 from control_plane.provisioning.pages import region_of
 from control_plane.provisioning.service import Provisioning
-from control_plane.surface import auth
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.web.forms import Field, Form
-from control_plane.surface.web.i18n import N_, local
-from control_plane.surface.web.pages import Crumb, Pages, go, show
+from foundation.kernel.errors import Invalid, Problem
+from foundation.kernel.paging import PageRequest
+from foundation.surface import auth
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.web.forms import Field, Form
+from foundation.surface.web.i18n import N_, local
+from foundation.surface.web.pages import Crumb, Pages, go, show
 
 pages = Pages("drift", __name__)
 pages.navigation(N_("Drift"), "drift", action="drift.check", group="platform", order=45)

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from control_plane.kernel.paging import Page, PageRequest
 from control_plane.provisioning.drift.model import (
     Finding,
     LookOutcome,
@@ -14,6 +13,7 @@ from control_plane.provisioning.drift.model import (
     Watched,
 )
 from control_plane.provisioning.graph import Json
+from foundation.kernel.paging import Page, PageRequest
 
 
 class DriftStore(Protocol):

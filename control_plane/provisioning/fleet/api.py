@@ -6,7 +6,7 @@ from pydantic import Field
 
 from control_plane.provisioning.fleet.model import Condition, Placement
 from control_plane.provisioning.fleet.service import Fleet
-from control_plane.surface.api import (
+from foundation.surface.api import (
     ApiBlueprint,
     DecimalText,
     Input,

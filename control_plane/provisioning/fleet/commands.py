@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from control_plane.provisioning.commands import region
-from control_plane.surface import cli
+from foundation.surface import cli
 
 __all__ = ["region"]
 

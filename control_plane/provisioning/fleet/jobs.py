@@ -1,7 +1,7 @@
 """What the fleet does by itself."""
 
-from control_plane.operations.jobs import Schedule
 from control_plane.provisioning.fleet.service import Fleet
+from foundation.operations.jobs import Schedule
 
 _SECONDS = 300
 

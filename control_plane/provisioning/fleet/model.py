@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from control_plane.kernel.text import Text
 from control_plane.provisioning.graph import Json
 from control_plane.provisioning.model import Region, RegionId, RegionState
+from foundation.kernel.text import Text
 
 #: What is older than this is not to be relied on.
 STALE_SECONDS = 1800

@@ -6,14 +6,14 @@ from flask import request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.errors import Invalid, Problem
 from control_plane.provisioning.fleet.service import Fleet
 from control_plane.provisioning.pages import show_region
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.web.forms import Field, Form, Option
-from control_plane.surface.web.i18n import N_
-from control_plane.surface.web.pages import Pages, go
+from foundation.kernel.errors import Invalid, Problem
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.web.forms import Field, Form, Option
+from foundation.surface.web.i18n import N_
+from foundation.surface.web.pages import Pages, go
 
 pages = Pages("fleet", __name__)
 pages.notices["looked"] = N_("The region was looked at.")

@@ -7,13 +7,6 @@ from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import BoroughError, Collector, Invalid, Unavailable
-from control_plane.kernel.paging import everything
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Clock
 from control_plane.provisioning.fleet.model import (
     Candidate,
     Closure,
@@ -28,6 +21,13 @@ from control_plane.provisioning.model import EngineKind, Reachability, Region, R
 from control_plane.provisioning.ports import Audit, RegionAccess
 from control_plane.provisioning.service import Provisioning
 from control_plane.tenancy.service import TenancyService
+from foundation.access import policy
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import BoroughError, Collector, Invalid, Unavailable
+from foundation.kernel.paging import everything
+from foundation.kernel.text import Text
+from foundation.kernel.time import Clock
 
 _SYSTEM = Actor.system("fleet")
 _ONE = Decimal(1)

@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata
 from control_plane.provisioning.fleet.model import Closure, Measured, Room, Sight
 from control_plane.provisioning.model import RegionId, RegionState
 from control_plane.provisioning.store.tables import region_table
+from foundation.kernel.database import Database, metadata
 
 _INSTANT = sa.DateTime(timezone=True)
 _REGION = "provisioning_region.id"

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from control_plane.kernel.paging import Page
 from control_plane.provisioning.api.blueprints import BlueprintFiles, ProblemOut
 from control_plane.provisioning.api.schemas import Filter, FindingOut, Json
 from control_plane.provisioning.model import Severity
@@ -19,7 +18,8 @@ from control_plane.provisioning.policies.model import (
 )
 from control_plane.provisioning.policies.service import Policies
 from control_plane.provisioning.service import Provisioning
-from control_plane.surface.api import (
+from foundation.kernel.paging import Page
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     Input,

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from control_plane.kernel.errors import Invalid
 from control_plane.provisioning import content
-from control_plane.surface import cli
+from foundation.kernel.errors import Invalid
+from foundation.surface import cli
 
 
 def _weights(item: Mapping[str, Any]) -> str:

@@ -7,10 +7,10 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, NewType
 
-from control_plane.kernel.money import Money
-from control_plane.kernel.text import Text
 from control_plane.provisioning.graph import Graph, Json
 from control_plane.provisioning.model import Exemption, Finding, Severity
+from foundation.kernel.money import Money
+from foundation.kernel.text import Text
 
 WaiverId = NewType("WaiverId", str)
 

@@ -8,9 +8,6 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.errors import Invalid, NotFound, Problem
-from control_plane.kernel.paging import PageRequest
-from control_plane.kernel.time import parse_instant
 from control_plane.provisioning.model import Severity
 from control_plane.provisioning.policies.checks import CATALOGUE
 from control_plane.provisioning.policies.model import (
@@ -22,13 +19,16 @@ from control_plane.provisioning.policies.model import (
     WaiverState,
 )
 from control_plane.provisioning.policies.service import Policies
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.web import forms
-from control_plane.surface.web.forms import Field, Form, Option
-from control_plane.surface.web.i18n import N_, local
-from control_plane.surface.web.pages import Crumb, Pages, go, show
-from control_plane.surface.web.show import now
+from foundation.kernel.errors import Invalid, NotFound, Problem
+from foundation.kernel.paging import PageRequest
+from foundation.kernel.time import parse_instant
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.web import forms
+from foundation.surface.web.forms import Field, Form, Option
+from foundation.surface.web.i18n import N_, local
+from foundation.surface.web.pages import Crumb, Pages, go, show
+from foundation.surface.web.show import now
 
 pages = Pages("policies", __name__)
 pages.navigation(N_("Policies"), "policies", action="policy.manage", group="platform", order=35)

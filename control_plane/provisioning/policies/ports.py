@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from control_plane.access.model import Principal
-from control_plane.kernel.paging import Page, PageRequest
 from control_plane.provisioning.policies.model import Holder, Pack, Waiver, WaiverState
+from foundation.access.model import Principal
+from foundation.kernel.paging import Page, PageRequest
 
 
 class Owners(Protocol):

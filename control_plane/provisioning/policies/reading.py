@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 
-from control_plane.kernel.errors import Collector, Invalid
-from control_plane.kernel.text import Text
 from control_plane.provisioning.inputs import checked
 from control_plane.provisioning.model import Severity
 from control_plane.provisioning.policies.checks import CATALOGUE
 from control_plane.provisioning.policies.model import Condition, Entry, Pack, Rule
+from foundation.kernel.errors import Collector, Invalid
+from foundation.kernel.text import Text
 
 SAFETY = "safety"
 """The pack that is always on and never replaced."""

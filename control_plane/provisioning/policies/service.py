@@ -4,14 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from control_plane.access import policy as access
-from control_plane.access.model import Principal, PrincipalState
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import Collector, Conflict, Forbidden, NotFound
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.time import Clock
 from control_plane.provisioning.model import Finding, Severity
 from control_plane.provisioning.policies import judging
 from control_plane.provisioning.policies.checks import CATALOGUE
@@ -32,6 +24,14 @@ from control_plane.provisioning.policies.ports import Owners, PolicyStore
 from control_plane.provisioning.policies.reading import SAFETY, bundled, pack_from
 from control_plane.provisioning.ports import Audit
 from control_plane.tenancy.service import TenancyService
+from foundation.access import policy as access
+from foundation.access.model import Principal, PrincipalState
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import Collector, Conflict, Forbidden, NotFound
+from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.time import Clock
 
 _LONGEST_REASON = 2000
 _LONGEST_PATTERN = 200

@@ -8,9 +8,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata, within
-from control_plane.kernel.paging import Page, PageRequest, page_of
-from control_plane.kernel.time import format_instant, parse_instant
 from control_plane.provisioning.model import DeploymentState
 from control_plane.provisioning.policies.model import (
     Holder,
@@ -22,6 +19,9 @@ from control_plane.provisioning.policies.model import (
 )
 from control_plane.provisioning.policies.reading import pack_from
 from control_plane.provisioning.store.tables import deployment_table
+from foundation.kernel.database import Database, metadata, within
+from foundation.kernel.paging import Page, PageRequest, page_of
+from foundation.kernel.time import format_instant, parse_instant
 
 _INSTANT = sa.DateTime(timezone=True)
 

@@ -5,8 +5,6 @@ from typing import Annotated
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from control_plane.kernel.paging import Page
-from control_plane.operations.api import OperationOut
 from control_plane.provisioning.api.blueprints import BlueprintFiles, ValidationOut
 from control_plane.provisioning.api.deployments import ChangeOut
 from control_plane.provisioning.compatibility import Part
@@ -24,7 +22,9 @@ from control_plane.provisioning.registry.model import (
 from control_plane.provisioning.registry.service import Registry
 from control_plane.provisioning.service import Provisioning
 from control_plane.provisioning.standing import Standing, StandingKind
-from control_plane.surface.api import (
+from foundation.kernel.paging import Page
+from foundation.operations.api import OperationOut
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     Input,

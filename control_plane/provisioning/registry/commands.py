@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from control_plane.provisioning.commands import blueprint, change_lines, files_of, verdict_lines
-from control_plane.surface import cli
+from foundation.surface import cli
 
 __all__ = ["blueprint"]
 

@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Any
 
-from control_plane.operations.jobs import Context, Job, Schedule
 from control_plane.provisioning.registry.service import IMPACT, SYNC, Registry
+from foundation.operations.jobs import Context, Job, Schedule
 
 _BATCH = 10
 _SECONDS = 60

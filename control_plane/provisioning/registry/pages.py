@@ -7,18 +7,18 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.access import policy
-from control_plane.kernel import canonical
-from control_plane.kernel.errors import Invalid, NotFound, Problem
-from control_plane.kernel.paging import PageRequest, everything
 from control_plane.provisioning.differences import shown
 from control_plane.provisioning.graph import is_secret, is_unknown
 from control_plane.provisioning.registry.service import Registry
 from control_plane.provisioning.service import Provisioning
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.web.i18n import N_, local, say_problem
-from control_plane.surface.web.pages import Crumb, Pages, go, show
+from foundation.access import policy
+from foundation.kernel import canonical
+from foundation.kernel.errors import Invalid, NotFound, Problem
+from foundation.kernel.paging import PageRequest, everything
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.web.i18n import N_, local, say_problem
+from foundation.surface.web.pages import Crumb, Pages, go, show
 
 pages = Pages("registry", __name__)
 pages.navigation(

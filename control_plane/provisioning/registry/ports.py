@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from control_plane.kernel.errors import Conflict
-from control_plane.kernel.paging import Page, PageRequest
 from control_plane.provisioning.registry.model import (
     Impact,
     ImpactRow,
@@ -16,6 +14,8 @@ from control_plane.provisioning.registry.model import (
     Source,
     User,
 )
+from foundation.kernel.errors import Conflict
+from foundation.kernel.paging import Page, PageRequest
 
 
 class UserStore(Protocol):

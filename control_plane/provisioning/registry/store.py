@@ -6,9 +6,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata, within
-from control_plane.kernel.errors import Invalid, Problem
-from control_plane.kernel.paging import Page, PageRequest, page_of
 from control_plane.provisioning.model import DeploymentState
 from control_plane.provisioning.registry.model import (
     Impact,
@@ -21,6 +18,9 @@ from control_plane.provisioning.registry.model import (
     User,
 )
 from control_plane.provisioning.store.tables import deployment_table, revision_table
+from foundation.kernel.database import Database, metadata, within
+from foundation.kernel.errors import Invalid, Problem
+from foundation.kernel.paging import Page, PageRequest, page_of
 
 _MOST_DIGITS = 9
 _INSTANT = sa.DateTime(timezone=True)

@@ -10,11 +10,6 @@ from typing import Any
 
 import yaml
 
-from control_plane.access import policy
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.canonical import plain
-from control_plane.kernel.errors import Conflict, Invalid, NotFound, Problem
-from control_plane.kernel.paging import Page, PageRequest, everything
 from control_plane.provisioning import content as contents
 from control_plane.provisioning.compatibility import (
     document_changes,
@@ -45,6 +40,11 @@ from control_plane.provisioning.ports import (
     StackRef,
 )
 from control_plane.provisioning.service.core import Core, Place, pending_place
+from foundation.access import policy
+from foundation.kernel.actor import Actor
+from foundation.kernel.canonical import plain
+from foundation.kernel.errors import Conflict, Invalid, NotFound, Problem
+from foundation.kernel.paging import Page, PageRequest, everything
 
 Judge = Callable[[Subject], Iterable[Finding]]
 _FILES = ("blueprint.yaml", "Pulumi.yaml", "__main__.py", "README.md")

@@ -8,13 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from control_plane.kernel import canonical
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import NotFound, Unavailable
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.time import Clock
-from control_plane.operations.service import Operations
 from control_plane.provisioning import content
 from control_plane.provisioning.graph import Json
 from control_plane.provisioning.model import (
@@ -40,6 +33,13 @@ from control_plane.provisioning.ports import (
 )
 from control_plane.tenancy.model import Tenancy
 from control_plane.tenancy.service import TenancyService
+from foundation.kernel import canonical
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import NotFound, Unavailable
+from foundation.kernel.secretbox import SecretBox
+from foundation.kernel.time import Clock
+from foundation.operations.service import Operations
 
 T = TypeVar("T")
 _LOOK_SECONDS = 30.0

@@ -8,20 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import (
-    BoroughError,
-    Conflict,
-    Forbidden,
-    Invalid,
-    NeedsApproval,
-    NotFound,
-    Problem,
-    Unavailable,
-)
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.operations.model import Operation
 from control_plane.provisioning import differences
 from control_plane.provisioning.graph import ApplyResult, ApplyState, Change, Json, Op, Preview
 from control_plane.provisioning.model import (
@@ -41,6 +27,20 @@ from control_plane.provisioning.ports import Cancellation, OnEvent, Run
 from control_plane.provisioning.service.core import Core, Place
 from control_plane.provisioning.service.inventory import Inventory
 from control_plane.tenancy.model import Tenancy
+from foundation.access import policy
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import (
+    BoroughError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NeedsApproval,
+    NotFound,
+    Problem,
+    Unavailable,
+)
+from foundation.kernel.paging import Page, PageRequest
+from foundation.operations.model import Operation
 
 _TENANCY_PATIENCE = 900.0
 _POLL_SECONDS = 1.0

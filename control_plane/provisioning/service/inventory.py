@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from control_plane.kernel import ids
 from control_plane.provisioning.graph import (
     STACK_TYPE,
     Op,
@@ -21,6 +20,7 @@ from control_plane.provisioning.model import (
     ResourceId,
 )
 from control_plane.provisioning.ports import DeploymentStore
+from foundation.kernel import ids
 
 Hourly = Mapping[str, Iterable[MeterQuantity]]
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import Collector, Conflict, NotFound
-from control_plane.kernel.time import format_instant
 from control_plane.provisioning.model import TENANCY_BLUEPRINT
 from control_plane.provisioning.service.core import Core
 from control_plane.provisioning.standing import Standing, StandingKind
+from foundation.access import policy
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Collector, Conflict, NotFound
+from foundation.kernel.time import format_instant
 
 _LONGEST_REASON = 500
 

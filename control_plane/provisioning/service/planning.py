@@ -7,13 +7,6 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.canonical import decimal_text
-from control_plane.kernel.errors import Collector, Conflict, Invalid, NotFound, Problem
-from control_plane.kernel.money import Money
-from control_plane.kernel.text import Text
 from control_plane.provisioning import differences, region_kinds, usage_map
 from control_plane.provisioning.graph import Change, Graph, Json, Op, PropertyChange
 from control_plane.provisioning.inputs import checked
@@ -40,6 +33,13 @@ from control_plane.provisioning.policies.model import Holder, Priced, Subject
 from control_plane.provisioning.ports import DeploymentContext, Run, StackRef
 from control_plane.provisioning.service.core import PENDING, Core, Place
 from control_plane.tenancy.model import RESOURCES, Tenancy, TenancyState
+from foundation.access import policy
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.canonical import decimal_text
+from foundation.kernel.errors import Collector, Conflict, Invalid, NotFound, Problem
+from foundation.kernel.money import Money
+from foundation.kernel.text import Text
 
 _ESTIMATE_ID = "dep_estimate0000000000000000000"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

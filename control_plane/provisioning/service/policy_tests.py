@@ -4,9 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import Collector, Problem
 from control_plane.provisioning import content as contents
 from control_plane.provisioning.content import Content
 from control_plane.provisioning.graph import Graph
@@ -19,6 +16,9 @@ from control_plane.provisioning.service.blueprints import (
     sample_region,
     sample_subject,
 )
+from foundation.access import policy
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Collector, Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel import canonical, ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import Collector, Conflict, Invalid
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.text import Text
 from control_plane.provisioning.inputs import checked
 from control_plane.provisioning.model import (
     DATA_CLASSES,
@@ -25,6 +19,12 @@ from control_plane.provisioning.model import (
 from control_plane.provisioning.ports import RegionAccess
 from control_plane.provisioning.service.core import Core
 from control_plane.tenancy.model import RESOURCES, check_slug, parse_amount
+from foundation.access import policy
+from foundation.kernel import canonical, ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Collector, Conflict, Invalid
+from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.text import Text
 
 _ANY_OBJECT: dict[str, Any] = {"type": "object", "additionalProperties": True}
 #: What the real engine must know to sign in.

@@ -9,10 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, within
-from control_plane.kernel.paging import Page, PageRequest, page_of
-from control_plane.kernel.time import format_instant, parse_instant
-from control_plane.operations.model import Superseded
 from control_plane.provisioning.model import (
     TENANCY_BLUEPRINT,
     Deployment,
@@ -31,6 +27,10 @@ from control_plane.provisioning.model import (
 )
 from control_plane.provisioning.store.tables import deployment_table, plan_table, resource_table
 from control_plane.provisioning.store.values import amounts
+from foundation.kernel.database import Database, within
+from foundation.kernel.paging import Page, PageRequest, page_of
+from foundation.kernel.time import format_instant, parse_instant
+from foundation.operations.model import Superseded
 
 
 class DeploymentRows:

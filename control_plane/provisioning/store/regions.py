@@ -6,9 +6,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database
-from control_plane.kernel.paging import Page, PageRequest, page_of
-from control_plane.kernel.text import Text
 from control_plane.provisioning.model import (
     DeploymentState,
     EngineKind,
@@ -18,6 +15,9 @@ from control_plane.provisioning.model import (
 )
 from control_plane.provisioning.store.tables import deployment_table, region_table
 from control_plane.provisioning.store.values import amounts
+from foundation.kernel.database import Database
+from foundation.kernel.paging import Page, PageRequest, page_of
+from foundation.kernel.text import Text
 
 _HOLDING = [s.value for s in DeploymentState if s is not DeploymentState.DESTROYED]
 

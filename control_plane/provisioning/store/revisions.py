@@ -6,9 +6,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database
-from control_plane.kernel.paging import Page, PageRequest, page_of
-from control_plane.kernel.text import Text
 from control_plane.provisioning.model import (
     Blueprint,
     Revision,
@@ -16,6 +13,9 @@ from control_plane.provisioning.model import (
 from control_plane.provisioning.store.tables import (
     revision_table,
 )
+from foundation.kernel.database import Database
+from foundation.kernel.paging import Page, PageRequest, page_of
+from foundation.kernel.text import Text
 
 
 class RevisionRows:

@@ -5,9 +5,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database
 from control_plane.provisioning.standing import Standing, StandingKind
 from control_plane.provisioning.store.tables import standing_table
+from foundation.kernel.database import Database
 
 
 class StandingRows:

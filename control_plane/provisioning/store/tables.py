@@ -3,13 +3,13 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import metadata
 from control_plane.provisioning.model import (
     TENANCY_BLUEPRINT,
     DeploymentState,
     InventoryState,
     RegionState,
 )
+from foundation.kernel.database import metadata
 
 _INSTANT = sa.DateTime(timezone=True)
 _JSON = postgresql.JSONB

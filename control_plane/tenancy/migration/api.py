@@ -6,8 +6,10 @@ from typing import Annotated, Any
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
-from control_plane.kernel.paging import Page
-from control_plane.surface.api import (
+from control_plane.tenancy.migration.model import Count, Journey, MigrationState, Progress, Step
+from control_plane.tenancy.migration.service import Claim, Migration
+from foundation.kernel.paging import Page
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     DecimalText,
@@ -23,8 +25,6 @@ from control_plane.surface.api import (
     requires,
     use,
 )
-from control_plane.tenancy.migration.model import Count, Journey, MigrationState, Progress, Step
-from control_plane.tenancy.migration.service import Claim, Migration
 
 api = ApiBlueprint("migration", __name__, tag="Migration of systems")
 

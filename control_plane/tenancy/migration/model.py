@@ -7,8 +7,8 @@ from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import NewType
 
-from control_plane.kernel.text import Text
 from control_plane.tenancy.model import SystemId
+from foundation.kernel.text import Text
 
 StepId = NewType("StepId", str)
 

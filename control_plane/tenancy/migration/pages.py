@@ -6,18 +6,18 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Problem
-from control_plane.kernel.paging import PageRequest
-from control_plane.surface.auth import current_actor, requires
-from control_plane.surface.registry import use
-from control_plane.surface.runtime import Runtime
-from control_plane.surface.web.forms import Field, Form, Option
-from control_plane.surface.web.i18n import N_, local
-from control_plane.surface.web.pages import Crumb, Pages, go, show
-from control_plane.surface.web.states import word
 from control_plane.tenancy.migration.model import STEPS, Journey, MigrationState, Wave
 from control_plane.tenancy.migration.service import Claim, Migration
 from control_plane.tenancy.service import TenancyService
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Problem
+from foundation.kernel.paging import PageRequest
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.runtime import Runtime
+from foundation.surface.web.forms import Field, Form, Option
+from foundation.surface.web.i18n import N_, local
+from foundation.surface.web.pages import Crumb, Pages, go, show
+from foundation.surface.web.states import word
 
 pages = Pages("migration", __name__)
 pages.navigation(N_("Migration"), "overview", action="migration.view", group="platform", order=25)

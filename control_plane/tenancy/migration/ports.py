@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
-from control_plane.kernel.paging import Page, PageRequest
 from control_plane.tenancy.migration.model import Journey, Past, Step, Target, Wave
+from foundation.kernel.paging import Page, PageRequest
 
 
 class MigrationStore(Protocol):

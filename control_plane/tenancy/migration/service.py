@@ -6,14 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from control_plane.access import policy
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import Collector, Conflict, Forbidden, Invalid, NotFound, Problem
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Clock
 from control_plane.tenancy.migration.model import (
     STEPS,
     Journey,
@@ -29,6 +21,14 @@ from control_plane.tenancy.migration.ports import MigrationStore
 from control_plane.tenancy.model import check_slug
 from control_plane.tenancy.ports import Audit
 from control_plane.tenancy.service import TenancyService
+from foundation.access import policy
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import Collector, Conflict, Forbidden, Invalid, NotFound, Problem
+from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.text import Text
+from foundation.kernel.time import Clock
 
 _EVIDENCE = re.compile(r"https://[^\s/]+\S*|[a-z]{2,8}_[0-9a-z]{26}")
 _LONGEST_NOTE = 2000

@@ -7,9 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from control_plane.kernel.database import Database, metadata, on_create, within
-from control_plane.kernel.paging import Page, PageRequest, page_of
-from control_plane.kernel.text import Text
 from control_plane.tenancy.migration.model import (
     Journey,
     MigrationState,
@@ -21,6 +18,9 @@ from control_plane.tenancy.migration.model import (
 )
 from control_plane.tenancy.model import SystemId
 from control_plane.tenancy.store import organisation_table, system_table
+from foundation.kernel.database import Database, metadata, on_create, within
+from foundation.kernel.paging import Page, PageRequest, page_of
+from foundation.kernel.text import Text
 
 _INSTANT = sa.DateTime(timezone=True)
 _STATES = ", ".join(repr(s.value) for s in MigrationState)

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from control_plane.access.model import AuditQuery
-from control_plane.access.service import AuditLog
-from control_plane.access.store import AuditRows
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.database import Database
-from control_plane.kernel.paging import PageRequest
+from foundation.access.model import AuditQuery
+from foundation.access.service import AuditLog
+from foundation.access.store import AuditRows
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.database import Database
+from foundation.kernel.paging import PageRequest
 from tests.conftest import SettableClock
 from tests.fakes.audit import FakeAudit
 

@@ -3,7 +3,7 @@
 import pytest
 from argon2 import PasswordHasher
 
-from control_plane.access.passwords import Argon2Passwords
+from foundation.access.passwords import Argon2Passwords
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 

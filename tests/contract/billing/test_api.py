@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 
 from control_plane.billing.model import Terms
-from control_plane.kernel.time import Interval
+from foundation.kernel.time import Interval
 from tests.fakes.money import NOVEMBER, OCTOBER, City
 
 

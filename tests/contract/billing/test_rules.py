@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from control_plane.billing.model import Terms
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import Database
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import Outcome, ResourceRef
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import Database
+from foundation.kernel.time import Interval
 from tests.conftest import SettableClock
 from tests.fakes.money import FINANCE, HEALTH, OCTOBER, City, event
 

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from control_plane.billing.model import HourlyQuantity, Price, StatementState
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
-from control_plane.kernel.paging import PageRequest
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import Outcome, ResourceRef
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from foundation.kernel.paging import PageRequest
+from foundation.kernel.time import Interval
 from tests.fakes.money import ADMIN, FINANCE, HEALTH, NOVEMBER, OCTOBER, City
 
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NeedsApproval, NotFound
-from control_plane.operations.model import Operation
 from control_plane.provisioning.campaigns.jobs import handlers
 from control_plane.provisioning.campaigns.model import Beyond, Campaign, CampaignState, MemberState
 from control_plane.provisioning.campaigns.service import Campaigns, Needs, Wish
 from control_plane.provisioning.campaigns.store import PostgresCampaigns
 from control_plane.provisioning.model import Deployment, DeploymentState
 from control_plane.provisioning.registry.store import PostgresRegistry
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NeedsApproval, NotFound
+from foundation.operations.model import Operation
 from tests.contract.provisioning.conftest import PLATFORM, person
 from tests.contract.registry.conftest import (
     Shelf,

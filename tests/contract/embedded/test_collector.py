@@ -11,8 +11,6 @@ import sqlalchemy as sa
 
 from control_plane.adapters.embedded.collector import EmbeddedCollector
 from control_plane.adapters.embedded.tables import ACTION
-from control_plane.kernel.database import Database
-from control_plane.kernel.time import Interval
 from control_plane.provisioning.model import (
     DeploymentId,
     InventoryState,
@@ -20,6 +18,8 @@ from control_plane.provisioning.model import (
     Resource,
     ResourceId,
 )
+from foundation.kernel.database import Database
+from foundation.kernel.time import Interval
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 VOLUME = "openstack:blockstorage/volume:Volume"

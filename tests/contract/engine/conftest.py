@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from control_plane.adapters.program_host.host import ProgramHost
-from control_plane.kernel.database import Database
+from foundation.kernel.database import Database
 from tests.contract.engine.worlds import EmbeddedWorld, PulumiWorld, World, why_no_pulumi
 
 KINDS = [

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from control_plane.adapters.program_host.host import ProgramHost
-from control_plane.kernel.database import Database
 from control_plane.provisioning.graph import EngineEvent
+from foundation.kernel.database import Database
 from tests.contract.engine.worlds import EmbeddedWorld, PulumiWorld
 
 

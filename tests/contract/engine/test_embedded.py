@@ -14,8 +14,6 @@ from control_plane.adapters.embedded.rules import refusal
 from control_plane.adapters.embedded.things import Fault
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.stack_locks import StackLocks
-from control_plane.kernel.database import Database
-from control_plane.kernel.secretbox import SecretBox
 from control_plane.provisioning.graph import ApplyResult, ApplyState, Preview
 from control_plane.provisioning.ports import (
     DeploymentContext,
@@ -25,6 +23,8 @@ from control_plane.provisioning.ports import (
     Run,
     StackRef,
 )
+from foundation.kernel.database import Database
+from foundation.kernel.secretbox import SecretBox
 
 ROOT = Path(__file__).resolve().parents[3]
 TENANCY = {"vcpus": 4, "ram_gb": 16, "volume_gb": 100, "load_balancers": 1}

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from control_plane.kernel import canonical
-from control_plane.kernel.errors import NeedsApproval
 from control_plane.provisioning.graph import (
     ApplyState,
     DriftKind,
@@ -22,6 +20,8 @@ from control_plane.provisioning.graph import (
     is_unknown,
 )
 from control_plane.provisioning.ports import EngineError, ProgramError, StackBusyError
+from foundation.kernel import canonical
+from foundation.kernel.errors import NeedsApproval
 
 PASSWORD = "open-sesame-0815"
 World = Any

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from control_plane.kernel.database import Database
 from control_plane.provisioning.graph import ApplyState, Preview
+from foundation.kernel.database import Database
 
 MOST = 40
 #: The real CLI takes its time: it is killed at every third event, at each with THOROUGH=1.

@@ -16,7 +16,6 @@ from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
 from control_plane.adapters.pulumi.engine import PulumiEngine
 from control_plane.adapters.stack_locks import StackLocks
-from control_plane.kernel.database import Database
 from control_plane.provisioning.graph import (
     ApplyResult,
     ApplyState,
@@ -24,6 +23,7 @@ from control_plane.provisioning.graph import (
     ResourceState,
 )
 from control_plane.provisioning.ports import EngineError, ProgramError
+from foundation.kernel.database import Database
 from tests.contract.engine.worlds import PASSWORD, PulumiWorld, why_no_pulumi
 
 pytestmark = pytest.mark.skipif(bool(why_no_pulumi()), reason=why_no_pulumi())

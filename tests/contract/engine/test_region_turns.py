@@ -13,8 +13,8 @@ import pytest
 
 from control_plane.adapters.pulumi.engine import places
 from control_plane.adapters.region_turns import RegionTurns
-from control_plane.kernel.database import Database
 from control_plane.provisioning.ports import EngineError, RegionAccess
+from foundation.kernel.database import Database
 
 ROOT = Path(__file__).resolve().parents[3]
 

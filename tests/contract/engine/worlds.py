@@ -20,9 +20,6 @@ from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
 from control_plane.adapters.pulumi.engine import PulumiEngine
 from control_plane.adapters.pulumi.recovery import Pending
 from control_plane.adapters.stack_locks import StackLocks
-from control_plane.kernel.database import Database
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.time import Clock
 from control_plane.provisioning.ports import (
     DeploymentContext,
     Engine,
@@ -32,6 +29,9 @@ from control_plane.provisioning.ports import (
     Run,
     StackRef,
 )
+from foundation.kernel.database import Database
+from foundation.kernel.secretbox import SecretBox
+from foundation.kernel.time import Clock
 
 PROGRAM = '''
 import json

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from control_plane.provisioning.fleet.model import Measured
 from control_plane.provisioning.fleet.service import Fleet, Needs
 from control_plane.provisioning.fleet.store import PostgresFleet
 from control_plane.provisioning.model import Reachability, RegionState
 from control_plane.provisioning.ports import RegionAccess
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from tests.contract.provisioning.conftest import PLATFORM, SMALL, World, person, text
 
 OPERATOR = person("operator")

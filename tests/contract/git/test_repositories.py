@@ -16,9 +16,9 @@ import pytest
 from control_plane.adapters.git.addresses import Reach
 from control_plane.adapters.git.confined import Bounds
 from control_plane.adapters.git.repositories import GitRepositories
-from control_plane.kernel.errors import Unavailable
 from control_plane.provisioning.registry.model import ReferenceKind
 from control_plane.provisioning.registry.ports import SourceAccess, SourceError
+from foundation.kernel.errors import Unavailable
 from tests.harness.repository import Repository
 
 FILES = {"blueprint.yaml": b"name: a\n", "__main__.py": b"import pulumi\n", "lib/x.py": b"x = 1\n"}

@@ -1,8 +1,8 @@
 from datetime import UTC, datetime, timedelta
 
-from control_plane.adapters.clock import SystemClock
-from control_plane.adapters.clock.store import ShiftableClock
-from control_plane.kernel.database import Database
+from control_plane.adapters.shiftable_clock import ShiftableClock
+from foundation.adapters.clock import SystemClock
+from foundation.kernel.database import Database
 
 
 def test_a_shift_holds_for_all_clocks_of_the_platform(database: Database) -> None:

@@ -3,9 +3,9 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from control_plane.kernel.database import Database
-from control_plane.kernel.outbox import Outbox
-from control_plane.kernel.time import Clock
+from foundation.kernel.database import Database
+from foundation.kernel.outbox import Outbox
+from foundation.kernel.time import Clock
 
 
 def rows(database: Database) -> int:

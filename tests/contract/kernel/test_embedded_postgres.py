@@ -11,14 +11,14 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import Unavailable
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel.database import Database
+from foundation.kernel.errors import Unavailable
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]), durable=False).start()
 print("up", flush=True)
 sys.stdin.readline()

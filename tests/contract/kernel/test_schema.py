@@ -2,9 +2,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
-from control_plane.adapters.postgres.schema import is_current, load_tables, upgrade
-from control_plane.kernel.database import Database
+from control_plane.migrations import SCHEMA
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel.database import Database, metadata
 
 _OBJECTS = sa.text("""
 SELECT 'view ' || viewname || ': ' || definition FROM pg_views WHERE schemaname = 'public'
@@ -28,14 +28,16 @@ def test_the_migrations_make_what_the_features_declare(
 ) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        differences = compare_metadata(context, load_tables())
+        SCHEMA.load_tables()
+        differences = compare_metadata(context, metadata)
     assert [d for d in differences if not _is_partition(d)] == []
     declared = Database(postgres.url("declared"))
     admin = sa.create_engine(postgres.url("postgres"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(sa.text("CREATE DATABASE declared"))
     with declared.engine.begin() as connection:
-        load_tables().create_all(connection)
+        for table in SCHEMA.load_tables():
+            table.create(connection)
     assert objects(database) == objects(declared)
     declared.close()
     admin.dispose()
@@ -48,6 +50,6 @@ def _is_partition(difference: object) -> bool:
 
 
 def test_an_upgrade_of_the_newest_changes_nothing(database: Database) -> None:
-    assert is_current(database)
-    upgrade(database)
-    assert is_current(database)
+    assert SCHEMA.is_current(database)
+    SCHEMA.upgrade(database)
+    assert SCHEMA.is_current(database)

@@ -13,22 +13,22 @@ from control_plane.billing.model import Price, PriceBook
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
 from control_plane.bootstrap.links import LateFees, LateProvenance, Resources
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.database import Database
-from control_plane.kernel.money import Money
-from control_plane.kernel.outbox import Outbox
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import Aggregation, Meter
 from control_plane.metering.service import Metering
 from control_plane.metering.store import PostgresMetering
-from control_plane.operations.model import Operation
-from control_plane.operations.service import Operations
-from control_plane.operations.store import PostgresOperations
 from control_plane.tenancy.model import Tenancy
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.database import Database
+from foundation.kernel.money import Money
+from foundation.kernel.outbox import Outbox
+from foundation.kernel.text import Text
+from foundation.kernel.time import Interval
+from foundation.operations.model import Operation
+from foundation.operations.service import Operations
+from foundation.operations.store import PostgresOperations
 from marketplace.jobs import handlers
 from marketplace.model import (
     Availability,

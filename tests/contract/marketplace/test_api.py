@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from apiflask import APIFlask
 
-from control_plane.access import policy
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import Unauthenticated
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.surface import auth, registry
-from control_plane.surface.api import headers, limits, openapi, problems
-from control_plane.surface.runtime import Runtime
 from control_plane.tenancy.api import api as tenancy_api
+from foundation import products
+from foundation.access import policy
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Unauthenticated
+from foundation.kernel.secretbox import SecretBox
+from foundation.surface import auth, registry
+from foundation.surface.api import headers, limits, openapi, problems
+from foundation.surface.runtime import Runtime
 from marketplace.api import apis
 from tests.contract.marketplace.conftest import (
     BEGIN,
@@ -54,7 +55,7 @@ def call(world: World) -> Call:
     registry.provide(app, world.market, world.operations, world.tenancies)
     problems.install(app)
     headers.install(app)
-    auth.install(app, _Names())
+    auth.install(app, _Names(), products.declared_by("control_plane"))
     limits.install(app, limits.Limits(limits.Rate(50, 1000), limits.Rate(1, 100)))
     openapi.configure(app)
     for blueprint in (*apis, tenancy_api):

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from control_plane.kernel.paging import PageRequest
-from control_plane.kernel.time import Interval
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from foundation.kernel.paging import PageRequest
+from foundation.kernel.time import Interval
 from marketplace.model import Availability, Maturity, Policy, PolicyStep
 from marketplace.provenance import OrderProvenance
 from marketplace.store import PostgresMarketplace

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from control_plane.kernel.errors import Conflict, Invalid, NotFound
-from control_plane.kernel.paging import PageRequest
+from foundation.kernel.errors import Conflict, Invalid, NotFound
+from foundation.kernel.paging import PageRequest
 from marketplace.model import OrderKind, OrderState, Wish
 from marketplace.service.declaring import Declared, Standing
 from tests.contract.marketplace.conftest import (

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from control_plane.billing.model import Statement
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import Conflict
-from control_plane.kernel.paging import PageRequest
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import UsageRecord
+from foundation.kernel.database import Database
+from foundation.kernel.errors import Conflict
+from foundation.kernel.paging import PageRequest
+from foundation.kernel.time import Interval
 from marketplace.jobs import FULFIL_STEPS
 from marketplace.model import Component, ComponentKind, Order, OrderKind, OrderState, Wish
 from tests.conftest import SettableClock

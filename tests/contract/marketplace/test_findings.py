@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from control_plane.kernel.errors import Invalid, NeedsApproval
-from control_plane.kernel.text import Text
 from control_plane.provisioning.model import Exemption, Finding, Severity
+from foundation.kernel.errors import Invalid, NeedsApproval
+from foundation.kernel.text import Text
 from marketplace.model import Order, OrderKind, OrderState, Wish
 from tests.contract.marketplace.conftest import FINANCE, MEMBER, World
 

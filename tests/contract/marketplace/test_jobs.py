@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from control_plane.operations.model import Operation, OperationState
+from foundation.operations.model import Operation, OperationState
 from marketplace.jobs import FULFIL_STEPS, PLAN_STEPS, handlers, schedules
 from marketplace.model import InstanceState, Order, OrderKind, OrderState, Wish
 from tests.contract.marketplace.conftest import FINANCE, MEMBER, PLATFORM, World

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from control_plane.kernel.errors import NeedsApproval
-from control_plane.kernel.text import Text
+from foundation.kernel.errors import NeedsApproval
+from foundation.kernel.text import Text
 from marketplace.model import Difference, OrderState, differences
 from marketplace.store.tables import order_table
 from tests.contract.marketplace.conftest import FINANCE, MEMBER, PLATFORM, World

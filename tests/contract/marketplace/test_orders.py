@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from control_plane.kernel.errors import (
+from control_plane.provisioning.standing import Standing, StandingKind
+from foundation.kernel.errors import (
     BoroughError,
     Conflict,
     Forbidden,
@@ -16,8 +17,7 @@ from control_plane.kernel.errors import (
     PreconditionFailed,
     QuotaExceeded,
 )
-from control_plane.kernel.paging import PageRequest
-from control_plane.provisioning.standing import Standing, StandingKind
+from foundation.kernel.paging import PageRequest
 from marketplace.jobs import fulfil_order
 from marketplace.model import Availability, InstanceState, OrderKind, OrderState, Wish
 from tests.contract.marketplace.conftest import (

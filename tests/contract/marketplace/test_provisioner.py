@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import Conflict, Invalid, NeedsApproval, NotFound
-from control_plane.kernel.paging import PageRequest
 from control_plane.provisioning.model import DeploymentState, InventoryState, Plan
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Conflict, Invalid, NeedsApproval, NotFound
+from foundation.kernel.paging import PageRequest
 from marketplace.ports import Provisioner
 from tests.contract.provisioning.conftest import cache, empty, furnished, host, world
 

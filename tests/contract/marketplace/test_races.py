@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import BoroughError, Conflict, QuotaExceeded
-from control_plane.kernel.paging import PageRequest
+from foundation.kernel.database import Database
+from foundation.kernel.errors import BoroughError, Conflict, QuotaExceeded
+from foundation.kernel.paging import PageRequest
 from marketplace.model import Order, OrderState
 from tests.conftest import SettableClock
 from tests.contract.marketplace.conftest import FINANCE, PLATFORM, World, build, yuan

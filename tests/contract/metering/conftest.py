@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 
 from control_plane.entrypoints.cli.main import borough as command
-from control_plane.kernel.database import Database
+from foundation.kernel.database import Database
 from tests.conftest import SettableClock
 from tests.fakes.money import City
 from tests.fakes.money_api import application, served

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.database import Database
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import Aggregation, Meter, ResourceRef
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.database import Database
+from foundation.kernel.text import Text
+from foundation.kernel.time import Interval
 from tests.conftest import SettableClock
 from tests.fakes.money import ADMIN, HEALTH, NOVEMBER, OCTOBER, PUSHER, City, event
 

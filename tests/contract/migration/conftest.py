@@ -1,12 +1,12 @@
 import pytest
 
-from control_plane.kernel.database import Database
-from control_plane.kernel.time import Clock
 from control_plane.tenancy.migration.service import Migration
 from control_plane.tenancy.migration.store import PostgresMigration
 from control_plane.tenancy.model import System
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
+from foundation.kernel.database import Database
+from foundation.kernel.time import Clock
 from tests.contract.tenancy.conftest import PLATFORM, build_city, text
 from tests.fakes.audit import FakeAudit
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from control_plane.kernel.paging import PageRequest
 from control_plane.tenancy.migration.model import MigrationState, TargetState
 from control_plane.tenancy.migration.service import Claim, Migration
 from control_plane.tenancy.model import System
+from foundation.kernel.database import Database
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from foundation.kernel.paging import PageRequest
 from tests.contract.tenancy.conftest import PLATFORM, person, text
 from tests.fakes.audit import FakeAudit
 

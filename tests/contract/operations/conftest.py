@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from control_plane.adapters.clock import SystemClock
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.database import Database
-from control_plane.operations.jobs.durable import migrate
-from control_plane.operations.model import Operation
-from control_plane.operations.service import Operations
-from control_plane.operations.store import PostgresOperations
+from foundation.adapters.clock import SystemClock
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.database import Database
+from foundation.operations.jobs.durable import migrate
+from foundation.operations.model import Operation
+from foundation.operations.service import Operations
+from foundation.operations.store import PostgresOperations
 from tests.contract.operations.sample import create_tables
 from tests.fakes.audit import FakeAudit
 from tests.harness.processes import WorkerProcess, workers

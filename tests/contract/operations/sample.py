@@ -8,10 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import BoroughError, Conflict, Invalid, Problem, Unavailable
-from control_plane.kernel.time import Clock
-from control_plane.operations.jobs import Context, Job, Schedule
+from foundation.kernel.database import Database
+from foundation.kernel.errors import BoroughError, Conflict, Invalid, Problem, Unavailable
+from foundation.kernel.time import Clock
+from foundation.operations.jobs import Context, Job, Schedule
 
 STEPS = ("prepare", "build", "announce")
 

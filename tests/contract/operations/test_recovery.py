@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from control_plane.adapters.clock import SystemClock
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
-from control_plane.adapters.postgres.schema import upgrade
-from control_plane.kernel.database import Database
-from control_plane.operations.jobs.durable import migrate
-from control_plane.operations.model import MAX_CRASHES, OperationState, StepState
-from control_plane.operations.service import Operations
-from control_plane.operations.store import PostgresOperations
+from control_plane.migrations import SCHEMA
+from foundation.adapters.clock import SystemClock
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel.database import Database
+from foundation.operations.jobs.durable import migrate
+from foundation.operations.model import MAX_CRASHES, OperationState, StepState
+from foundation.operations.service import Operations
+from foundation.operations.store import PostgresOperations
 from tests.contract.operations.conftest import ENTRY, SYSTEM, Outcome, begin
 from tests.contract.operations.sample import STEPS, create_tables
 from tests.fakes.audit import FakeAudit
@@ -245,7 +245,7 @@ def test_a_restarted_postgresql_loses_nothing(kind: str, tmp_path: Path) -> None
         server = stack.enter_context(EmbeddedPostgres(folder))
         database = Database(server.url())
         stack.callback(database.close)
-        upgrade(database)
+        SCHEMA.upgrade(database)
         migrate(database.engine)
         create_tables(database)
         operations = Operations(PostgresOperations(database), database, SystemClock(), FakeAudit())

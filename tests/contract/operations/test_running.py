@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import Conflict, Forbidden, NotFound, Unavailable
-from control_plane.kernel.paging import PageRequest
-from control_plane.operations.model import OperationState
-from control_plane.operations.service import Operations
+from foundation.kernel.database import Database
+from foundation.kernel.errors import Conflict, Forbidden, NotFound, Unavailable
+from foundation.kernel.paging import PageRequest
+from foundation.operations.model import OperationState
+from foundation.operations.service import Operations
 from tests.contract.operations.conftest import SYSTEM, Outcome, begin, person
 from tests.fakes.audit import FakeAudit
 from tests.harness.processes import WorkerProcess

@@ -2,8 +2,8 @@
 
 import pytest
 
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import Database
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import Database
 from tests.conftest import SettableClock
 from tests.fakes.money import HEALTH, City
 from tests.fakes.money_api import application

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from control_plane.access.model import Principal, PrincipalState
-from control_plane.kernel.actor import ActorKind, PrincipalId
 from control_plane.provisioning.graph import Graph, ResourceNode
 from control_plane.provisioning.model import Finding
 from control_plane.provisioning.policies.model import Holder, Subject, Waiver, WaiverRequest
 from control_plane.tenancy.model import Tenancy
+from foundation.access.model import Principal, PrincipalState
+from foundation.kernel.actor import ActorKind, PrincipalId
 from tests.contract.provisioning.conftest import (
     PLATFORM,
     World,

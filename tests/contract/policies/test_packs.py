@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from control_plane.kernel.money import Money
-from control_plane.kernel.text import Text
 from control_plane.provisioning import content
 from control_plane.provisioning.model import Severity
 from control_plane.provisioning.policies.reading import bundled
 from control_plane.provisioning.ports import ProgramError
 from control_plane.provisioning.service import PolicyTest
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from foundation.kernel.money import Money
+from foundation.kernel.text import Text
 from tests.contract.policies.conftest import add_person, judged, pack, waive
 from tests.contract.provisioning.conftest import BUNDLED, PLATFORM, SMALL, World, person
 

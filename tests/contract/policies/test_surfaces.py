@@ -10,15 +10,15 @@ import pytest
 from flask import render_template_string
 from flask.testing import FlaskClient
 
-from control_plane.access import policy
 from control_plane.entrypoints.app import Parts, create_app
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import Unauthenticated
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.settings import Settings
 from control_plane.provisioning import content
-from control_plane.surface import auth
-from control_plane.surface.runtime import Runtime
+from control_plane.settings import Settings
+from foundation.access import policy
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Unauthenticated
+from foundation.kernel.secretbox import SecretBox
+from foundation.surface import auth
+from foundation.surface.runtime import Runtime
 from tests.contract.policies.conftest import pack, waive
 from tests.contract.provisioning.conftest import BUNDLED, PLATFORM, World, person
 

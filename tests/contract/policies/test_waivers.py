@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from control_plane.access import policy
-from control_plane.kernel.actor import Actor, ActorKind
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NeedsApproval, NotFound
-from control_plane.kernel.paging import PageRequest
-from control_plane.kernel.time import format_instant
 from control_plane.provisioning.model import Finding, Plan, plan_from
 from control_plane.provisioning.policies.model import Waiver, WaiverState
+from foundation.access import policy
+from foundation.kernel.actor import Actor, ActorKind
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NeedsApproval, NotFound
+from foundation.kernel.paging import PageRequest
+from foundation.kernel.time import format_instant
 from tests.conftest import SettableClock
 from tests.contract.policies.conftest import OWNER, add_person, judged, pack, request, waive
 from tests.contract.provisioning.conftest import PLATFORM, SMALL, World, person
@@ -182,7 +182,7 @@ def test_what_is_not_there_cannot_be_waived_for(strict: World) -> None:
 
 def test_who_may_look_and_who_may_grant(strict: World) -> None:
     granted = waive(strict)
-    roles = set(policy.table().roles) - {"platform_administrator"}
+    roles = set(policy.table_of("control_plane").roles) - {"platform_administrator"}
     for role in sorted(roles):
         here, elsewhere = person(role, "/city/health/"), person(role, "/city/water/")
         assert strict.policies.waiver(here, granted.id) == granted

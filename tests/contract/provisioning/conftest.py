@@ -9,19 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from control_plane.access.store import PrincipalStore
 from control_plane.adapters.embedded.engine import EmbeddedEngine
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.stack_locks import StackLocks
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.database import Database
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Clock
-from control_plane.operations.service import Operations
-from control_plane.operations.store import PostgresOperations
 from control_plane.provisioning.graph import EngineEvent
 from control_plane.provisioning.model import Deployment, EngineKind, Plan, Region
 from control_plane.provisioning.policies.service import Policies
@@ -32,6 +22,16 @@ from control_plane.provisioning.store import PostgresProvisioning
 from control_plane.tenancy.model import Tenancy
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
+from foundation.access.store import PrincipalStore
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.database import Database
+from foundation.kernel.secretbox import SecretBox
+from foundation.kernel.text import Text
+from foundation.kernel.time import Clock
+from foundation.operations.service import Operations
+from foundation.operations.store import PostgresOperations
 from tests.conftest import SettableClock
 from tests.fakes.audit import FakeAudit
 

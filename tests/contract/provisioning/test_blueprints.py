@@ -5,10 +5,10 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from control_plane.kernel.paging import PageRequest
 from control_plane.provisioning import content
 from control_plane.provisioning.service import Provisioning
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from foundation.kernel.paging import PageRequest
 from tests.contract.provisioning.conftest import BLUEPRINTS, BUNDLED, PLATFORM, World, person
 
 PROGRAM = """

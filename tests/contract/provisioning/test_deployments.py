@@ -6,7 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from control_plane.adapters.embedded.region import Fault
-from control_plane.kernel.errors import (
+from control_plane.provisioning.graph import EngineEvent, EventKind, Op
+from control_plane.provisioning.model import MASK, Deployment, DeploymentState, Plan
+from foundation.kernel.errors import (
     Conflict,
     Forbidden,
     Invalid,
@@ -14,10 +16,8 @@ from control_plane.kernel.errors import (
     NotFound,
     Unavailable,
 )
-from control_plane.kernel.paging import PageRequest
-from control_plane.operations.model import Superseded
-from control_plane.provisioning.graph import EngineEvent, EventKind, Op
-from control_plane.provisioning.model import MASK, Deployment, DeploymentState, Plan
+from foundation.kernel.paging import PageRequest
+from foundation.operations.model import Superseded
 from tests.contract.provisioning.conftest import PLATFORM, SMALL, World, person
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from control_plane.provisioning.standing import StandingKind
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.conftest import START, SettableClock
 from tests.contract.provisioning.conftest import PLATFORM, SMALL, World, person
 from tests.contract.provisioning.test_blueprints import DOCUMENT, folder

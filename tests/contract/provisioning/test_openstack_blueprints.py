@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from control_plane.kernel.errors import Invalid
 from control_plane.provisioning import content
+from foundation.kernel.errors import Invalid
 from tests.contract.provisioning.conftest import BLUEPRINTS, FACTS, PLATFORM, World, text
 
 MORE: dict[str, Any] = {

@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 import yaml
 
-from control_plane.kernel.canonical import digest
-from control_plane.kernel.errors import Conflict, Invalid, NotFound
-from control_plane.kernel.paging import PageRequest
 from control_plane.provisioning import content
 from control_plane.provisioning.model import DifferenceKind, Plan, Severity, plan_from
+from foundation.kernel.canonical import digest
+from foundation.kernel.errors import Conflict, Invalid, NotFound
+from foundation.kernel.paging import PageRequest
 from tests.contract.provisioning.conftest import (
     BUNDLED,
     FACTS,

@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from control_plane.kernel.paging import PageRequest
 from control_plane.provisioning.model import Reachability
 from control_plane.provisioning.ports import RegionAccess
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from foundation.kernel.paging import PageRequest
 from tests.contract.provisioning.conftest import PLATFORM, World, person, text
 
 PASSWORD = "open-sesame-0815"

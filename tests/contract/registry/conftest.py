@@ -11,12 +11,12 @@ import yaml
 from control_plane.adapters.embedded.rules import forces
 from control_plane.adapters.git.addresses import Reach
 from control_plane.adapters.git.repositories import GitRepositories
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.operations.model import Operation
 from control_plane.provisioning.model import Deployment
 from control_plane.provisioning.registry.jobs import handlers
 from control_plane.provisioning.registry.service import Needs, Registry
 from control_plane.provisioning.registry.store import PostgresRegistry
+from foundation.kernel.secretbox import SecretBox
+from foundation.operations.model import Operation
 from tests.contract.provisioning.conftest import (
     PLATFORM,
     World,

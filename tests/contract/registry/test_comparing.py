@@ -2,10 +2,10 @@
 
 import pytest
 
-from control_plane.kernel.errors import Forbidden, Invalid, NotFound
-from control_plane.kernel.paging import PageRequest
 from control_plane.provisioning.graph import Op
 from control_plane.provisioning.registry.model import SampleState
+from foundation.kernel.errors import Forbidden, Invalid, NotFound
+from foundation.kernel.paging import PageRequest
 from tests.contract.provisioning.conftest import PLATFORM, person
 from tests.contract.registry.conftest import Shelf, note
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from control_plane.kernel.paging import PageRequest
-from control_plane.operations.model import Operation, StepFailed
 from control_plane.provisioning.registry.model import Source
 from control_plane.provisioning.registry.store import source_table
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from foundation.kernel.paging import PageRequest
+from foundation.operations.model import Operation, StepFailed
 from tests.conftest import SettableClock
 from tests.contract.provisioning.conftest import PLATFORM, person
 from tests.contract.registry.conftest import Shelf, note

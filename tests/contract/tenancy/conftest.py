@@ -1,12 +1,12 @@
 import pytest
 
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.database import Database
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Clock
 from control_plane.tenancy.model import Tenancy
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.database import Database
+from foundation.kernel.text import Text
+from foundation.kernel.time import Clock
 from tests.fakes.audit import FakeAudit
 
 PLATFORM = Actor(

@@ -8,11 +8,11 @@ from decimal import Decimal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import Conflict, NotFound, QuotaExceeded
 from control_plane.tenancy.model import ReservationState, Tenancy
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
+from foundation.kernel.database import Database
+from foundation.kernel.errors import Conflict, NotFound, QuotaExceeded
 from tests.contract.tenancy.conftest import PLATFORM, build_city
 from tests.fakes.audit import FakeAudit
 

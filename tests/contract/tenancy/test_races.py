@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import QuotaExceeded
-from control_plane.kernel.time import Clock
 from control_plane.tenancy.model import Tenancy
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
+from foundation.kernel.database import Database
+from foundation.kernel.errors import QuotaExceeded
+from foundation.kernel.time import Clock
 from tests.contract.tenancy.conftest import PLATFORM
 from tests.fakes.audit import FakeAudit
 

@@ -2,10 +2,10 @@ from decimal import Decimal
 
 import pytest
 
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
-from control_plane.kernel.paging import PageRequest
 from control_plane.tenancy.model import System, Tenancy, TenancyState
 from control_plane.tenancy.service import TenancyService
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
+from foundation.kernel.paging import PageRequest
 from tests.contract.tenancy.conftest import PLATFORM, person, text
 from tests.fakes.audit import FakeAudit
 

@@ -1,8 +1,8 @@
 from decimal import Decimal
 
-from control_plane.kernel.database import Database
 from control_plane.tenancy.model import Reservation, ReservationState, Tenancy
 from control_plane.tenancy.store import PostgresTenancy
+from foundation.kernel.database import Database
 
 
 def test_a_key_is_written_once(database: Database, city: dict[str, Tenancy]) -> None:

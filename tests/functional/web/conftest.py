@@ -15,12 +15,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from control_plane.adapters.clock.store import ShiftableClock
+from control_plane.adapters.shiftable_clock import ShiftableClock
 from control_plane.bootstrap import Platform
 from control_plane.demonstration import load_city
 from control_plane.demonstration.expectations import usage_window
-from control_plane.kernel.time import Interval
-from control_plane.surface.web import build_assets
+from foundation.kernel.time import Interval
+from foundation.surface.web import build_assets
 from tests.functional.conftest import running_product
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -63,7 +63,7 @@ class RunningCity:
 def city() -> Iterator[RunningCity]:
     """The product on a fresh home with the demonstration city and a clock that can be shifted."""
     if not build_assets.is_built():
-        pytest.skip("the assets are not built: run control_plane/surface/web/build_assets.py")
+        pytest.skip("the assets are not built: run foundation/surface/web/build_assets.py")
     now = datetime.now(UTC)  # noqa: TID251 - the city's months are counted from the present
     month = usage_window(load_city(), now)
     placed = month.start - timedelta(days=2)

@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import expect
 
 from control_plane.bootstrap import Platform
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.paging import PageRequest
+from foundation.kernel.actor import Actor
+from foundation.kernel.paging import PageRequest
 from tests.functional.web.conftest import RunningCity, Visitor
 
 Visit = Callable[..., Visitor]

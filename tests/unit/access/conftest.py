@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import pytest
 from argon2 import PasswordHasher
 
-from control_plane.access import policy
-from control_plane.access.model import Principal
-from control_plane.access.passwords import Argon2Passwords
-from control_plane.access.service import AuditLog, Gate, People
-from control_plane.access.store import AuditRows, CredentialStore, PrincipalStore
-from control_plane.kernel.actor import Actor, ActorKind, Grant
-from control_plane.kernel.database import Database
-from control_plane.kernel.time import Clock
+from foundation.access import policy
+from foundation.access.model import Principal
+from foundation.access.passwords import Argon2Passwords
+from foundation.access.service import AuditLog, Gate, People
+from foundation.access.store import AuditRows, CredentialStore, PrincipalStore
+from foundation.kernel.actor import Actor, ActorKind, Grant
+from foundation.kernel.database import Database
+from foundation.kernel.time import Clock
 
 PASSWORD = "a long enough phrase"
 KEY = b"seal" * 8

@@ -9,14 +9,14 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 from werkzeug.test import TestResponse
 
-from control_plane.access.authenticator import AccessAuthenticator
-from control_plane.access.service.gate import LIMITS
 from control_plane.entrypoints.app import Parts, create_app, trusted_hosts
-from control_plane.entrypoints.metrics import Gauge
-from control_plane.kernel.database import Database
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.settings import Settings
-from control_plane.surface.runtime import Runtime
+from control_plane.settings import Settings
+from foundation.access.authenticator import AccessAuthenticator
+from foundation.access.service.gate import LIMITS
+from foundation.kernel.database import Database
+from foundation.kernel.secretbox import SecretBox
+from foundation.serving.metrics import Gauge
+from foundation.surface.runtime import Runtime
 from tests.conftest import SettableClock
 from tests.unit.access.conftest import PASSWORD, City
 
@@ -62,7 +62,7 @@ def client(city: City, database: Database, clock: SettableClock, ready: dict) ->
             Gauge("borough_broken", "Broken.", "x", lambda: {"a": 1 / 0}),
         ),
     )
-    app = create_app(parts, Settings(), features=("control_plane.access.api",), with_pages=False)
+    app = create_app(parts, Settings(), features=("foundation.access.api",), with_pages=False)
     app.config["PROPAGATE_EXCEPTIONS"] = False
     return app.test_client()
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from control_plane.access.model import GENESIS, AuditEntry, AuditQuery, Outcome
-from control_plane.access.service import AuditLog
-from control_plane.access.store import AuditRows
-from control_plane.access.store.tables import audit_head_table, audit_table
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import Forbidden
-from control_plane.kernel.paging import PageRequest
+from foundation.access.model import GENESIS, AuditEntry, AuditQuery, Outcome
+from foundation.access.service import AuditLog
+from foundation.access.store import AuditRows
+from foundation.access.store.tables import audit_head_table, audit_table
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.database import Database
+from foundation.kernel.errors import Forbidden
+from foundation.kernel.paging import PageRequest
 from tests.conftest import SettableClock
 from tests.unit.access.conftest import KEY
 

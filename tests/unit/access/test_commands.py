@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
-from control_plane.access.authenticator import AccessAuthenticator
 from control_plane.entrypoints.app import Parts, create_app
 from control_plane.entrypoints.cli.main import borough
-from control_plane.kernel.database import Database
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.settings import Settings
-from control_plane.surface.runtime import Runtime
+from control_plane.settings import Settings
+from foundation.access.authenticator import AccessAuthenticator
+from foundation.kernel.database import Database
+from foundation.kernel.secretbox import SecretBox
+from foundation.surface.runtime import Runtime
 from tests.conftest import SettableClock
 from tests.unit.access.conftest import PASSWORD, City
 
@@ -52,7 +52,7 @@ def server(city: City, database: Database, clock: SettableClock) -> Iterator[str
         authenticator=AccessAuthenticator(city.gate),
         services=(city.people, city.gate, city.audit),
     )
-    app = create_app(parts, Settings(), features=("control_plane.access.api",), with_pages=False)
+    app = create_app(parts, Settings(), features=("foundation.access.api",), with_pages=False)
     served = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=served.serve_forever)
     thread.start()

@@ -8,16 +8,16 @@ import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
 
-from control_plane.access.model import AuditQuery, SignInBlocked
-from control_plane.access.passwords import Argon2Passwords
-from control_plane.access.service import Gate
-from control_plane.access.service.gate import LIMITS
-from control_plane.access.service.secret import TOKEN_PREFIX, new_secret, well_formed
-from control_plane.access.store import CredentialStore, PrincipalStore
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import Forbidden, Invalid, NotFound, Unauthenticated
-from control_plane.kernel.paging import PageRequest
+from foundation.access.model import AuditQuery, SignInBlocked
+from foundation.access.passwords import Argon2Passwords
+from foundation.access.service import Gate
+from foundation.access.service.gate import LIMITS
+from foundation.access.service.secret import TOKEN_PREFIX, new_secret, well_formed
+from foundation.access.store import CredentialStore, PrincipalStore
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import Database
+from foundation.kernel.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from foundation.kernel.paging import PageRequest
 from tests.conftest import SettableClock
 from tests.unit.access.conftest import PASSWORD, City
 

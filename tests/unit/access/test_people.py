@@ -2,10 +2,10 @@
 
 import pytest
 
-from control_plane.access import policy
-from control_plane.access.model import AuditQuery, Principal, PrincipalState
-from control_plane.kernel.actor import Actor, ActorKind
-from control_plane.kernel.errors import (
+from foundation.access import policy
+from foundation.access.model import AuditQuery, Principal, PrincipalState
+from foundation.kernel.actor import Actor, ActorKind
+from foundation.kernel.errors import (
     Conflict,
     Forbidden,
     Invalid,
@@ -13,7 +13,7 @@ from control_plane.kernel.errors import (
     PreconditionFailed,
     Unauthenticated,
 )
-from control_plane.kernel.paging import PageRequest
+from foundation.kernel.paging import PageRequest
 from tests.unit.access.conftest import PASSWORD, City
 
 HEALTH, WATER = "/city/health/", "/city/water/"

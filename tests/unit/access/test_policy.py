@@ -2,9 +2,9 @@
 
 import pytest
 
-from control_plane.access import policy
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.errors import Forbidden, NotFound
+from foundation.access import policy
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.errors import Forbidden, NotFound
 
 
 def who(*grants: tuple[str, str], scopes: set[str] | None = None) -> Actor:
@@ -77,7 +77,7 @@ def test_an_action_that_is_not_in_the_table_is_a_defect() -> None:
 
 
 def test_the_table_keeps_its_promises() -> None:
-    table = policy.table()
+    table = policy.table_of("control_plane")
     assert set(table.roles) == {
         "approver",
         "auditor",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from control_plane.kernel.errors import Invalid
 from control_plane.provisioning.campaigns.model import check_waves, part
+from foundation.kernel.errors import Invalid
 
 
 @pytest.mark.parametrize(

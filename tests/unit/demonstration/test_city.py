@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.access import model as access
-from control_plane.access import policy
 from control_plane.demonstration import City, load_city
 from control_plane.demonstration.catalogue_table import render
 from control_plane.demonstration.expectations import (
@@ -19,9 +17,11 @@ from control_plane.demonstration.expectations import (
     usage_window,
 )
 from control_plane.demonstration.model import Availability, Role, Term, month_start
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Interval
 from control_plane.tenancy import model as tenancy
+from foundation.access import model as access
+from foundation.access import policy
+from foundation.kernel.text import Text
+from foundation.kernel.time import Interval
 
 REPOSITORY = Path(__file__).parents[3]
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -113,7 +113,7 @@ def test_the_catalogue_page_is_that_of_the_data(city: City) -> None:
 
 
 def test_icons_are_in_the_sprite_that_the_web_serves(city: City) -> None:
-    sprite = REPOSITORY / "control_plane/surface/web/static/vendor/img/sprite.svg"
+    sprite = REPOSITORY / "foundation/surface/web/static/vendor/img/sprite.svg"
     if not sprite.is_file():
         pytest.skip("assets are not built")
     known = set(re.findall(r'id="(\w+)"', sprite.read_text(encoding="utf-8")))
@@ -219,7 +219,7 @@ def test_months_are_counted_over_the_turn_of_a_year() -> None:
 
 
 def test_the_words_are_those_of_the_features(city: City) -> None:
-    roles = set(policy.table().roles)
+    roles = set(policy.table_of("control_plane").roles)
     assert {role.value for role in Role} == roles
     slugs = [one.slug for one in city.organisations]
     slugs += [one.slug for one in city.systems]

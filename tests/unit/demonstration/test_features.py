@@ -8,9 +8,9 @@ import marketplace.model as market
 from control_plane.billing import model as billing
 from control_plane.demonstration import City, load_city
 from control_plane.demonstration.checks import PARENTS as OURS
-from control_plane.kernel.money import Money
 from control_plane.metering import model as metering
 from control_plane.tenancy import model as tenancy
+from foundation.kernel.money import Money
 
 NOW = datetime(2027, 2, 28, 23, 59, tzinfo=UTC)
 

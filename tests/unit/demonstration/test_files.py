@@ -20,8 +20,8 @@ from control_plane.demonstration.model import (
     RoleGrant,
     Term,
 )
-from control_plane.kernel.errors import Invalid
-from control_plane.kernel.text import Text
+from foundation.kernel.errors import Invalid
+from foundation.kernel.text import Text
 
 DATA = Path(load_city.__code__.co_filename).parent / "data"
 NAME = Text("Name", "名称")

@@ -17,7 +17,7 @@ from control_plane.demonstration.generator import (
     Size,
     generate,
 )
-from control_plane.kernel import canonical
+from foundation.kernel import canonical
 
 #: Of the small city with seed 7.
 KNOWN = "sha256:67601bf9041c4001699e28048a1687289fff182f3fb6611ab88c8c3320c02605"

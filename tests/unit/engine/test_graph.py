@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from control_plane.adapters.embedded.passes import assign, merged
 from control_plane.adapters.program_host.trees import differences, leaves
-from control_plane.kernel import canonical
 from control_plane.provisioning.graph import UNKNOWN, Change, Op, Preview, fits, secret_marker
+from foundation.kernel import canonical
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab.[", max_size=3),

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from control_plane.kernel.text import Text
 from control_plane.provisioning.fleet.model import (
     Candidate,
     Condition,
@@ -17,6 +16,7 @@ from control_plane.provisioning.fleet.model import (
     rank,
 )
 from control_plane.provisioning.model import EngineKind, Region, RegionId, RegionState
+from foundation.kernel.text import Text
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
 ALL = frozenset({"public", "internal", "sensitive"})

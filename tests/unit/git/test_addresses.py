@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from control_plane.adapters.git.addresses import Reach, check_url, target
-from control_plane.kernel.errors import Invalid
 from control_plane.provisioning.registry.ports import SourceError
+from foundation.kernel.errors import Invalid
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from control_plane.entrypoints.demo.processes import running
-from control_plane.entrypoints.processes import run_file
-from control_plane.kernel.files import own_file, own_folder
-from control_plane.kernel.secretbox import load_ring
+from foundation.kernel.files import own_file, own_folder
+from foundation.kernel.secretbox import load_ring
+from foundation.serving.processes import run_file
 
 
 @pytest.fixture(autouse=True)

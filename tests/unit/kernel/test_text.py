@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.kernel.errors import Invalid
-from control_plane.kernel.text import check_keepable, keepable
+from foundation.kernel.errors import Invalid
+from foundation.kernel.text import check_keepable, keepable
 
 
 @pytest.mark.parametrize("text", ["", "plain", "政务云", "\U0001f642", "\x1f\x7f", "\ud7ff\ue000"])

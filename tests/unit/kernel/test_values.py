@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.kernel import canonical, ids, settings
-from control_plane.kernel.errors import Invalid
-from control_plane.kernel.money import Money
-from control_plane.kernel.paging import PageRequest, page_of
-from control_plane.kernel.secretbox import SecretBox, SecretError, load_ring, parse_ring
-from control_plane.kernel.text import Text
-from control_plane.kernel.time import Interval, hours_between, month, parse_instant
+from control_plane.settings import PROGRAM, from_environment
+from foundation.kernel import canonical, ids, settings
+from foundation.kernel.errors import Invalid
+from foundation.kernel.money import Money
+from foundation.kernel.paging import PageRequest, page_of
+from foundation.kernel.secretbox import SecretBox, SecretError, load_ring, parse_ring
+from foundation.kernel.text import Text
+from foundation.kernel.time import Interval, hours_between, month, parse_instant
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
@@ -136,7 +137,7 @@ def test_a_ring_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_settings_name_every_mistake_at_once() -> None:
     with pytest.raises(Invalid) as wrong:
-        settings.from_environment(
+        from_environment(
             {"BOROUGH_PORT": "eighty", "BOROUGH_COOKIE_SECURE": "perhaps", "BOROUGH_PROT": "1"}
         )
     assert {p.field for p in wrong.value.problems} == {
@@ -145,10 +146,10 @@ def test_settings_name_every_mistake_at_once() -> None:
 
 
 def test_settings_are_shown_without_secrets() -> None:
-    made = settings.from_environment(
+    made = from_environment(
         {"BOROUGH_DATABASE_URL": "postgresql://u:hidden@h/d", "BOROUGH_PORT": "81"}
     )
-    shown = settings.describe(made)
+    shown = settings.describe(made, PROGRAM)
     assert "hidden" not in str(shown)
     assert ("BOROUGH_PORT", "81") in [(name, value) for name, value, _ in shown]
     assert all(doc for _, _, doc in shown)

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from control_plane.adapters.kubernetes.collector import KubernetesCollector
 from control_plane.adapters.kubernetes.kinds import Thing
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import quantity_of
 from control_plane.provisioning.model import (
     DeploymentId,
@@ -17,6 +16,7 @@ from control_plane.provisioning.model import (
     ResourceId,
 )
 from control_plane.provisioning.ports import RegionAccess
+from foundation.kernel.time import Interval
 
 DAY = datetime(2026, 11, 21, tzinfo=UTC)
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.kernel.errors import Collector, Conflict
-from control_plane.kernel.money import Money
-from control_plane.kernel.text import Text
+from foundation.kernel.errors import Collector, Conflict
+from foundation.kernel.money import Money
+from foundation.kernel.text import Text
 from marketplace.model import (
     OPEN,
     TRANSITIONS,

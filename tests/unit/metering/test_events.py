@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.kernel.errors import Invalid
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import (
     Observation,
     clip,
@@ -20,6 +18,8 @@ from control_plane.metering.model import (
     payload_digest,
     quantity_of,
 )
+from foundation.kernel.errors import Invalid
+from foundation.kernel.time import Interval
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control_plane.adapters.openstack.collector import OpenStackCollector
-from control_plane.kernel.time import Interval
 from control_plane.metering.model import quantity_of
 from control_plane.provisioning.graph import ResourceNode
 from control_plane.provisioning.model import (
@@ -24,6 +23,7 @@ from control_plane.provisioning.model import (
 )
 from control_plane.provisioning.ports import RegionAccess
 from control_plane.provisioning.usage_map import CONTAINER, LOAD_BALANCER, SERVER, VOLUME, usage
+from foundation.kernel.time import Interval
 from tests.fakes.openstack import FLAVORS, FakeOpenStack
 
 DAY = datetime(2026, 11, 21, tzinfo=UTC)

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from control_plane.kernel.errors import (
+from foundation.kernel.errors import (
     BoroughError,
     Conflict,
     Forbidden,
@@ -15,8 +15,8 @@ from control_plane.kernel.errors import (
     QuotaExceeded,
     Unavailable,
 )
-from control_plane.operations.jobs.outage import is_outage
-from control_plane.operations.model import (
+from foundation.operations.jobs.outage import is_outage
+from foundation.operations.model import (
     Cancelled,
     OperationState,
     Superseded,

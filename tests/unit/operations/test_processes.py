@@ -7,11 +7,11 @@ import time
 
 import psutil
 
-from control_plane.kernel.processes import spawn
+from foundation.kernel.processes import spawn
 
 _PARENT = """
 import sys, threading, time
-from control_plane.kernel.processes import spawn
+from foundation.kernel.processes import spawn
 children = []
 # From a thread that ends at once: the signal must not come then.
 thread = threading.Thread(target=lambda: children.append(spawn(["sleep", "600"])))

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from control_plane.kernel.money import Money
-from control_plane.kernel.text import Text
 from control_plane.provisioning.graph import UNKNOWN, Graph, ResourceNode, secret_marker
 from control_plane.provisioning.inputs import schema_problems
 from control_plane.provisioning.model import Severity
@@ -15,6 +13,8 @@ from control_plane.provisioning.policies import judging
 from control_plane.provisioning.policies.checks import CATALOGUE
 from control_plane.provisioning.policies.model import Entry, Holder, Pack, Priced, Subject
 from control_plane.provisioning.policies.reading import bundled, pack_from
+from foundation.kernel.money import Money
+from foundation.kernel.text import Text
 
 DEPLOYMENT = "dep_01"
 RULE = "openstack:networking/secGroupRule:SecGroupRule"

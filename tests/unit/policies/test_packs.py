@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from control_plane.kernel.errors import Invalid
 from control_plane.provisioning.graph import UNKNOWN, Graph, ResourceNode, secret_marker
 from control_plane.provisioning.model import Severity
 from control_plane.provisioning.policies import judging
 from control_plane.provisioning.policies.model import Holder, Subject
 from control_plane.provisioning.policies.reading import pack_from
+from foundation.kernel.errors import Invalid
 
 TEXT = {"en": "Text", "zh": "文字"}
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.kernel.errors import Invalid
 from control_plane.provisioning import content
+from foundation.kernel.errors import Invalid
 
 PATHS = st.from_regex(r"[a-z]{1,8}(/[a-z]{1,8}){0,2}\.[a-z]{1,3}", fullmatch=True)
 CONTENT = st.dictionaries(PATHS, st.binary(max_size=200), min_size=1, max_size=6)

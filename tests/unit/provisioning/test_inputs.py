@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from control_plane.kernel import canonical
-from control_plane.kernel.errors import Invalid, Problem
 from control_plane.provisioning.inputs import checked, schema_problems
+from foundation.kernel import canonical
+from foundation.kernel.errors import Invalid, Problem
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

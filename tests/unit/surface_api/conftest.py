@@ -12,9 +12,9 @@ from flask import Response
 from flask.testing import FlaskClient
 from pydantic import Field
 
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import (
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.database import Database
+from foundation.kernel.errors import (
     Conflict,
     Forbidden,
     Invalid,
@@ -26,10 +26,11 @@ from control_plane.kernel.errors import (
     Unauthenticated,
     Unavailable,
 )
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.time import Clock
-from control_plane.surface import auth, registry
-from control_plane.surface.api import (
+from foundation.kernel.secretbox import SecretBox
+from foundation.kernel.time import Clock
+from foundation.products import Product
+from foundation.surface import auth, registry
+from foundation.surface.api import (
     Answer,
     ApiBlueprint,
     DecimalText,
@@ -59,7 +60,7 @@ from control_plane.surface.api import (
     signed_in,
     with_etag,
 )
-from control_plane.surface.runtime import Runtime
+from foundation.surface.runtime import Runtime
 
 ERRORS = {
     "invalid": Invalid([Problem("a.b", "is wrong"), Problem("c", "is missing", "required")]),
@@ -226,7 +227,11 @@ def app(things: Things, database: Database, clock: Clock) -> APIFlask:
     registry.provide(app, Runtime(database, clock, SecretBox([b"k" * 32])))
     problems.install(app)
     headers.install(app)
-    auth.install(app, FakeAuthenticator())
+    auth.install(
+        app,
+        FakeAuthenticator(),
+        Product("tests", title="Tests", program="borough", cookie="borough_session"),
+    )
     limits.install(app, limits.Limits(limits.Rate(50, 1000), limits.Rate(1, 100)))
     openapi.configure(app)
     app.register_blueprint(_blueprint(things))

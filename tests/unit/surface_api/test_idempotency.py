@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from apiflask import APIFlask
 from werkzeug.test import TestResponse
 
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import Conflict
+from foundation.kernel.database import Database
+from foundation.kernel.errors import Conflict
 from tests.conftest import SettableClock
 from tests.unit.surface_api.conftest import Things
 

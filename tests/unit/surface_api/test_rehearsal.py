@@ -6,7 +6,7 @@ import pytest
 from apiflask import APIFlask
 from werkzeug.test import TestResponse
 
-from control_plane.kernel.errors import Conflict
+from foundation.kernel.errors import Conflict
 from tests.unit.surface_api.conftest import Things
 
 PATH = "/api/v1/things"

@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 from werkzeug.test import TestResponse
 
-from control_plane.surface import auth
-from control_plane.surface.api import openapi
-from control_plane.surface.api.problems import PROBLEM_JSON, on_page_error
+from foundation.surface import auth
+from foundation.surface.api import openapi
+from foundation.surface.api.problems import PROBLEM_JSON, on_page_error
 from tests.unit.surface_api.conftest import ERRORS, Things
 
 STATUS = {
@@ -180,13 +180,13 @@ def test_who_asks(client: FlaskClient, ann: dict[str, str]) -> None:
 
 
 def test_a_bad_token_is_not_passed_over_for_a_cookie(client: FlaskClient) -> None:
-    client.set_cookie(auth.SESSION_COOKIE, "cookie")
+    client.set_cookie("borough_session", "cookie")
     assert client.get("/api/v1/me").json["name"] == "ann"
     assert client.get("/api/v1/me", headers={"Authorization": "Bearer x"}).status_code == 401
 
 
 def test_a_cookie_alone_changes_nothing(client: FlaskClient) -> None:
-    client.set_cookie(auth.SESSION_COOKIE, "cookie")
+    client.set_cookie("borough_session", "cookie")
     body = {"name": "a"}
     assert client.post("/api/v1/things", json=body).status_code == 403
     wrong = {auth.CSRF_HEADER: "guess"}
@@ -198,7 +198,7 @@ def test_a_cookie_alone_changes_nothing(client: FlaskClient) -> None:
 
 
 def test_other_sites_are_refused_even_with_the_csrf_token(client: FlaskClient) -> None:
-    client.set_cookie(auth.SESSION_COOKIE, "cookie")
+    client.set_cookie("borough_session", "cookie")
     proof = {auth.CSRF_HEADER: "proof"}
     for header in (
         {"Origin": "http://evil.example"},

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from control_plane.entrypoints import reference
-from control_plane.surface.cli.declared import read_documents
+from foundation.surface.cli.declared import read_documents
 
 FOLDER = Path(__file__).parents[3] / "docs" / "ci"
 PIPELINES = ("github-actions.yaml", "gitlab-ci.yaml")

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from control_plane.surface.cli.client import Client
-from control_plane.surface.cli.exits import ApiProblem, Failure
+from foundation.surface.cli.client import Client
+from foundation.surface.cli.exits import ApiProblem, Failure
 from tests.unit.surface_cli.conftest import FakeApi, Reply
 
 

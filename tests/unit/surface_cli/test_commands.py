@@ -3,11 +3,13 @@ from pathlib import Path
 
 import click
 
-from control_plane.kernel.settings import client_from_environment
-from control_plane.operations.commands import operation
-from control_plane.surface import cli
-from control_plane.surface.cli import commands
-from control_plane.surface.cli.contexts import Context, Contexts, resolve
+from control_plane.entrypoints.cli.config import config
+from control_plane.settings import PROGRAM
+from foundation.kernel.settings import client_from_environment
+from foundation.operations.commands import operation
+from foundation.surface import cli
+from foundation.surface.cli import commands
+from foundation.surface.cli.contexts import Context, Contexts, resolve
 from tests.unit.surface_cli.conftest import FakeApi, Reply, Run
 
 
@@ -141,7 +143,7 @@ def test_operations_are_listed_and_watched(api: FakeApi, run: Run) -> None:
 
 
 def test_contexts_are_kept_for_their_owner_only(run: Run) -> None:
-    contexts = Contexts.load(client_from_environment())
+    contexts = Contexts.load(client_from_environment(PROGRAM))
     contexts.put(Context("a", "https://a.example", "ta")).put(
         Context("b", "https://b.example", "tb")
     ).save()
@@ -155,18 +157,18 @@ def test_contexts_are_kept_for_their_owner_only(run: Run) -> None:
     assert "ta" not in run(commands.context, "list", "-o", "json").stdout.replace("table", "")
     assert run(commands.context, "use", "c").exit_code == 3
     assert run(commands.context, "remove", "a").exit_code == 0
-    assert Contexts.load(client_from_environment()).current == ""
+    assert Contexts.load(client_from_environment(PROGRAM)).current == ""
 
 
 def test_which_platform_is_spoken_to(home: Path) -> None:
-    plain = client_from_environment({"BOROUGH_HOME": str(home / "home")})
+    plain = client_from_environment(PROGRAM, {"BOROUGH_HOME": str(home / "home")})
     contexts = Contexts.load(plain)
     contexts.put(Context("a", "https://a.example", "ta")).put(
         Context("b", "https://b.example", "tb")
     ).save()
 
     def chosen(name: str = "", url: str = "", **environment: str) -> tuple[str, str]:
-        found = resolve(client_from_environment(environment), name=name, url=url)
+        found = resolve(client_from_environment(PROGRAM, environment), name=name, url=url)
         return found.url, found.token
 
     assert chosen() == ("https://b.example", "tb")
@@ -178,14 +180,14 @@ def test_which_platform_is_spoken_to(home: Path) -> None:
 
 
 def test_without_a_context_the_platform_of_this_machine_is_used(home: Path) -> None:
-    plain = client_from_environment({"BOROUGH_HOME": str(home / "home")})
+    plain = client_from_environment(PROGRAM, {"BOROUGH_HOME": str(home / "home")})
     (home / "home" / "run").mkdir(parents=True)
     (home / "home" / "run" / "serve.json").write_text('{"url": "http://127.0.0.1:9"}')
     assert resolve(plain).url == "http://127.0.0.1:9"
 
 
 def test_damaged_contexts_are_named(run: Run) -> None:
-    file = Contexts.load(client_from_environment()).file
+    file = Contexts.load(client_from_environment(PROGRAM)).file
     file.parent.mkdir(parents=True)
     file.write_text("{")
     result = run(commands.context, "list")
@@ -194,12 +196,12 @@ def test_damaged_contexts_are_named(run: Run) -> None:
 
 
 def test_a_wrong_environment_is_named_whole(run: Run) -> None:
-    result = run(commands.config, BOROUGH_PORT="http", BOROUGH_HOSST="x")
+    result = run(config, BOROUGH_PORT="http", BOROUGH_HOSST="x")
     assert result.exit_code == 2
     assert "BOROUGH_PORT: must be a whole number" in result.stderr
     assert "BOROUGH_HOSST: is not a setting" in result.stderr
 
 
 def test_secrets_are_masked_in_the_settings(run: Run) -> None:
-    told = run(commands.config, "-o", "json", BOROUGH_DATABASE_URL="postgresql://u:geheim@h/d")
+    told = run(config, "-o", "json", BOROUGH_DATABASE_URL="postgresql://u:geheim@h/d")
     assert "geheim" not in told.stdout

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.surface.cli.declared import Document, Secret, read_documents
-from control_plane.surface.cli.exits import USAGE, Failure
+from foundation.surface.cli.declared import Document, Secret, read_documents
+from foundation.surface.cli.exits import USAGE, Failure
 
 KINDS = ("Region", "Quota")
 

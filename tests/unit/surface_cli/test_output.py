@@ -3,7 +3,7 @@ import json
 import pytest
 import yaml
 
-from control_plane.surface.cli.output import Column, cell, table, write_one, write_rows
+from foundation.surface.cli.output import Column, cell, table, write_one, write_rows
 
 COLUMNS = (
     Column("ID", "id"),

@@ -4,8 +4,8 @@ import pytest
 from flask import Flask
 from werkzeug.datastructures import MultiDict
 
-from control_plane.kernel.errors import Problem
-from control_plane.surface.web import forms
+from foundation.kernel.errors import Problem
+from foundation.surface.web import forms
 from tests.functional.web.gallery.app import SCHEMA, create
 
 

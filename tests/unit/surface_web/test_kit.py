@@ -8,18 +8,18 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from control_plane.entrypoints.serve import theme
-from control_plane.kernel.errors import Invalid
-from control_plane.kernel.settings import Settings
-from control_plane.kernel.text import Text
-from control_plane.surface.web import i18n, messages, states
-from control_plane.surface.web.install import Theme
-from control_plane.surface.web.pages import safe_target
+from control_plane.settings import Settings
+from foundation.kernel.errors import Invalid
+from foundation.kernel.text import Text
+from foundation.surface.web import i18n, messages, states
+from foundation.surface.web.install import Theme
+from foundation.surface.web.pages import safe_target
 from tests.functional.web.gallery.app import create
 
 WEB = Path(messages.__file__).parent
 TEMPLATES = [
     path
-    for root in ("control_plane", "marketplace")
+    for root in ("foundation", "control_plane", "marketplace")
     for path in sorted((messages.ROOT / root).rglob("*.html"))
 ]
 
@@ -195,7 +195,7 @@ def test_a_face_that_cannot_be_read_is_refused(given: dict[str, str], wrong: set
 def test_every_icon_is_in_the_sprite() -> None:
     sprite = WEB / "static/vendor/img/sprite.svg"
     if not sprite.exists():
-        pytest.skip("the assets are not built: run control_plane/surface/web/build_assets.py")
+        pytest.skip("the assets are not built: run foundation/surface/web/build_assets.py")
     known = set(re.findall(r'<symbol[^>]*\bid="([^"]+)"', sprite.read_text()))
     used = {look.icon for look in states.LOOKS.values()}
     for path in TEMPLATES:
@@ -208,8 +208,9 @@ def test_every_tone_has_a_style() -> None:
     assert all(f".bo-state--{look.tone} " in css for look in states.LOOKS.values())
 
 
-def test_nothing_is_untranslated() -> None:
-    assert messages.untranslated("zh") == []
+@pytest.mark.parametrize("package", ["foundation", "control_plane"])
+def test_nothing_is_untranslated(package: str) -> None:
+    assert messages.untranslated(package, "zh") == []
 
 
 def test_translations_keep_the_placeholders() -> None:

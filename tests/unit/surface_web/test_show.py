@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from flask import Flask
 
-from control_plane.kernel.money import Money
-from control_plane.surface.web import show
+from foundation.kernel.money import Money
+from foundation.surface.web import show
 from tests.functional.web.gallery.app import NOW, create
 
 

@@ -5,11 +5,7 @@ from enum import StrEnum
 
 import pytest
 
-from control_plane.access.model import PrincipalState
-from control_plane.access.pages import OUTCOMES
 from control_plane.billing.model import StatementState
-from control_plane.operations.model import OperationState, StepState
-from control_plane.operations.pages import DONE, UNDER_WAY
 from control_plane.provisioning.campaigns.model import CampaignState, MemberState
 from control_plane.provisioning.drift.model import FindingState, LookOutcome
 from control_plane.provisioning.drift.pages import DEVIATION, UNDECIDED
@@ -18,10 +14,14 @@ from control_plane.provisioning.model import DeploymentState, InventoryState, Re
 from control_plane.provisioning.policies.model import WaiverState
 from control_plane.provisioning.registry.model import SampleState, SyncOutcome
 from control_plane.provisioning.standing import StandingKind
-from control_plane.surface.web import messages
-from control_plane.surface.web.states import LOOKS, look
 from control_plane.tenancy.migration.model import MigrationState, TargetState
 from control_plane.tenancy.model import TenancyState
+from foundation.access.model import PrincipalState
+from foundation.access.pages import OUTCOMES
+from foundation.operations.model import OperationState, StepState
+from foundation.operations.pages import DONE, UNDER_WAY
+from foundation.surface.web import messages
+from foundation.surface.web.states import LOOKS, look
 from marketplace.model import Availability, Decision, InstanceState, Maturity, OrderState
 
 ENUMERATIONS: tuple[type[StrEnum], ...] = (
@@ -62,7 +62,7 @@ def test_no_look_is_left_over() -> None:
     named |= {f"target_{state.value}" for state in TargetState}
     named |= {*OUTCOMES.values(), *UNDER_WAY.values(), *DONE.values()}
     named |= {UNDECIDED, DEVIATION, *(o.value for o in LookOutcome if o is not LookOutcome.BUSY)}
-    for root in ("control_plane", "marketplace"):
+    for root in ("foundation", "control_plane", "marketplace"):
         for path in (messages.ROOT / root).rglob("*.html"):
             text = path.read_text()
             named |= set(re.findall(r'"([a-z_]+)"\s*\|\s*state', text))

@@ -2,7 +2,6 @@ from decimal import Decimal
 
 import pytest
 
-from control_plane.kernel.errors import Collector, Invalid
 from control_plane.tenancy.model import (
     RESOURCES,
     DataClass,
@@ -15,6 +14,7 @@ from control_plane.tenancy.model import (
     depth_of,
     parse_amount,
 )
+from foundation.kernel.errors import Collector, Invalid
 
 
 @pytest.mark.parametrize("slug", ["a", "a1", "health-bureau", "a" * 40])

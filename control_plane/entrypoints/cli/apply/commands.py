@@ -14,8 +14,8 @@ from control_plane.entrypoints.cli.apply.kinds import (
     Step,
     blueprint_folder,
 )
-from control_plane.surface import cli
-from control_plane.surface.cli.declared import Description, Document, Wrong, read_documents
+from foundation.surface import cli
+from foundation.surface.cli.declared import Description, Document, Wrong, read_documents
 
 _MASK = "********"
 _REHEARSAL = {"Borough-Dry-Run": "true"}

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from control_plane.surface import cli
-from control_plane.surface.cli.declared import Document
+from foundation.surface import cli
+from foundation.surface.cli.declared import Document
 
 Spec = Mapping[str, Any]
 _LARGEST_BLUEPRINT = 16 * 1024 * 1024

@@ -5,10 +5,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.canonical import decimal_text
-from control_plane.kernel.errors import Collector, Conflict, Invalid, NeedsApproval
-from control_plane.operations.model import Operation
 from control_plane.provisioning import differences
 from control_plane.provisioning.drift import model
 from control_plane.provisioning.drift.matching import Target, counted, explaining
@@ -18,6 +14,10 @@ from control_plane.provisioning.graph import Change, DriftKind, Graph, Json, Op,
 from control_plane.provisioning.model import Deployment, DeploymentState, Plan
 from control_plane.provisioning.ports import ProgramError
 from control_plane.provisioning.service.deployments import Watch
+from foundation.kernel.actor import Actor
+from foundation.kernel.canonical import decimal_text
+from foundation.kernel.errors import Collector, Conflict, Invalid, NeedsApproval
+from foundation.operations.model import Operation
 
 _ROUNDS = 3
 _ZERO = Decimal(0)

@@ -9,20 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel import canonical, ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.errors import (
-    BoroughError,
-    Collector,
-    Conflict,
-    Unavailable,
-)
-from control_plane.kernel.paging import Page, PageRequest
-from control_plane.kernel.time import Clock
-from control_plane.operations.model import Operation
-from control_plane.operations.service import Operations
 from control_plane.provisioning.drift import model
 from control_plane.provisioning.drift.model import (
     LONGEST_IGNORED_DAYS,
@@ -41,6 +27,20 @@ from control_plane.provisioning.model import Deployment, DeploymentState, Region
 from control_plane.provisioning.ports import Audit, EngineError, StackBusyError
 from control_plane.provisioning.service import Provisioning
 from control_plane.tenancy.service import TenancyService
+from foundation.access import policy
+from foundation.kernel import canonical, ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import (
+    BoroughError,
+    Collector,
+    Conflict,
+    Unavailable,
+)
+from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.time import Clock
+from foundation.operations.model import Operation
+from foundation.operations.service import Operations
 
 _PLATFORM = Actor.system("platform")
 CHECK, REPAIR, ADOPT = "drift.check", "drift.repair", "drift.adopt"

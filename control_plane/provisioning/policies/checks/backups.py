@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from control_plane.kernel.text import Text
 from control_plane.provisioning.policies.checks.settings import (
     PATTERN,
     data_classes,
@@ -10,6 +9,7 @@ from control_plane.provisioning.policies.checks.settings import (
 )
 from control_plane.provisioning.policies.checks.storage import disks
 from control_plane.provisioning.policies.model import Issue, Policy, Settings, Subject
+from foundation.kernel.text import Text
 
 
 def declared(subject: Subject, settings_: Settings) -> Iterator[Issue]:

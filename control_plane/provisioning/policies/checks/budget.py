@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from control_plane.kernel.canonical import decimal_text
-from control_plane.kernel.text import Text
 from control_plane.provisioning import usage_map
 from control_plane.provisioning.policies.checks.settings import mapping, settings
 from control_plane.provisioning.policies.model import Issue, Policy, Priced, Settings, Subject
 from control_plane.tenancy.model import RESOURCES
+from foundation.kernel.canonical import decimal_text
+from foundation.kernel.text import Text
 
 _AMOUNT = {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,3})?$"}
 

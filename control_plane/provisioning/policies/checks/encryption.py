@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from control_plane.kernel.text import Text
 from control_plane.provisioning.graph import Graph, ResourceNode
 from control_plane.provisioning.policies.checks.settings import data_classes, listed, settings
 from control_plane.provisioning.policies.checks.storage import disks
 from control_plane.provisioning.policies.model import Issue, Policy, Settings, Subject
+from foundation.kernel.text import Text
 
 _LISTENER = "openstack:loadbalancer/listener:Listener"
 _REDIRECT = "openstack:loadbalancer/l7Policy:L7Policy"

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from control_plane.kernel.text import Text
 from control_plane.provisioning.graph import ResourceNode
 from control_plane.provisioning.policies.checks.settings import (
     PATTERN,
@@ -14,6 +13,7 @@ from control_plane.provisioning.policies.checks.settings import (
     settings,
 )
 from control_plane.provisioning.policies.model import Issue, Policy, Settings, Subject
+from foundation.kernel.text import Text
 
 #: Resources that clouds let carry a tag, metadata, label or description.
 _MARKED = {

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from control_plane.kernel.text import Text
 from control_plane.provisioning.graph import Json, ResourceNode
 from control_plane.provisioning.policies.checks.settings import none, texts
 from control_plane.provisioning.policies.model import Issue, Policy, Settings, Subject
 from control_plane.provisioning.usage_map import CONTAINER
+from foundation.kernel.text import Text
 
 _ANYWHERE = {"0.0.0.0/0", "::/0"}
 _ALL_PORTS = (1, 65535)

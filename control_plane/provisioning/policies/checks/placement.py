@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from control_plane.kernel.text import Text
 from control_plane.provisioning.model import DATA_CLASSES
 from control_plane.provisioning.policies.checks.settings import PATTERN, mapping, none, settings
 from control_plane.provisioning.policies.model import Issue, Policy, Settings, Subject
+from foundation.kernel.text import Text
 
 
 def region(subject: Subject, settings_: Settings) -> Iterator[Issue]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from control_plane.kernel.text import Text
 from control_plane.provisioning.model import DATA_CLASSES
+from foundation.kernel.text import Text
 
 CLASSES: Mapping[str, Any] = {
     "public": {"en": "public", "zh": "公开"},

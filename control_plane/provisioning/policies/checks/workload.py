@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from control_plane.kernel.text import Text
 from control_plane.provisioning.graph import is_secret
 from control_plane.provisioning.policies.checks.settings import none
 from control_plane.provisioning.policies.model import Issue, Policy, Settings, Subject
+from foundation.kernel.text import Text
 
 _RIGHTS = ("privileged", "hostNetwork", "hostPID", "hostIPC")
 

@@ -6,11 +6,6 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import Conflict, Invalid, NotFound
-from control_plane.kernel.paging import Page, PageRequest, everything
-from control_plane.operations.model import Operation
 from control_plane.provisioning.compatibility import document_changes
 from control_plane.provisioning.content import Content
 from control_plane.provisioning.graph import Graph
@@ -30,6 +25,11 @@ from control_plane.provisioning.registry.model import (
 )
 from control_plane.provisioning.registry.service.core import Core
 from control_plane.provisioning.service import Validation
+from foundation.access import policy
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Conflict, Invalid, NotFound
+from foundation.kernel.paging import Page, PageRequest, everything
+from foundation.operations.model import Operation
 
 IMPACT = "blueprint.impact"
 _ANYWHERE = (policy.ROOT,)

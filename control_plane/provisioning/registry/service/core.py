@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.database import UnitOfWork
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.time import Clock
-from control_plane.operations.service import Operations
 from control_plane.provisioning.ports import Audit
 from control_plane.provisioning.registry.comparing import Forces
 from control_plane.provisioning.registry.ports import RegistryStore, Repositories
 from control_plane.provisioning.service import Provisioning
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.secretbox import SecretBox
+from foundation.kernel.time import Clock
+from foundation.operations.service import Operations
 
 
 @dataclass(frozen=True, slots=True)

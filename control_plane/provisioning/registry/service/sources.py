@@ -4,13 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from control_plane.access import policy
-from control_plane.kernel import ids
-from control_plane.kernel.actor import Actor
-from control_plane.kernel.errors import BoroughError, Collector, Conflict, Invalid, NotFound
-from control_plane.kernel.paging import Page, PageRequest, everything
-from control_plane.kernel.time import format_instant
-from control_plane.operations.model import Operation
 from control_plane.provisioning import content as contents
 from control_plane.provisioning.model import TENANCY_BLUEPRINT
 from control_plane.provisioning.ports import EngineError, ProgramError
@@ -29,6 +22,13 @@ from control_plane.provisioning.registry.ports import (
     SourceError,
 )
 from control_plane.provisioning.registry.service.core import Core
+from foundation.access import policy
+from foundation.kernel import ids
+from foundation.kernel.actor import Actor
+from foundation.kernel.errors import BoroughError, Collector, Conflict, Invalid, NotFound
+from foundation.kernel.paging import Page, PageRequest, everything
+from foundation.kernel.time import format_instant
+from foundation.operations.model import Operation
 
 SYNC = "registry.sync"
 _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

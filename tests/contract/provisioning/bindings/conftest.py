@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.adapters.program_host.host import ProgramHost
-from control_plane.kernel import ids
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import BoroughError
 from control_plane.provisioning.bindings import jobs
 from control_plane.provisioning.bindings.model import Binding, BindingState
 from control_plane.provisioning.bindings.service import Bindings, Needs
 from control_plane.provisioning.bindings.store import PostgresBindings
 from control_plane.provisioning.model import Deployment, DeploymentState
 from control_plane.provisioning.store.tables import deployment_table
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel import ids
+from foundation.kernel.database import Database
+from foundation.kernel.errors import BoroughError
 from tests.conftest import SettableClock
 from tests.contract.provisioning.conftest import PLATFORM, World, _admin, parts
 from tests.fakes.owners import FakeOwners

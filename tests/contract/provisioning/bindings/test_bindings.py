@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from control_plane.adapters.embedded.things import Fault
-from control_plane.kernel.errors import Conflict, Forbidden, Invalid, NeedsApproval, NotFound
-from control_plane.kernel.paging import PageRequest
 from control_plane.provisioning.bindings.model import Binding, BindingState
 from control_plane.provisioning.jobs import DeploymentFailed
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NeedsApproval, NotFound
+from foundation.kernel.paging import PageRequest
 from tests.conftest import SettableClock
 from tests.contract.provisioning.bindings.conftest import Killed, Office
 from tests.contract.provisioning.conftest import PLATFORM, person

@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from control_plane.adapters.postgres.embedded import EmbeddedPostgres
 from control_plane.adapters.program_host.host import ProgramHost
-from control_plane.kernel import ids
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import BoroughError
-from control_plane.kernel.paging import PageRequest
-from control_plane.operations.model import Operation
 from control_plane.provisioning.drift import jobs
 from control_plane.provisioning.drift.model import Finding
 from control_plane.provisioning.drift.service import Drift, Needs
 from control_plane.provisioning.drift.store import PostgresDrift
 from control_plane.provisioning.graph import Json
 from control_plane.provisioning.model import Deployment, DeploymentState
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel import ids
+from foundation.kernel.database import Database
+from foundation.kernel.errors import BoroughError
+from foundation.kernel.paging import PageRequest
+from foundation.operations.model import Operation
 from tests.conftest import SettableClock
 from tests.contract.provisioning.conftest import PLATFORM, SMALL, World, _admin, parts
 from tests.fakes.owners import FakeOwners

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from control_plane.kernel.errors import Conflict, Invalid, NeedsApproval, QuotaExceeded
-from control_plane.kernel.paging import PageRequest
 from control_plane.provisioning.model import Deployment
+from foundation.kernel.errors import Conflict, Invalid, NeedsApproval, QuotaExceeded
+from foundation.kernel.paging import PageRequest
 from tests.contract.provisioning.conftest import PLATFORM, SMALL
 from tests.contract.provisioning.drift.conftest import City
 

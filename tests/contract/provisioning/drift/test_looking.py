@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from control_plane.kernel.errors import Conflict, Invalid, NotFound
-from control_plane.kernel.paging import PageRequest
 from control_plane.provisioning.drift.model import Finding, LookOutcome
 from control_plane.provisioning.drift.service import Unseen
 from control_plane.provisioning.graph import DriftKind
 from control_plane.provisioning.model import Deployment
 from control_plane.provisioning.ports import EngineError, StackBusyError
+from foundation.kernel.errors import Conflict, Invalid, NotFound
+from foundation.kernel.paging import PageRequest
 from tests.contract.provisioning.conftest import PLATFORM, SMALL, World, person
 from tests.contract.provisioning.drift.conftest import City
 

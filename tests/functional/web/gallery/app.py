@@ -8,21 +8,22 @@ from typing import cast
 
 from flask import Flask, request
 
-from control_plane.kernel.actor import Actor, ActorKind, Grant, PrincipalId
-from control_plane.kernel.database import Database
-from control_plane.kernel.errors import NotFound, Problem, Unauthenticated
-from control_plane.kernel.money import Money
-from control_plane.kernel.paging import Page
-from control_plane.kernel.secretbox import SecretBox
 from control_plane.provisioning.graph import Change, Op, PropertyChange
-from control_plane.surface import auth
-from control_plane.surface.api import headers, problems
-from control_plane.surface.auth import Identity, public, requires
-from control_plane.surface.registry import provide
-from control_plane.surface.runtime import Runtime
-from control_plane.surface.web import forms
-from control_plane.surface.web.install import Theme, install
-from control_plane.surface.web.pages import Crumb, Pages, go, show
+from foundation import products
+from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
+from foundation.kernel.database import Database
+from foundation.kernel.errors import NotFound, Problem, Unauthenticated
+from foundation.kernel.money import Money
+from foundation.kernel.paging import Page
+from foundation.kernel.secretbox import SecretBox
+from foundation.surface import auth
+from foundation.surface.api import headers, problems
+from foundation.surface.auth import Identity, public, requires
+from foundation.surface.registry import provide
+from foundation.surface.runtime import Runtime
+from foundation.surface.web import forms
+from foundation.surface.web.install import Theme, install
+from foundation.surface.web.pages import Crumb, Pages, go, show
 
 NOW = datetime(2026, 11, 21, 9, 12, 33, tzinfo=UTC)
 
@@ -232,7 +233,7 @@ def create(theme: Theme | None = None) -> Flask:
     app = Flask(
         "gallery", template_folder=str(Path(__file__).parent / "templates"), static_folder=None
     )
-    auth.install(app, OpenDoor())
+    auth.install(app, OpenDoor(), products.declared_by("control_plane"))
     problems.install(app)
     headers.install(app)
     runtime = Runtime(cast("Database", None), FixedClock(), cast("SecretBox", None))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from control_plane.access.workload_identity.service import RuleWish, WorkloadIdentity
-from control_plane.access.workload_identity.store import PostgresIdentities
 from control_plane.adapters.oidc import IssuerKeys, JoseTokens, fetcher
-from control_plane.kernel.database import Database
+from foundation.access.workload_identity.service import RuleWish, WorkloadIdentity
+from foundation.access.workload_identity.store import PostgresIdentities
+from foundation.kernel.database import Database
 from tests.conftest import SettableClock
 from tests.fakes.oidc import FakeIssuer, serving
 from tests.unit.access.conftest import City

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from control_plane.access import policy
-from control_plane.access.model import AuditQuery, Outcome, PrincipalState
-from control_plane.access.workload_identity.model import TokenNotAccepted
-from control_plane.access.workload_identity.service import RuleWish
-from control_plane.kernel.errors import (
+from foundation.access import policy
+from foundation.access.model import AuditQuery, Outcome, PrincipalState
+from foundation.access.workload_identity.model import TokenNotAccepted
+from foundation.access.workload_identity.service import RuleWish
+from foundation.kernel.errors import (
     Conflict,
     Forbidden,
     Invalid,
@@ -23,7 +23,7 @@ from control_plane.kernel.errors import (
     Unauthenticated,
     Unavailable,
 )
-from control_plane.kernel.paging import PageRequest
+from foundation.kernel.paging import PageRequest
 from tests.unit.access.workload_identity.conftest import AUDIENCE, REPOSITORY, Identity
 
 HEALTH = "/city/health/"

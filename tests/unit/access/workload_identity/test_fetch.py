@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from control_plane.adapters.oidc import fetcher
-from control_plane.kernel.errors import Unavailable
+from foundation.kernel.errors import Unavailable
 from tests.fakes.oidc import FakeIssuer, serving
 
 LOCAL = ["127.0.0.1", "localhost"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from control_plane.access.workload_identity.model import (
+from foundation.access.workload_identity.model import (
     AmbiguousRules,
     Issuer,
     IssuerId,
@@ -19,8 +19,8 @@ from control_plane.access.workload_identity.model import (
     pattern,
     usable,
 )
-from control_plane.kernel.actor import PrincipalId
-from control_plane.kernel.errors import Collector
+from foundation.kernel.actor import PrincipalId
+from foundation.kernel.errors import Collector
 
 NOW = datetime(2026, 11, 3, 9, tzinfo=UTC)
 ISSUER = Issuer(

@@ -13,21 +13,21 @@ from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
-from control_plane.access.authenticator import AccessAuthenticator
-from control_plane.access.model import AuditQuery
 from control_plane.entrypoints.app import Parts, create_app
 from control_plane.entrypoints.cli.main import borough
-from control_plane.kernel.database import Database
-from control_plane.kernel.paging import PageRequest
-from control_plane.kernel.secretbox import SecretBox
-from control_plane.kernel.settings import Settings
-from control_plane.surface.runtime import Runtime
+from control_plane.settings import Settings
+from foundation.access.authenticator import AccessAuthenticator
+from foundation.access.model import AuditQuery
+from foundation.kernel.database import Database
+from foundation.kernel.paging import PageRequest
+from foundation.kernel.secretbox import SecretBox
+from foundation.surface.runtime import Runtime
 from tests.conftest import SettableClock
 from tests.unit.access.conftest import PASSWORD
 from tests.unit.access.workload_identity.conftest import AUDIENCE, Identity
 
 JWT = "urn:ietf:params:oauth:token-type:jwt"
-FEATURES = ("control_plane.access.api", "control_plane.access.workload_identity.api")
+FEATURES = ("foundation.access.api", "foundation.access.workload_identity.api")
 
 
 @dataclass

@@ -1,6 +1,0 @@
-"""Declared documents: files that say what there shall be (``apply``, ``diff``, ``plan``…)."""
-
-from control_plane.surface.cli.declared.checking import Description
-from control_plane.surface.cli.declared.documents import Document, Secret, Wrong, read_documents
-
-__all__ = ["Description", "Document", "Secret", "Wrong", "read_documents"]

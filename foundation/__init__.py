@@ -1,0 +1,1 @@
+"""What every product of Borough stands on: the control plane and the bundled workloads."""
