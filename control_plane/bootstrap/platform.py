@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from control_plane.adapters.embedded.collector import EmbeddedCollector
@@ -52,10 +52,7 @@ from control_plane.tenancy.migration.store import PostgresMigration
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
 from foundation.access.authenticator import AccessAuthenticator
-from foundation.access.model import SessionRules
-from foundation.access.passwords import Argon2Passwords
 from foundation.access.service import AuditLog, Gate, People
-from foundation.access.store import AuditRows, CredentialStore, PrincipalStore
 from foundation.access.workload_identity.service import WorkloadIdentity
 from foundation.access.workload_identity.store import PostgresIdentities
 from foundation.adapters.clock import SystemClock
@@ -64,10 +61,10 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.database import Database
 from foundation.kernel.errors import Conflict, Invalid, Problem
 from foundation.kernel.outbox import Outbox
-from foundation.kernel.secretbox import SecretBox, load_ring, parse_ring
+from foundation.kernel.secretbox import SecretBox
 from foundation.kernel.time import Clock
 from foundation.operations.service import Operations
-from foundation.operations.store import PostgresOperations
+from foundation.serving.base import build_base, open_database
 from marketplace.service import Marketplace
 from marketplace.service.core import Needs
 from marketplace.store import PostgresMarketplace
@@ -165,17 +162,10 @@ def open_platform(settings: Settings, *, upgrade: bool = True) -> Iterator[Platf
         Unavailable: the embedded database cannot be started.
     """
     with contextlib.ExitStack() as stack:
-        database = stack.enter_context(_database(settings))
+        database = stack.enter_context(open_database(settings))
         if upgrade:
             SCHEMA.upgrade(database)
         yield _build(settings, database, stack)
-
-
-def _database_url(settings: Settings, stack: contextlib.ExitStack) -> str:
-    if settings.database_url:
-        _, _, rest = settings.database_url.partition("://")
-        return f"postgresql+psycopg://{rest}"
-    return stack.enter_context(EmbeddedPostgres(settings.home / "postgres")).url()
 
 
 def upgrade_database(settings: Settings) -> str:
@@ -186,7 +176,7 @@ def upgrade_database(settings: Settings) -> str:
     """
     from foundation.operations.jobs.durable import migrate  # noqa: PLC0415 - web needs no DBOS
 
-    with _database(settings) as database:
+    with open_database(settings) as database:
         before = SCHEMA.is_current(database)
         SCHEMA.upgrade(database)
         migrate(database.engine)
@@ -199,7 +189,7 @@ def database_is_current(settings: Settings) -> bool:
     Raises:
         Unavailable: the embedded database cannot be started.
     """
-    with _database(settings) as database:
+    with open_database(settings) as database:
         return SCHEMA.is_current(database)
 
 
@@ -221,14 +211,6 @@ def add_administrator(settings: Settings, login: str, name: str, password: str) 
         )
 
 
-@contextlib.contextmanager
-def _database(settings: Settings) -> Iterator[Database]:
-    with contextlib.ExitStack() as stack:
-        database = Database(_database_url(settings, stack), pool_size=settings.database_pool)
-        stack.callback(database.close)
-        yield database
-
-
 def empty_embedded(settings: Settings) -> None:
     """Throw the embedded database away and make an empty one; for demonstrations.
 
@@ -241,25 +223,12 @@ def empty_embedded(settings: Settings) -> None:
         server.empty()
 
 
-def _secrets(settings: Settings) -> SecretBox:
-    if settings.secret_keys:
-        return SecretBox(parse_ring(settings.secret_keys))
-    return SecretBox(load_ring(settings.ring_file))
-
-
 def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) -> Platform:
     clock: Clock = ShiftableClock(database) if settings.simulated_time else SystemClock()
-    secrets = _secrets(settings)
-    audit = AuditLog(AuditRows(database), database, clock, secrets.derive("audit"))
-    principals, credentials = PrincipalStore(database), CredentialStore(database)
-    passwords = Argon2Passwords()
-    gate = Gate(
-        principals, credentials, passwords, audit, database, clock,
-        rules=SessionRules(idle=timedelta(hours=settings.session_hours)),
-        longest=timedelta(days=settings.token_days),
-    )  # fmt: skip
+    base = build_base(settings, database, clock)
+    secrets, audit, gate, operations = base.secrets, base.audit, base.gate, base.operations
     tenancy = TenancyService(PostgresTenancy(database), database, clock, audit)
-    people = People(principals, credentials, passwords, audit, database, clock, Places(tenancy))
+    people = base.people(Places(tenancy))
     identity = WorkloadIdentity(
         PostgresIdentities(database),
         JoseTokens(IssuerKeys(fetcher(settings.identity_private_hosts.split(",")))),
@@ -269,8 +238,9 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
         database,
         clock,
     )
-    operations = Operations(PostgresOperations(database), database, clock, audit)
-    policies = Policies(PostgresPolicies(database), database, clock, audit, tenancy, principals)
+    policies = Policies(
+        PostgresPolicies(database), database, clock, audit, tenancy, base.principals
+    )
     programs = ProgramHost()
     stack.callback(programs.close)
     fleet_rows = PostgresFleet(database)
@@ -336,7 +306,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
     directory.services = marketplace.metered
     return Platform(
         settings, database, clock, secrets, programs, audit,
-        people, gate, identity, AccessAuthenticator(gate), operations, tenancy,
+        people, gate, identity, base.authenticator, operations, tenancy,
         Migration(PostgresMigration(database), tenancy, database, clock, audit),
         policies, provisioning, fleet, metering, billing,
         marketplace,

@@ -19,7 +19,7 @@ from tests.functional.web.gallery.app import create
 WEB = Path(messages.__file__).parent
 TEMPLATES = [
     path
-    for root in ("foundation", "control_plane", "marketplace")
+    for root in ("foundation", "control_plane", "marketplace", "workloads")
     for path in sorted((messages.ROOT / root).rglob("*.html"))
 ]
 
@@ -208,7 +208,7 @@ def test_every_tone_has_a_style() -> None:
     assert all(f".bo-state--{look.tone} " in css for look in states.LOOKS.values())
 
 
-@pytest.mark.parametrize("package", ["foundation", "control_plane"])
+@pytest.mark.parametrize("package", ["foundation", "control_plane", "workloads.video_analytics"])
 def test_nothing_is_untranslated(package: str) -> None:
     assert messages.untranslated(package, "zh") == []
 

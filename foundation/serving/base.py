@@ -1,0 +1,77 @@
+"""What every process of a product begins with: its database, keys, and who may come in."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from foundation.access.authenticator import AccessAuthenticator
+from foundation.access.model import SessionRules
+from foundation.access.passwords import Argon2Passwords
+from foundation.access.ports import Places
+from foundation.access.service import AuditLog, Gate, People
+from foundation.access.store import AuditRows, CredentialStore, PrincipalStore
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel.database import Database
+from foundation.kernel.secretbox import SecretBox, load_ring, parse_ring
+from foundation.kernel.settings import CommonSettings
+from foundation.kernel.time import Clock
+from foundation.operations.service import Operations
+from foundation.operations.store import PostgresOperations
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The services of the foundation in one process."""
+
+    database: Database
+    clock: Clock
+    secrets: SecretBox
+    audit: AuditLog
+    principals: PrincipalStore
+    gate: Gate
+    authenticator: AccessAuthenticator
+    operations: Operations
+
+    def people(self, places: Places) -> People:
+        """The people of a product whose tree of organisations this is."""
+        return People(
+            self.principals, CredentialStore(self.database), Argon2Passwords(), self.audit,
+            self.database, self.clock, places,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def open_database(settings: CommonSettings) -> Iterator[Database]:
+    """The database that the settings name, or the embedded one, until the end of the block.
+
+    Raises:
+        Unavailable: the embedded database cannot be started.
+    """
+    with contextlib.ExitStack() as stack:
+        if settings.database_url:
+            url = f"postgresql+psycopg://{settings.database_url.partition('://')[2]}"
+        else:
+            url = stack.enter_context(EmbeddedPostgres(settings.home / "postgres")).url()
+        database = Database(url, pool_size=settings.database_pool)
+        stack.callback(database.close)
+        yield database
+
+
+def build_base(settings: CommonSettings, database: Database, clock: Clock) -> Base:
+    """Wire the foundation's services to a database."""
+    if settings.secret_keys:
+        secrets = SecretBox(parse_ring(settings.secret_keys))
+    else:
+        secrets = SecretBox(load_ring(settings.ring_file))
+    audit = AuditLog(AuditRows(database), database, clock, secrets.derive("audit"))
+    principals = PrincipalStore(database)
+    gate = Gate(
+        principals, CredentialStore(database), Argon2Passwords(), audit, database, clock,
+        rules=SessionRules(idle=timedelta(hours=settings.session_hours)),
+        longest=timedelta(days=settings.token_days),
+    )  # fmt: skip
+    operations = Operations(PostgresOperations(database), database, clock, audit)
+    return Base(
+        database, clock, secrets, audit, principals, gate, AccessAuthenticator(gate), operations
+    )

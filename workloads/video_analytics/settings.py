@@ -1,0 +1,29 @@
+"""The settings of Borough Video; ``borough-video config`` prints them with their meaning."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from foundation.kernel import settings as kernel
+from foundation.kernel.settings import CommonSettings, Program, setting
+
+PROGRAM = Program("borough-video")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(CommonSettings):
+    """All settings, typed. Unknown ``BOROUGH_VIDEO_`` variables are an error, not a silent typo."""
+
+    home: Path = setting(
+        PROGRAM.home(), "Folder of its own files: embedded database, keys, evidence, run files."
+    )
+    port: int = setting(8090, "Port on which `borough-video serve` listens; 0 takes a free one.")
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        Invalid: a value of the wrong type or an unknown variable; names all of them.
+    """
+    return kernel.read(Settings, PROGRAM, environment)
