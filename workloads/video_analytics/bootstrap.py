@@ -13,6 +13,9 @@ from workloads.video_analytics.departments.store import PostgresDepartments
 from workloads.video_analytics.migrations import SCHEMA
 from workloads.video_analytics.settings import Settings
 
+#: The role that somebody always has on everything.
+ADMINISTRATOR = "video_administrator"
+
 
 @dataclass(frozen=True, slots=True)
 class Video:
@@ -48,7 +51,18 @@ def open_video(settings: Settings, *, upgrade: bool = True) -> Iterator[Video]:
 def build(settings: Settings, database: Database) -> Video:
     """All services on a database."""
     base = build_base(settings, database, SystemClock())
-    return Video(settings, base, base.people(PostgresDepartments(database)))
+    return Video(settings, base, base.people(PostgresDepartments(database), ADMINISTRATOR))
+
+
+def add_first_administrator(video: Video) -> None:
+    """Add the administrator of the settings when there is none yet; several may try at once."""
+    settings, database = video.settings, video.base.database
+    if settings.administrator_password:
+        with database.transaction():
+            database.lock("video:first-administrator")
+            video.people.ensure_administrator(
+                login=settings.administrator, password=settings.administrator_password
+            )
 
 
 def add_administrator(settings: Settings, login: str, name: str, password: str) -> None:
@@ -64,4 +78,19 @@ def add_administrator(settings: Settings, login: str, name: str, password: str) 
         person = video.people.create_person(
             actor, login=login, name=name, path="/", password=password
         )
-        video.people.grant(actor, principal_id=person.id, role="video_administrator", path="/")
+        video.people.grant(actor, principal_id=person.id, role=ADMINISTRATOR, path="/")
+
+
+def upgrade_database(settings: Settings) -> str:
+    """Bring the database to the newest schema; answers what was done, for people.
+
+    Raises:
+        Unavailable: the embedded database cannot be started.
+    """
+    from foundation.operations.jobs.durable import migrate  # noqa: PLC0415 - web needs no DBOS
+
+    with open_database(settings) as database:
+        before = SCHEMA.is_current(database)
+        SCHEMA.upgrade(database)
+        migrate(database.engine)
+    return f"The database {'had' if before else 'has'} the newest schema."
