@@ -145,7 +145,9 @@ class Database:
 
     def _opening(self) -> None:
         cluster = self._cluster
-        own = [{"podSelector": {"matchLabels": cluster.selector(part)}} for part in ("api", "worker")]
+        own = [
+            {"podSelector": {"matchLabels": cluster.selector(part)}} for part in ("api", "worker")
+        ]
         own.append({"podSelector": {"matchLabels": cluster.selector("migration")}})
         k8s.networking.v1.NetworkPolicy(
             "reach-database",

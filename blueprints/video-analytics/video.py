@@ -298,7 +298,8 @@ class Video:
     def _ingress(self, host: str) -> None:
         cluster = self._cluster
         kind = cluster.facts.get("ingress_class")
-        backend = {"service": {"name": cluster.named(), "port": {"name": "http"}}}
+        backend: Object = {"service": {"name": cluster.named(), "port": {"name": "http"}}}
+        ways = [{"path": "/", "pathType": "Prefix", "backend": backend}]
         k8s.networking.v1.Ingress(
             "ingress",
             metadata=cluster.metadata("ingress", "", "api", cluster.waiting()),
@@ -308,7 +309,9 @@ class Video:
                 "rules": [
                     {
                         "host": host,
-                        "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]},
+                        "http": {
+                            "paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]
+                        },
                     }
                 ],
             },

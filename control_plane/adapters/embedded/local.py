@@ -126,9 +126,11 @@ def process_of(
         if name.startswith(program.prefix) and name not in own
     }
     labels = (template.get("metadata") or {}).get("labels") or {}
+    # Two of them cannot listen on one port of this machine.
+    replicas = 1 if arguments[0] == "serve" else int(spec.get("replicas", 1))
     return LocalProcess(
         deployment, urn, command[0], tuple(map(str, arguments)), environment,
-        {str(k): str(v) for k, v in labels.items()}, int(spec.get("replicas", 1)),
+        {str(k): str(v) for k, v in labels.items()}, replicas,
     )  # fmt: skip
 
 
