@@ -299,7 +299,6 @@ class Video:
         cluster = self._cluster
         kind = cluster.facts.get("ingress_class")
         backend: Object = {"service": {"name": cluster.named(), "port": {"name": "http"}}}
-        ways = [{"path": "/", "pathType": "Prefix", "backend": backend}]
         k8s.networking.v1.Ingress(
             "ingress",
             metadata=cluster.metadata("ingress", "", "api", cluster.waiting()),
