@@ -7,6 +7,7 @@ sample clips show.
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,9 +55,8 @@ class _Video:
 
     def _ordered(self) -> dict[str, Any]:
         wanted = self._story.order
-        with self._say.chapter(
-            f"Video: {self._cast.name(wanted.requester)} orders video analytics"
-        ):
+        who = self._cast.name(wanted.requester)
+        with self._say.chapter(f"Video: {who} orders video analytics"):
             order = self._cast.approve(wanted, self._cast.order(wanted))
             return self._cast.provision(wanted, order)
 
@@ -64,7 +64,9 @@ class _Video:
         with self._say.chapter("Video: it starts as processes of this machine (not simulated)"):
             url = str(service["outputs"]["url"]).rstrip("/")
             administrator = self._cast.client("transport.administrator")
-            shown = administrator.get(f"/deployments/{service['deployment_id']}/outputs")
+            shown = administrator.post(f"/deployments/{service['deployment_id']}/outputs")[
+                "outputs"
+            ]
             stranger = Client(url)
             token = self._until(
                 "the service answers",
@@ -105,14 +107,14 @@ class _Video:
         with self._say.chapter("Video: what they saw"):
             for camera_id, camera in cameras.items():
                 events = self._until(
-                    f"{camera.rule.en}",
-                    _EVENT_SECONDS,
-                    lambda camera_id=camera_id: _enough(
-                        video.get("/events", camera=camera_id)["items"], self._story.events
-                    ),
+                    camera.rule.en, _EVENT_SECONDS, partial(self._events, video, camera_id)
                 )
                 pictures = [each for each in events if each["evidence"]]
                 self._say.check_that(f"with a picture: {len(pictures)} of {len(events)}", pictures)
+
+    def _events(self, video: Client, camera_id: str) -> list[dict[str, Any]] | None:
+        items: list[dict[str, Any]] = video.get("/events", camera=camera_id)["items"]
+        return items if len(items) >= self._story.events else None
 
     def _charged(self, service: Mapping[str, Any]) -> None:
         finance = self._cast.client(self._stage.city.story.statement_by)  # type: ignore[union-attr]
@@ -123,7 +125,7 @@ class _Video:
                 _USAGE_SECONDS,
                 lambda: [
                     each for each in finance.get("/usage", period=period)["items"]
-                    if each["meter"] == self._story.meter and each["resource"] == service["id"]
+                    if each["meter"] == self._story.meter and each["resource_id"] == service["id"]
                 ],
             )  # fmt: skip
             hours = sum((Decimal(each["quantity"]) for each in used), Decimal(0))
@@ -147,10 +149,6 @@ def _attempt(ask: Callable[[], T]) -> T | None:
         return ask()
     except Failure:
         return None
-
-
-def _enough(items: list[dict[str, Any]], least: int) -> list[dict[str, Any]] | None:
-    return items if len(items) >= least else None
 
 
 def _camera(camera: StoryCamera, path: str) -> dict[str, Any]:
