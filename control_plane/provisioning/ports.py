@@ -293,6 +293,10 @@ class Engine(Protocol):
     ) -> tuple[DriftFinding, ...]:
         """Compare the state with what the cloud really has, ordered by URN.
 
+        What was added is looked for inside security groups (rules) and projects (servers) of the
+        stack, when all of it is looked at and nothing is accepted. The engine knows one stack:
+        what another one made there is among what was added.
+
         Args:
             run: Whose stack; the program is not run.
             on_event: Receives live progress.
@@ -302,6 +306,20 @@ class Engine(Protocol):
 
         Raises:
             EngineError: The region did not answer.
+            StackBusyError: Another operation holds the stack.
+        """
+
+    def remove_added(self, run: Run, ids: Collection[str]) -> tuple[str, ...]:
+        """Remove rules that were added to security groups of the stack.
+
+        It looks first: what the stack made itself, what lies elsewhere, anything but a rule and
+        what is gone already is left alone, so that it may be called again.
+
+        Returns:
+            The ids of what was removed.
+
+        Raises:
+            EngineError: The region did not answer, or refused.
             StackBusyError: Another operation holds the stack.
         """
 

@@ -42,6 +42,7 @@ from foundation.kernel.time import Clock
 
 _SEVERITIES = {2: "warning: ", 3: "error: "}
 _RECOVER_SECONDS = 20.0
+_RULE = "openstack:networking/secGroupRule:SecGroupRule"
 
 
 class EmbeddedEngine:
@@ -125,10 +126,30 @@ class EmbeddedEngine:
                 for thing in self.region.things(run.stack.deployment)
                 if not only or thing.urn in only
             ]
-            found = sorted((_drift(t) for t in things if t.drift), key=lambda f: f.urn)
+            found = [_drift(t) for t in things if t.drift]
             if accept:
                 self._accept(run, things)
-            return tuple(found)
+            elif not only:
+                found += self._added(run, things)
+            return tuple(sorted(found, key=lambda f: f.urn))
+
+    def remove_added(self, run: Run, ids: Collection[str]) -> tuple[str, ...]:
+        """See the port."""
+        self._db.assert_no_transaction()
+        with self._locks.hold(run.stack.stack):
+            added = self._added(run, self.region.things(run.stack.deployment))
+            there = [f.beside.id for f in added if f.beside and f.type == _RULE]
+            removed = tuple(each for each in there if each in ids)
+            self.region.remove_beside(run.region.id, removed)
+            return removed
+
+    def _added(self, run: Run, things: list[Thing]) -> list[DriftFinding]:
+        """What was added to things that are there."""
+        within = {t.physical_id: t for t in things if t.physical_id and not t.drift.get("missing")}
+        return [
+            DriftFinding.added(within[holder].urn, type_, within[holder].name, beside)
+            for holder, type_, beside in self.region.beside(run.region.id, within)
+        ]
 
     def destroy(
         self,

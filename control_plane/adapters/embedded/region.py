@@ -14,9 +14,16 @@ from sqlalchemy.dialects.postgresql import insert
 
 from control_plane.adapters.embedded import rules
 from control_plane.adapters.embedded.quotas import QUOTA_SETS
-from control_plane.adapters.embedded.tables import ACTION, FAULT, PROCESS, RESOURCE, STACK
+from control_plane.adapters.embedded.tables import (
+    ACTION,
+    BESIDE,
+    FAULT,
+    PROCESS,
+    RESOURCE,
+    STACK,
+)
 from control_plane.adapters.embedded.things import Action, Fault, RefusedError, Thing
-from control_plane.provisioning.graph import Json
+from control_plane.provisioning.graph import Beside, Json
 from control_plane.provisioning.paths import assign
 from control_plane.provisioning.usage_map import SERVER, quota
 from foundation.kernel import canonical
@@ -155,6 +162,11 @@ class SimulatedRegion:
             gone = self._db.execute(
                 sa.delete(RESOURCE).where(*_is(thing)).returning(RESOURCE.c.state)
             ).first()
+            self._db.execute(
+                sa.delete(BESIDE).where(
+                    BESIDE.c.region == thing.region, BESIDE.c.holder == thing.physical_id
+                )
+            )
             if gone is None or thing.drift.get("missing"):
                 return
             if thing.type == SERVER:
@@ -221,6 +233,37 @@ class SimulatedRegion:
             if thing.type == SERVER:
                 self._note(thing, "stop")
             self._note(thing, "delete")
+
+    def add_beside(self, deployment: str, urn: str, type_: str, beside: Beside) -> None:
+        """Add something to an object behind the platform's back; metering does not see it."""
+        with self._db.transaction():
+            holder = self._named(deployment, urn)
+            self._db.execute(
+                sa.insert(BESIDE).values(
+                    region=holder.region,
+                    id=beside.id,
+                    holder=holder.physical_id,
+                    type=type_,
+                    found=dict(beside.found),
+                )
+            )
+
+    def beside(self, region: str, holders: Iterable[str]) -> list[tuple[str, str, Beside]]:
+        """What was added to objects of these physical ids: (holder's id, type, what it is)."""
+        with self._db.transaction():
+            rows = self._db.execute(
+                sa.select(BESIDE)
+                .where(BESIDE.c.region == region, BESIDE.c.holder.in_(sorted(holders)))
+                .order_by(BESIDE.c.id)
+            )
+            return [(row.holder, row.type, Beside(row.id, row.found)) for row in rows]
+
+    def remove_beside(self, region: str, ids: Iterable[str]) -> None:
+        """Remove what was added, by its ids."""
+        with self._db.transaction():
+            self._db.execute(
+                sa.delete(BESIDE).where(BESIDE.c.region == region, BESIDE.c.id.in_(sorted(ids)))
+            )
 
     def power(self, deployment: str, urn: str, *, on: bool) -> None:
         """Start or stop a server, as its owner may at any time."""

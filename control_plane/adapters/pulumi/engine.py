@@ -141,6 +141,11 @@ class PulumiEngine:
         with self._operation(run) as operation:
             return operation.refresh(on_event, accept=accept, only=only)
 
+    def remove_added(self, run: Run, ids: Collection[str]) -> tuple[str, ...]:
+        """See the port."""
+        with self._operation(run) as operation:
+            return operation.remove_added(ids)
+
     def destroy(
         self,
         run: Run,

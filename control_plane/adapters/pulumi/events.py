@@ -312,6 +312,8 @@ class DriftEvents:
     def __init__(self) -> None:
         self._found: dict[str, DriftFinding] = {}
         self.errors: list[str] = []
+        #: Types of all that was looked at.
+        self.types: set[str] = set()
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Note one event."""
@@ -322,6 +324,7 @@ class DriftEvents:
         metadata = event["resOutputsEvent"]["metadata"]
         if not counts(metadata):
             return
+        self.types.add(metadata["type"])
         finding = _drift(metadata)
         if finding is not None:
             self._found[finding.urn] = finding

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from control_plane.adapters.program_host import values
 from control_plane.adapters.program_host.evaluate import masker_for
 from control_plane.adapters.program_host.host import ProgramHost
-from control_plane.adapters.pulumi import cli, recovery
+from control_plane.adapters.pulumi import beside, cli, recovery
 from control_plane.adapters.pulumi.aftermath import Aftermath
 from control_plane.adapters.pulumi.cli import Ended, OnRaw, PulumiCli
 from control_plane.adapters.pulumi.commands import Commands
@@ -24,6 +24,7 @@ from control_plane.provisioning.graph import (
     ApplyResult,
     ApplyState,
     DriftFinding,
+    DriftKind,
     EngineEvent,
     EventKind,
     Json,
@@ -278,14 +279,28 @@ class Operation:
         if ended.status and seen.errors and not cli.locked(ended):
             raise EngineError("refresh failed: " + self._masker.text("; ".join(seen.errors)))
         self._check(ended, "refresh")
-        return seen.findings()
+        if accept or only or not seen.types & beside.HOLDERS:
+            return seen.findings()
+        found = seen.findings()
+        missing = {f.urn for f in found if f.kind is DriftKind.MISSING}
+        added = self._asked(lambda: list(self._beside(missing).added()))
+        return tuple(sorted((*found, *added), key=lambda f: f.urn))
 
-    def recover(self, on_event: OnEvent | None) -> None:
-        _tell(on_event, EventKind.PHASE, "recover")
-        if cli.no_such_stack(self._command("cancel", "--yes")):
-            return
+    def remove_added(self, ids: Collection[str]) -> tuple[str, ...]:
+        return self._asked(lambda: self._beside().remove(ids))
+
+    def _beside(self, missing: Collection[str] = ()) -> beside.Surroundings:
+        state = self._commands.export()
+        return beside.Surroundings(state, self._run.stack.deployment, missing)
+
+    def _asked(self, work: Callable[[], T]) -> T:
+        """What ``work`` answers, which asks a cloud by its own client.
+
+        Raises:
+            EngineError: It did not answer.
+        """
         try:
-            self._aftermath.resolve()
+            return work()
         except EngineError:
             raise
         except Exception as error:
@@ -294,6 +309,12 @@ class Operation:
             raise EngineError(
                 f"the region did not answer when it was looked into: {text}"
             ) from error
+
+    def recover(self, on_event: OnEvent | None) -> None:
+        _tell(on_event, EventKind.PHASE, "recover")
+        if cli.no_such_stack(self._command("cancel", "--yes")):
+            return
+        self._asked(self._aftermath.resolve)
 
     def outputs(self) -> tuple[dict[str, Json], dict[str, Json]]:
         for resource in recovery.resources(self._commands.export()):
