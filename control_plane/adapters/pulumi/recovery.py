@@ -67,6 +67,28 @@ def unconfirmed(state: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def unread(state: Mapping[str, Any]) -> set[str]:
+    """Return the URNs of what was taken into an exported state and never read from its cloud."""
+    return {
+        r["urn"]
+        for r in resources(state)
+        if r.get("custom")
+        and r.get("id")
+        and not (r.get("outputs") or r.get("delete"))
+        and not r["type"].startswith("pulumi:providers:")
+    }
+
+
+def pending(state: Mapping[str, Any], urns: Iterable[str]) -> list[dict[str, Any]]:
+    """Return those resources of these URNs whose creation an exported state has as pending."""
+    wanted = set(urns)
+    return [
+        operation["resource"]
+        for operation in unconfirmed(state)
+        if operation["type"] == _CREATING and operation["resource"]["urn"] in wanted
+    ]
+
+
 def creations(state: Mapping[str, Any], deployment: str) -> list[Pending]:
     """Return the pending creations in an exported state (with its secrets in clear)."""
     return [

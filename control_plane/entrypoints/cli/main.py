@@ -36,6 +36,10 @@ _MEMBERS = {
         "foundation.access.workload_identity.commands:identity_rule",
         "Which CI workloads are let in.",
     ),
+    "inventory": (
+        "control_plane.provisioning.commands:inventory",
+        "What was made in the regions.",
+    ),
     "issuer": (
         "foundation.access.workload_identity.commands:issuer",
         "Trusted issuers of CI tokens.",
@@ -76,6 +80,7 @@ _SECTIONS = {
         "deploy",
         "contract",
         "deployment",
+        "inventory",
         "usage",
         "statement",
     ),

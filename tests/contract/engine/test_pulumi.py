@@ -90,6 +90,38 @@ def test_a_fault_that_passes_is_tried_again_and_makes_nothing_twice(
     assert world.engine.preview(world.run()).effective == ()
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_was_made_and_cannot_be_read_at_once_is_not_made_anew(
+    pulumi_world: PulumiWorld, times: int
+) -> None:
+    """The answer to the creation is lost, and so are the first ones to the reading after it."""
+    world = pulumi_world
+    world.fault("thing-0", "create", "lost")
+    world.fault("thing-0", "read", "busy", times)
+    result = world.engine.apply(world.run(), confirm=lambda _p: None)
+    assert result.state is ApplyState.SUCCEEDED, result.error
+    assert world.labels() == ["shop-0", "shop-1"]
+    assert {o.physical_id for o in result.outcomes} == {f.stem for f in world.things()}
+    assert world.engine.preview(world.run()).effective == ()
+
+
+def test_what_was_made_and_can_never_be_read_is_unknown_and_is_not_made_anew(
+    pulumi_world: PulumiWorld,
+) -> None:
+    world = pulumi_world
+    world.fault("thing-0", "create", "lost")
+    world.fault("thing-0", "read", "busy", None)
+    result = world.engine.apply(world.run(), confirm=lambda _p: None)
+    assert result.state is ApplyState.FAILED
+    assert states(result)["thing-0"] is ResourceState.UNKNOWN
+    assert world.labels().count("shop-0") == 1
+    world.heal()
+    world.engine.recover(world.run())
+    again = world.engine.apply(world.run(), confirm=lambda _p: None)
+    assert again.state is ApplyState.SUCCEEDED, again.error
+    assert world.labels() == ["shop-0", "shop-1"]
+
+
 def test_a_fault_that_does_not_pass_is_named_after_a_few_attempts(
     pulumi_world: PulumiWorld,
 ) -> None:
