@@ -36,6 +36,12 @@ def pulumi_world(host: ProgramHost, database: Database, tmp_path: Path) -> Itera
     world.close()
 
 
+def running_below(server: psutil.Process) -> list[psutil.Process]:
+    """What the server has started and is still there, with its name in ``info``."""
+    below = {p.pid for p in server.children(recursive=True)}
+    return [p for p in psutil.process_iter(["name"]) if p.pid in below]
+
+
 def test_the_cli_is_killed_alone(pulumi_world: PulumiWorld, host: ProgramHost) -> None:
     """Out of memory, say: the operation fails, what it began is unknown, then it is found."""
     world = pulumi_world
@@ -50,15 +56,15 @@ def test_the_cli_is_killed_alone(pulumi_world: PulumiWorld, host: ProgramHost) -
         assert time.monotonic() < deadline
         time.sleep(0.1)
     server = psutil.Process(host._server.pid)  # type: ignore[union-attr]  # noqa: SLF001
-    for process in server.children(recursive=True):
-        if process.name() == "pulumi":
+    for process in running_below(server):
+        if process.info["name"] == "pulumi":
             process.kill()
     worker.join(60)
     (result,) = results
     assert result.state is ApplyState.FAILED
     states = {o.name: o.state for o in result.outcomes}
     assert states == {"thing-0": ResourceState.CREATED, "thing-1": ResourceState.UNKNOWN}
-    assert not [p for p in server.children(recursive=True) if "pulumi" in p.name()]
+    assert not [p for p in running_below(server) if "pulumi" in p.info["name"]]
 
     world.heal()
     world.engine.recover(world.run())
