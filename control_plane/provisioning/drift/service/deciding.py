@@ -165,10 +165,20 @@ class Deciding(Looking):
             there = self._provisioning.deployment_in_transaction(deployment)
         return {"removed": list(self._provisioning.take_away(there, ids))}
 
-    def still_differs(self, deployment: str, removed: Collection[str]) -> bool:
-        """Whether anything differs after a repair that removed these, but for what was left."""
+    def check_repaired(self, deployment: str, removed: Collection[str]) -> None:
+        """Nothing differs after a repair that removed these, but for what was left.
+
+        Raises:
+            Conflict: something does, and is named.
+        """
         with self._db.transaction():
-            return bool(_chosen(self._store.standing(deployment), removed))
+            left = _chosen(self._store.standing(deployment), removed)
+        if left:
+            names = ", ".join(" ".join(filter(None, (f.name, f.attribute))) for f in left)
+            raise Conflict(
+                f"the region still differs after the repair: {names}",
+                findings=[f.id for f in left],
+            )
 
     def repair(self, deployment: str, watch: Watch) -> dict[str, Any]:
         """Bring back what was applied last; step of the repair, may run again.
