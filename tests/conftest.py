@@ -46,7 +46,7 @@ def clock() -> SettableClock:
     return SettableClock()
 
 
-def _memory() -> Path | None:
+def memory() -> Path | None:
     """A folder in memory with room for the databases of tests; None for the usual one.
 
     Each test's database is a copy of 11 MB: on a disk that costs a test three times as long.
@@ -62,7 +62,7 @@ def _memory() -> Path | None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server of this test process, with a migrated database as a template."""
-    with tempfile.TemporaryDirectory(prefix="borough-test-", dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="borough-test-", dir=memory()) as folder:
         server = EmbeddedPostgres(Path(folder) / "postgres", durable=False)
         with server:
             database = Database(server.url("borough"))
