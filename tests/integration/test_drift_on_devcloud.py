@@ -218,7 +218,8 @@ def test_six_kinds_in_one_city(
     # Six more, in two deployments and two clouds.
     server, group = city.id(servers, "server-1"), city.id(servers, "servers")
     osdev.compute.update_server(server, name="renamed")
-    osdev.block_storage.set_volume_metadata(city.id(servers, "data-1"), colour="green")
+    volume = city.id(servers, "data-1")
+    osdev.block_storage.set_volume_metadata(volume, **{"borough.resource": "other"})
     osdev.network.delete_security_group_rule(city.id(servers, "servers-tcp-8080"))
     opened = [
         osdev.network.create_security_group_rule(
@@ -237,7 +238,7 @@ def test_six_kinds_in_one_city(
     print(*sorted(seen), sep="\n")
     assert seen == {
         ("server-1", "changed", "name"),
-        ("data-1", "changed", "metadata.colour"),
+        ("data-1", "changed", 'metadata["borough.resource"]'),
         ("servers-tcp-8080", "missing", ""),
         ("servers", "added", ""),
         ("compute-quota", "changed", "cores"),

@@ -343,12 +343,8 @@ def _drift(metadata: Mapping[str, Any]) -> DriftFinding | None:
     for side in ("inputs", "outputs"):
         before = dict(leaves(values.read_json(old.get(side) or {})))
         after = dict(leaves(values.read_json(new.get(side) or {})))
-        paths = before.keys() | after.keys()
-        if side == "outputs":
-            # What a cloud adds moves by itself (a volume's attachments, a group's members), but
-            # for what people label things with.
-            labels = {path for path in paths if _is_label(metadata["type"], path)}
-            paths = declared | (labels if any(map(_LABEL.match, declared)) else set())
+        # What a cloud adds moves by itself (a volume's attachments, a group's members).
+        paths = before.keys() | after.keys() if side == "inputs" else declared
         properties = tuple(
             PropertyChange(path, before.get(path), after.get(path))
             for path in sorted(paths)
@@ -357,13 +353,6 @@ def _drift(metadata: Mapping[str, Any]) -> DriftFinding | None:
         if properties:
             return DriftFinding(urn, metadata["type"], name_of(urn), DriftKind.CHANGED, properties)
     return None
-
-
-def _is_label(type_: str, path: str) -> bool:
-    return type_.startswith("openstack:") and bool(_LABEL.match(path))
-
-
-_LABEL = re.compile(r"metadata[.\[]")
 
 
 def _same(before: Json, after: Json) -> bool:

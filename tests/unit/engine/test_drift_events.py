@@ -51,17 +51,3 @@ def test_drift_is_of_what_was_declared(
 def test_what_is_gone_is_missing() -> None:
     (found,) = findings({"inputs": DECLARED, "outputs": DECLARED}, None)
     assert (found.kind, found.name) == (DriftKind.MISSING, "port-1")
-
-
-def test_a_label_that_was_added_is_drift_where_labels_are_declared() -> None:
-    labelled = {**DECLARED, "metadata": {"owner": "a"}}
-    real = {**DECLARED, "metadata": {"owner": "a", "colour": "green"}}
-    (found,) = findings(
-        {"inputs": labelled, "outputs": labelled}, {"inputs": labelled, "outputs": real}
-    )
-    assert [(p.path, p.before, p.after) for p in found.properties] == [
-        ("metadata.colour", None, "green")
-    ]
-    # What has none of ours may be labelled by whoever uses it.
-    assert not findings({"inputs": DECLARED, "outputs": DECLARED},
-                        {"inputs": DECLARED, "outputs": real})  # fmt: skip
