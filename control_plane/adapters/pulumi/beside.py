@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from control_plane.adapters.pulumi import recovery
 from control_plane.adapters.pulumi.openstack_lookup import connect
 from control_plane.provisioning.graph import Beside, DriftFinding
+from control_plane.provisioning.ports import EngineError, RegionAccess
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -31,14 +32,20 @@ class Surroundings:
     Args:
         state: As exported, with its secrets in clear.
         deployment: Whose stack it is.
+        region: Where it is; its own credentials remove what a tenant's cannot.
         missing: URNs of its resources that are not there: nothing lies in them.
     """
 
     def __init__(
-        self, state: Mapping[str, Any], deployment: str, missing: Collection[str] = ()
+        self,
+        state: Mapping[str, Any],
+        deployment: str,
+        region: RegionAccess,
+        missing: Collection[str] = (),
     ) -> None:
         self._state = state
         self._deployment = deployment
+        self._operator = _operator(region)
         self._missing = frozenset(missing)
         self._ids = {str(r.get("id") or "") for r in recovery.resources(state)}
 
@@ -57,16 +64,25 @@ class Surroundings:
         """Remove added rules of these ids; returns the ids of those that were there.
 
         Raises:
-            openstack.exceptions.SDKException: The cloud does not answer, or refuses.
+            EngineError: The cloud does not remove one.
+            openstack.exceptions.SDKException: The cloud does not answer.
         """
         removed: list[str] = []
         groups = [(h, held) for h, held in self._holders() if held.type == GROUP]
         for holder, held in groups if ids else ():
-            with connect(held.provider) as cloud:
-                there = [b.id for b in self._strange(cloud, holder, held) if b.id in ids]
-                for each in there:
-                    cloud.network.delete_security_group_rule(each, ignore_missing=True)
-                removed += there
+            left: set[str] = set()
+            # To a tenant a rule that an administrator added is there, and cannot be deleted.
+            for provider in (held.provider, self._operator):
+                with connect(provider) as cloud:
+                    there = self._strange_ids(cloud, holder, held) & set(ids)
+                    for each in sorted(there):
+                        cloud.network.delete_security_group_rule(each, ignore_missing=True)
+                    left = self._strange_ids(cloud, holder, held) & there if there else set()
+                removed += sorted(there - left)
+                if not left:
+                    break
+            if left:
+                raise EngineError(f"the region does not remove {', '.join(sorted(left))}")
         return tuple(removed)
 
     def _holders(self) -> Iterator[tuple[Mapping[str, Any], recovery.Pending]]:
@@ -78,11 +94,31 @@ class Surroundings:
             if resource["type"] in HOLDERS and there and not foreign:
                 yield resource, recovery.describe(self._state, resource, self._deployment)
 
+    def _strange_ids(
+        self, cloud: "Connection", holder: Mapping[str, Any], held: recovery.Pending
+    ) -> set[str]:
+        return {b.id for b in self._strange(cloud, holder, held)}
+
     def _strange(
         self, cloud: "Connection", holder: Mapping[str, Any], held: recovery.Pending
     ) -> list[Beside]:
         listed = _rules if held.type == GROUP else _servers
         return [b for b in listed(cloud, str(holder["id"]), held) if b.id not in self._ids]
+
+
+def _operator(region: RegionAccess) -> dict[str, Any]:
+    """The region's own credentials, as the inputs of a provider."""
+    facts: Any = region.config.get("openstack") or {}
+    secrets: Any = region.credentials.get("openstack") or {}
+    return {
+        "authUrl": facts.get("auth_url"),
+        "region": facts.get("region_name"),
+        "userName": secrets.get("user_name"),
+        "password": secrets.get("password"),
+        "tenantName": secrets.get("project_name"),
+        "userDomainName": secrets.get("user_domain_name", "Default"),
+        "projectDomainName": secrets.get("project_domain_name", "Default"),
+    }
 
 
 def _rules(cloud: "Connection", group: str, held: recovery.Pending) -> Iterable[Beside]:

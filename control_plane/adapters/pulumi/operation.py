@@ -291,7 +291,7 @@ class Operation:
 
     def _beside(self, missing: Collection[str] = ()) -> beside.Surroundings:
         state = self._commands.export()
-        return beside.Surroundings(state, self._run.stack.deployment, missing)
+        return beside.Surroundings(state, self._run.stack.deployment, self._run.region, missing)
 
     def _asked(self, work: Callable[[], T]) -> T:
         """What ``work`` answers, which asks a cloud by its own client.
