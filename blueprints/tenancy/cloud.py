@@ -180,7 +180,8 @@ def _network(context: Context, tenant: ResourceOptions) -> None:
         description=context.describe("From members of the same group"),
         security_group_id=group.id,
         remote_group_id=group.id,
-        opts=tenant,
+        # Only words, that cannot change in place: a rule that was imported keeps its own.
+        opts=ResourceOptions.merge(tenant, ResourceOptions(ignore_changes=["description"])),
     )
     pulumi.export("inside_group_id", group.id)
     external = context.facts("openstack").get("external_network_id")

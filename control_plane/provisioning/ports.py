@@ -553,6 +553,17 @@ class DeploymentStore(Protocol):
         """Resources by id or physical id, deleted ones too; unknown names are left out."""
         ...
 
+    def imported(self, deployment_id: str) -> dict[str, str]:
+        """What its plans would take in, or have taken in: ids by URN; empty for most."""
+        ...
+
+    def claimed(self, region_id: str, physical_ids: Collection[str]) -> dict[str, str]:
+        """The deployments that have, or are importing, objects of a region, by their ids.
+
+        Nobody else may claim something there until the transaction ends.
+        """
+        ...
+
     def at_work(self, region_id: str) -> frozenset[str]:
         """The deployments of a region that an operation works on now."""
         ...

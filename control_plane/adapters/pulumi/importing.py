@@ -250,9 +250,7 @@ class Importing:
             EngineError: The region could not be read.
         """
         base = self._real.commands.exported() or {}
-        present = {
-            r["urn"]: str(r["id"]) for r in recovery.resources(base) if r.get("id")
-        }
+        present = {r["urn"]: str(r["id"]) for r in recovery.resources(base) if r.get("id")}
         others = {u: i for u, i in self._existing.items() if present.get(u, i) != i}
         if others:
             raise NotThereError(others)
