@@ -108,7 +108,8 @@ def servers(objects: Sequence[Found], facts: Mapping[str, Any]) -> list[Guess]:
     made = []
     for key in sorted(groups, key=str):
         for start in range(0, len(groups[key]), _MOST_SERVERS):
-            made.append(_guess(groups[key][start : start + _MOST_SERVERS], by_type, facts, taken))
+            some = groups[key][start : start + _MOST_SERVERS]
+            made.append(_guess(some, by_type, facts, taken))
     return made
 
 
@@ -168,7 +169,7 @@ def _guess(
     if not mine:
         against.append(
             Text(
-                "It has no security group of its own: one is made, and it leaves those that it has.",
+                "It has no security group of its own: one is made, and it leaves the others.",
                 "没有专属的安全组：将新建一个，并脱离现有的安全组。",
             )
         )

@@ -8,7 +8,7 @@ found greedily, and then mended by exchanging objects of one type as long as tha
 
 from collections.abc import Iterable, Mapping
 
-from control_plane.provisioning.graph import Graph, ResourceNode, is_unknown
+from control_plane.provisioning.graph import Graph, Json, ResourceNode, is_unknown
 from control_plane.provisioning.imports.model import Found
 
 _LINK, _VALUE, _AGAINST = 6, 2, 4
@@ -27,11 +27,11 @@ def match(graph: Graph, objects: Iterable[Found]) -> Assignment:
     for each in objects:
         by_type.setdefault(each.type, []).append(each)
     nodes = [n for n in _ordered(graph) if n.type in by_type]
-    scale = _Scale(nodes)
+    scale = _Scale(nodes, {t: frozenset(f.id for f in some) for t, some in by_type.items()})
     chosen: Assignment = {}
     for node in nodes:
-        taken = {f.id for f in chosen.values()}
-        free = [f for f in by_type[node.type] if f.id not in taken]
+        taken = {(f.type, f.id) for f in chosen.values()}
+        free = [f for f in by_type[node.type] if (f.type, f.id) not in taken]
         fitting = [(scale.score(node, f, chosen), f) for f in free]
         # The first of equals: an order that stays the same, and the smallest id.
         best = max(fitting, key=lambda pair: pair[0], default=None)
@@ -51,32 +51,38 @@ def _mend(
     total = scale.total(chosen)
     for _ in range(_ROUNDS):
         before = total
-        for node in nodes:
-            for other in by_type[node.type]:
-                tried = dict(chosen)
-                holder = next((u for u, f in chosen.items() if f.id == other.id), None)
-                if holder == node.urn:
-                    continue
-                mine = tried.pop(node.urn, None)
-                tried[node.urn] = other
-                if holder is not None:
-                    del tried[holder]
-                    if mine is not None:
-                        tried[holder] = mine
-                better = scale.total(tried)
-                if better > total:
-                    chosen.clear()
-                    chosen.update(tried)
-                    total = better
+        for node, other in ((n, f) for n in nodes for f in by_type[n.type]):
+            tried = _exchanged(chosen, node.urn, other)
+            better = scale.total(tried)
+            if better > total:
+                chosen.clear()
+                chosen.update(tried)
+                total = better
         if total == before:
             return
+
+
+def _exchanged(chosen: Assignment, urn: str, other: Found) -> Assignment:
+    """The assignment with another object for a resource; who had it gets the old one."""
+    tried = dict(chosen)
+    # Quotas of several services have one id: the type counts too.
+    who = (other.type, other.id)
+    holder = next((u for u, f in chosen.items() if (f.type, f.id) == who), None)
+    mine = tried.pop(urn, None)
+    tried[urn] = other
+    if holder is not None and holder != urn:
+        del tried[holder]
+        if mine is not None:
+            tried[holder] = mine
+    return tried
 
 
 class _Scale:
     """Weighs assignments."""
 
-    def __init__(self, nodes: list[ResourceNode]) -> None:
+    def __init__(self, nodes: list[ResourceNode], ids: Mapping[str, frozenset[str]]) -> None:
         self._nodes = {n.urn: n for n in nodes}
+        self._ids = ids
 
     def total(self, chosen: Assignment) -> int:
         return sum(self.score(self._nodes[u], f, chosen) for u, f in chosen.items())
@@ -86,25 +92,28 @@ class _Scale:
         return self.score(self._nodes[urn], chosen[urn], chosen) >= 0
 
     def score(self, node: ResourceNode, found: Found, chosen: Assignment) -> int:
-        points = 1
-        for name, wanted in node.inputs.items():
-            if is_unknown(wanted) or wanted is None:
-                continue
-            there = found.inputs.get(name, found.name if name == "name" else None)
-            if str(there) == str(wanted):
-                points += _VALUE
-            elif name in _TELLING:
-                points -= _AGAINST
+        """How well an object suits a resource; below zero, not at all."""
+        points = 1 + sum(
+            _worth(name, wanted, found)
+            for name, wanted in node.inputs.items()
+            if wanted is not None and not is_unknown(wanted)
+        )
         named = found.refers()
-        for urn in node.depends_on:
-            other = chosen.get(urn)
-            if other is not None:
-                points += _LINK if other.id in named or found.id in other.refers() else -_LINK
-        if "remoteGroupId" in node.inputs and not found.inputs.get("remoteGroupId"):
-            points -= _AGAINST * 2
-        if found.inputs.get("remoteGroupId") and "remoteGroupId" not in node.inputs:
+        for other in (chosen[u] for u in node.depends_on if u in chosen):
+            if other.id in named or found.id in other.refers():
+                points += _LINK
+            elif named & self._ids[other.type]:
+                points -= _LINK  # it hangs on another one of that type
+        if bool(node.inputs.get("remoteGroupId")) != bool(found.inputs.get("remoteGroupId")):
             points -= _AGAINST * 2
         return points
+
+
+def _worth(name: str, wanted: Json, found: Found) -> int:
+    there = found.inputs.get(name, found.name if name == "name" else None)
+    if str(there) == str(wanted):
+        return _VALUE
+    return -_AGAINST if name in _TELLING else 0
 
 
 def _ordered(graph: Graph) -> list[ResourceNode]:

@@ -138,7 +138,7 @@ def _short(value: Json) -> str:
     return text if len(text) <= 80 else text[:77] + "…"  # noqa: PLR2004 - fits a line
 
 
-def _texts(tree: Json) -> Iterable[str]:
+def _texts(tree: object) -> Iterable[str]:
     if isinstance(tree, Mapping):
         for value in tree.values():
             yield from _texts(value)
