@@ -1,11 +1,11 @@
 """Takes objects that somebody else made into a stack.
 
 Pulumi's own ``import`` option refuses an object that differs from its program in anything, and
-reads it without knowing what the program says: a server's port, which the cloud tells of in another
-place, then looks like a reason to make another server. So the state is written here: each object
-with what its program asks for, under the id that it has, and then read anew from its cloud. What the
-cloud tells replaces what the program asks for; what it does not tell (how a port was ordered) is
-taken as the program says it.
+reads it without knowing what the program says: a server's port, which the cloud tells of in
+another place, then looks like a reason to make another server. So the state is written here: each
+object with what its program asks for, under the id that it has, and then read anew from its cloud.
+What the cloud tells replaces what the program asks for; what it does not tell (how a port was
+ordered) is taken as the program says it.
 
 All of this happens in a scratch stack, a file in the operation's own folder, until the preview was
 confirmed. Then the state that was previewed takes the place of the stack's, in one write.

@@ -36,6 +36,7 @@ _MEMBERS = {
         "foundation.access.workload_identity.commands:identity_rule",
         "Which CI workloads are let in.",
     ),
+    "import": ("control_plane.provisioning.imports.commands:import_", "Take in what is there."),
     "issuer": (
         "foundation.access.workload_identity.commands:issuer",
         "Trusted issuers of CI tokens.",
@@ -86,6 +87,7 @@ _SECTIONS = {
         "quota",
         "migration",
         "region",
+        "import",
         "blueprint",
         "campaign",
         "policy",
