@@ -51,7 +51,7 @@ class Handmade:
     where: str
     ids: dict[str, str] = field(default_factory=dict)
 
-    def put(self, name: str, type_: str, **inputs: Any) -> str:
+    def put(self, name: str, type_: str, /, **inputs: Any) -> str:
         made = self.region.plant(self.where, type_, inputs, place=self.ids.get("project", ""))
         self.ids[name] = made.physical_id
         return made.physical_id
