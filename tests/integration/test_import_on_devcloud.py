@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,14 @@ def _make(made: Handmade, osdev: Any) -> None:
 
 def _clear(made: Handmade, osdev: Any) -> None:
     """Remove whatever is left of the project."""
-    c, p = made.cloud, made.project
+    _clear_servers(made.cloud, made.project)
+    _clear_networks(made.cloud, made.project)
+    for group in osdev.network.security_groups(project_id=made.project):
+        if group.name != "default":
+            osdev.network.delete_security_group(group)
+
+
+def _clear_servers(c: Any, p: str) -> None:
     for address in c.network.ips(project_id=p):
         c.network.delete_ip(address)
     servers = list(c.compute.servers())
@@ -123,6 +130,9 @@ def _clear(made: Handmade, osdev: Any) -> None:
         )
         c.block_storage.delete_volume(found)
         c.block_storage.wait_for_delete(found, wait=PATIENCE, interval=1)
+
+
+def _clear_networks(c: Any, p: str) -> None:
     for router in c.network.routers(project_id=p):
         for port in c.network.ports(device_id=router.id):
             if port.device_owner == "network:router_interface":
@@ -132,9 +142,6 @@ def _clear(made: Handmade, osdev: Any) -> None:
         c.network.delete_port(port)
     for network in c.network.networks(project_id=p):
         c.network.delete_network(network)
-    for group in osdev.network.security_groups(project_id=p):
-        if group.name != "default":
-            osdev.network.delete_security_group(group)
 
 
 @pytest.fixture
@@ -267,7 +274,7 @@ def show(plan: Plan) -> None:
             print("   ", p.path, p.before, "→", p.after, "!" if p.forces_replacement else "")
 
 
-def test_a_project_made_by_hand(handmade: Handmade, city: City, osdev: Any) -> None:
+def test_a_project_made_by_hand(handmade: Handmade, city: City) -> None:
     before = handmade.inside()
     (project,) = [
         p for p in city.imports.discover(PLATFORM, "devcloud") if p.id == handmade.project
@@ -278,32 +285,8 @@ def test_a_project_made_by_hand(handmade: Handmade, city: City, osdev: Any) -> N
     for each in proposals.items:
         print(each)
     print("left:", [(f.kind, f.name or f.id) for f in proposals.left])
-    tenancy, *servers = proposals.items
-    assert {tenancy.ids[n] for n in ("network", "subnet", "router", "project")} == {
-        handmade.ids[n] for n in ("network", "subnet", "router", "project")
-    }
-    by_server = {p.ids["server-1"]: p for p in servers}
-    web, batch = (by_server[handmade.ids[f"{n}-server"]] for n in ("web", "batch"))
-    assert web.ids["servers"] == handmade.ids["web"]
-    assert web.ids["data-1"] == handmade.ids["volume"]
-    assert web.ids["public-address-1"] == handmade.ids["address"]
-    assert batch.ids["servers"] == handmade.ids["batch"]
-    assert (web.inputs["ports"], web.inputs["volume_gb"]) == ([80], 1)
-    assert (batch.inputs["ports"], batch.inputs["public_address"]) == ([8080], False)
-
-    # Nothing may be made without leave; what does not fit is named, and nothing happens.
-    with pytest.raises(Conflict, match="user .* would be created"):
-        city.imports.plan(PLATFORM, _wish(city, tenancy, creations=False))
-    wrong = {**tenancy.ids, "router": tenancy.ids["subnet"], "network": uuid.uuid4().hex}
-    with pytest.raises(Invalid) as refused:
-        city.imports.plan(PLATFORM, _wish(city, tenancy, ids=wrong))
-    assert {p.field: p.message for p in refused.value.problems} == {
-        "ids.network": f"is no Network in the project {handmade.project}",
-        "ids.router": "is a Subnet, not a Router",
-    }
-    narrow = {**tenancy.inputs, "network_cidr": "10.91.8.0/24"}
-    with pytest.raises(Conflict, match=r"subnet would be replaced \(cidr: 10.91.7.0/24 → "):
-        city.imports.plan(PLATFORM, _wish(city, tenancy, inputs=narrow))
+    tenancy, web, batch = _recognised(handmade, proposals.items)
+    _refusals(city, handmade, tenancy)
     assert handmade.inside() == before
 
     # The project first, then what is in it.
@@ -348,6 +331,39 @@ def test_a_project_made_by_hand(handmade: Handmade, city: City, osdev: Any) -> N
     assert handmade.inside()["servers"] == before["servers"]
     assert city.provisioning.outlook(changed).effective == ()
     city.done = True
+
+
+def _recognised(handmade: Handmade, items: Sequence[Proposal]) -> tuple[Proposal, ...]:
+    """The proposals of the project and of its two servers."""
+    tenancy, *servers = items
+    assert {tenancy.ids[n] for n in ("network", "subnet", "router", "project")} == {
+        handmade.ids[n] for n in ("network", "subnet", "router", "project")
+    }
+    by_server = {p.ids["server-1"]: p for p in servers}
+    web, batch = (by_server[handmade.ids[f"{n}-server"]] for n in ("web", "batch"))
+    assert web.ids["servers"] == handmade.ids["web"]
+    assert web.ids["data-1"] == handmade.ids["volume"]
+    assert web.ids["public-address-1"] == handmade.ids["address"]
+    assert batch.ids["servers"] == handmade.ids["batch"]
+    assert (web.inputs["ports"], web.inputs["volume_gb"]) == ([80], 1)
+    assert (batch.inputs["ports"], batch.inputs["public_address"]) == ([8080], False)
+    return tenancy, web, batch
+
+
+def _refusals(city: City, handmade: Handmade, tenancy: Proposal) -> None:
+    # Nothing may be made without leave; what does not fit is named, and nothing happens.
+    with pytest.raises(Conflict, match=r"user .* would be created"):
+        city.imports.plan(PLATFORM, _wish(city, tenancy, creations=False))
+    wrong = {**tenancy.ids, "router": tenancy.ids["subnet"], "network": uuid.uuid4().hex}
+    with pytest.raises(Invalid) as refused:
+        city.imports.plan(PLATFORM, _wish(city, tenancy, ids=wrong))
+    assert {p.field: p.message for p in refused.value.problems} == {
+        "ids.network": f"is no Network in the project {handmade.project}",
+        "ids.router": "is a Subnet, not a Router",
+    }
+    narrow = {**tenancy.inputs, "network_cidr": "10.91.8.0/24"}
+    with pytest.raises(Conflict, match=r"subnet would be replaced \(cidr: 10.91.7.0/24 → "):
+        city.imports.plan(PLATFORM, _wish(city, tenancy, inputs=narrow))
 
 
 def _wish(city: City, proposal: Proposal, **changed: Any) -> Wish:

@@ -137,7 +137,11 @@ class _Server:
 
 
 def _gather(server: Found, by_type: Mapping[str, list[Found]]) -> _Server:
-    ports = [p for p in by_type.get(model.PORT, ()) if p.inputs.get("deviceId") == server.id]
+    named = server.refers()
+    ports = [
+        p for p in by_type.get(model.PORT, ())
+        if p.inputs.get("deviceId") == server.id or p.id in named
+    ]  # fmt: skip
     mine = {p.id for p in ports}
     attachments = [
         a for a in by_type.get(model.ATTACHMENT, ()) if a.inputs.get("instanceId") == server.id

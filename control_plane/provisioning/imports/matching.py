@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from control_plane.provisioning.graph import Graph, Json, ResourceNode, is_unknown
 from control_plane.provisioning.imports.model import Found
 
-_LINK, _VALUE, _AGAINST = 6, 2, 4
-#: Values that say what an object is, so that another one speaks against it.
+_LINK, _VALUE, _AGAINST = 6, 2, 50
+#: Values that say what an object is: with another one it is another object.
 _TELLING = frozenset(
     {"direction", "ethertype", "protocol", "portRangeMin", "portRangeMax", "remoteIpPrefix", "cidr"}
 )
@@ -105,7 +105,7 @@ class _Scale:
             elif named & self._ids[other.type]:
                 points -= _LINK  # it hangs on another one of that type
         if bool(node.inputs.get("remoteGroupId")) != bool(found.inputs.get("remoteGroupId")):
-            points -= _AGAINST * 2
+            points -= _AGAINST
         return points
 
 

@@ -186,6 +186,7 @@ class Imports:
             policy.require(actor, _ACTION, tenancy.path, "tenancy")
         region = self._region(actor, wish.region)
         self._check_ids(region, tenancy, wish)
+        self._make_room(tenancy, region, wish)
         is_tenancy = wish.blueprint == TENANCY_BLUEPRINT
         plan = self._make_plan(wish, IMPORT_OWNER + ids.new("imp") if is_tenancy else "")
         said = harmful(plan.changes, creations=wish.creations)
@@ -219,6 +220,19 @@ class Imports:
         except BoroughError:
             self._discard(made)
             raise
+
+    def _make_room(self, tenancy: Tenancy, region: Region, wish: Wish) -> None:
+        """Forget an earlier plan of the same import that nothing was done for."""
+        with self._db.transaction():
+            there = (
+                self._provisioning.landing_in_transaction(tenancy.id, region.id)
+                if wish.blueprint == TENANCY_BLUEPRINT
+                else self._provisioning.named_in_transaction(tenancy.id, region.id, wish.name)
+            )
+            pending = there is not None and there.state is DeploymentState.PENDING
+            imports = pending and self._provisioning.imported_in_transaction(there.id)  # type: ignore[union-attr]
+        if there is not None and imports and not there.operation:
+            self._provisioning.discard(there.id)
 
     def _discard(self, made: Sequence[str]) -> None:
         for each in made:

@@ -342,6 +342,10 @@ class Deployments(Core):
         """A tenancy's own deployment in a region; for features above, which have authorised."""
         return self._store.landing(tenancy_id, region_id)
 
+    def named_in_transaction(self, tenancy_id: str, region_id: str, name: str) -> Deployment | None:
+        """The living deployment of a name; for features above, which have authorised."""
+        return self._store.named(tenancy_id, region_id, name)
+
     def imported_in_transaction(self, deployment_id: str) -> Mapping[str, str]:
         """Ids of what a deployment took in, or is to, by URN; for features above."""
         return self._store.imported(deployment_id)

@@ -12,6 +12,7 @@ from control_plane.provisioning.graph import Change, Graph, Json, Op, PropertyCh
 from control_plane.provisioning.inputs import checked
 from control_plane.provisioning.model import (
     CAPACITY,
+    IMPORT_OWNER,
     TENANCY_BLUEPRINT,
     Deployment,
     DeploymentId,
@@ -544,6 +545,12 @@ class Planning(Core):
             )
         if there.state is DeploymentState.DESTROYING:
             raise Conflict(f"the tenancy {wish.tenancy.slug} is being removed from the region")
+        if there.owner.startswith(IMPORT_OWNER) and there.state is not DeploymentState.ACTIVE:
+            raise Conflict(
+                f"the tenancy {wish.tenancy.slug} is being imported in {wish.region.slug}: "
+                "complete or abandon that first",
+                deployment=there.id,
+            )
         if there.owner and there.state is not DeploymentState.ACTIVE:
             raise Conflict(
                 f"the tenancy {wish.tenancy.slug} was ordered for {wish.region.slug} and is "

@@ -87,7 +87,6 @@ class Handmade:
             port = self.put(
                 f"{name}-port", model.PORT, name="", networkId=network, adminStateUp=True,
                 fixedIps=[{"subnetId": subnet}], securityGroupIds=[group],
-                deviceId=f"server-of-{name}",
             )  # fmt: skip
             self.put(
                 f"{name}-server", model.SERVER, name=f"{name}-1", flavorId="1",
