@@ -131,7 +131,7 @@ def as_resource(urn: str, registered: "Registration") -> dict[str, Any]:
         "urn": urn,
         "type": registered.type,
         "custom": True,
-        "inputs": {name: _as_state(value) for name, value in registered.inputs.items()},
+        "inputs": {name: as_state(value) for name, value in registered.inputs.items()},
         "parent": registered.parent,
         "provider": registered.provider,
         "dependencies": list(registered.dependencies),
@@ -139,7 +139,7 @@ def as_resource(urn: str, registered: "Registration") -> dict[str, Any]:
     }
 
 
-def _as_state(value: Any) -> Any:  # noqa: ANN401
+def as_state(value: Any) -> Any:  # noqa: ANN401
     """Return a property in the form of an exported state; the import seals its secrets."""
     if isinstance(value, Mapping):
         if "$clear" in value:
@@ -147,9 +147,9 @@ def _as_state(value: Any) -> Any:  # noqa: ANN401
             return {values.SIGNATURE: values.SECRET, "plaintext": text}
         if "$asset" in value:
             return None
-        return {name: _as_state(item) for name, item in value.items()}
+        return {name: as_state(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_as_state(item) for item in value]
+        return [as_state(item) for item in value]
     return value
 
 

@@ -389,7 +389,7 @@ class Deciding(Looking):
             except Conflict:
                 # It would give back what nobody had taken.
                 self._needs.tenancy.release(_key(operation))
-            if not there.owner:
+            if there.stands_alone:
                 self._store.keep_reservation(there.id, _key(operation))
         if adoption.inputs_by_urn and there.owner:
             self._needs.owners.adopted(there.owner, adoption.inputs, adoption.change)
