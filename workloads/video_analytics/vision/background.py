@@ -101,7 +101,7 @@ class Background:
         self._seen += 1
         if self._light_switched(raw, image):
             return np.zeros(image.shape[:2], np.uint8)
-        new = without_shadows(raw, picture, mean, held) if self.ready else np.zeros_like(raw)
+        new = without_shadows(raw, picture, mean) if self.ready else np.zeros_like(raw)
         self._learn(picture, raw, seconds)
         new = self._without_faint(picture, new)
         self._drop_ghosts(picture, new, seconds)
@@ -138,7 +138,7 @@ class Background:
         new = self._mog.apply(picture, knownForegroundMask=held, learningRate=rate)
         difference = cv2.absdiff(picture, _bytes(mean))
         if difference.ndim == 3:  # noqa: PLR2004 - colour
-            difference = difference.max(axis=2)
+            difference = _widest(difference)
         _, differs = cv2.threshold(difference, self._differs, 255, cv2.THRESH_BINARY)
         return np.asarray(np.where(held > 0, differs, new), dtype=np.uint8)
 
@@ -168,10 +168,7 @@ class Background:
     def _held(self, after_seconds: float = _HELD_AFTER_SECONDS) -> Image:
         """Where the model rests, as a thing stands there; sooner while it learns fast."""
         age = self._age
-        return np.asarray(
-            ((age > after_seconds) & (age < self.patience_seconds)) * np.uint8(255),
-            dtype=np.uint8,
-        )
+        return np.asarray(cv2.inRange(age, after_seconds, self.patience_seconds), np.uint8)
 
     def _light_switched(self, raw: Image, image: Image) -> bool:
         """Whether most of the picture is new at once; when that stays, it is the background."""
@@ -194,10 +191,10 @@ class Background:
         cv2.accumulateWeighted(image, mean, rate, old)
         self._edges_age += seconds
         self._age += seconds
-        self._age[raw == 0] = 0
-        worn = self._age >= self.patience_seconds
-        if worn.any():
-            self.absorb(image, np.asarray(worn * np.uint8(255), dtype=np.uint8))
+        self._age *= raw > 0
+        if cv2.minMaxLoc(self._age)[1] >= self.patience_seconds:
+            worn = (self._age >= self.patience_seconds) * np.uint8(255)
+            self.absorb(image, np.asarray(worn, dtype=np.uint8))
 
     def _drop_ghosts(self, picture: Image, new: Image, seconds: float) -> None:
         """Absorb what has no outline of its own: the place that a thing left, or a patch of light.
@@ -228,7 +225,7 @@ class Background:
         count, wide, more, stats = self._outlines(picture, mean, new)
         difference = cv2.absdiff(picture, _bytes(mean))
         if difference.ndim == 3:  # noqa: PLR2004 - colour
-            difference = difference.max(axis=2)
+            difference = _widest(difference)
         inside = new > 0
         sums = np.bincount(wide[inside], difference[inside], minlength=count)
         contrast = sums / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
@@ -290,6 +287,12 @@ def _times(image: Image, factor: float) -> Image:
     if factor == 1.0:
         return image
     return np.asarray(cv2.convertScaleAbs(image, alpha=factor), dtype=np.uint8)
+
+
+def _widest(difference: cv2.typing.MatLike) -> cv2.typing.MatLike:
+    """The largest of the three channels; NumPy takes long over so short an axis."""
+    one, two, three = cv2.split(difference)
+    return cv2.max(cv2.max(one, two), three)
 
 
 def _edges(image: Image) -> Floats:

@@ -24,13 +24,12 @@ _WINDOW = (5, 5)
 _LARGE = 240 * 130  # pixels; smaller pictures have smaller things in them
 
 
-def without_shadows(raw: Image, picture: Image, mean: Floats, held: Image) -> Image:
+def without_shadows(raw: Image, picture: Image, mean: Floats) -> Image:
     """What is new and is no shadow, cleaned: 255, else 0.
 
     Args:
         raw: what differs from the background.
         picture, mean: of now and of the background, grey or BGR.
-        held: where things are known to stand; there is no shadow.
     """
     raw = np.asarray(cv2.medianBlur(raw, 3), np.uint8)  # single pixels are noise
     box = cv2.boundingRect(raw)
@@ -39,8 +38,6 @@ def without_shadows(raw: Image, picture: Image, mean: Floats, held: Image) -> Im
     grown = _grown(box, raw.shape)
     part = np.zeros_like(raw)
     new, dim, proven = _shade(raw[grown], picture[grown], mean[grown])
-    dim &= held[grown] == 0
-    proven &= dim
     sure = _cleaned(np.asarray((new & ~dim) * np.uint8(255), np.uint8), raw.size)
     thing = _filled(sure)
     part[grown] = thing | _loose(dim & ~proven, thing, raw.size)
@@ -57,8 +54,11 @@ def _shade(
     ratio = (picture.astype(np.float32) + 2) / (mean + 2)
     chroma_same: NDArray[np.bool_] | bool = True
     if ratio.ndim == 3:  # noqa: PLR2004 - colour
-        chroma_same = (ratio.max(axis=2) - ratio.min(axis=2)) < 2 * _CHROMA
-        ratio, mean = np.asarray(ratio.mean(axis=2)), _luma(mean)
+        one, two, three = cv2.split(ratio)
+        most_of = cv2.max(cv2.max(one, two), three)
+        least_of = cv2.min(cv2.min(one, two), three)
+        chroma_same = (most_of - least_of) < 2 * _CHROMA
+        ratio, mean = (one + two + three) / 3, _luma(mean)
     ratio *= weight  # what is not new tells nothing of a shadow
     local = cv2.blur(ratio, _WINDOW) / share
     spread = cv2.blur(ratio * ratio, _WINDOW) / share - local * local
