@@ -12,6 +12,10 @@ _MEMBERS = {
     "config": (f"{_HERE}.entrypoints.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
     "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
+    "evaluate": (
+        f"{_HERE}.evaluate.commands:evaluate",
+        "How good the analysis is, on labelled material.",
+    ),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
@@ -24,6 +28,7 @@ _MEMBERS = {
 _SECTIONS = {
     "Administrators": ("person", "operation", "audit"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
+    "Quality": ("evaluate",),
     "The service itself": ("serve", "db", "administrator", "config"),
 }
 

@@ -223,8 +223,8 @@ class Background:
         if difference.ndim == 3:  # noqa: PLR2004 - colour
             difference = difference.max(axis=2)
         inside = new > 0
-        contrast = np.bincount(wide[inside], difference[inside], minlength=count)
-        contrast = contrast / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
+        sums = np.bincount(wide[inside], difference[inside], minlength=count)
+        contrast = sums / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
         faint = (more < _FAINT_EDGE) & (contrast < _FAINT)
         faint[0] = False
         if not faint.any():

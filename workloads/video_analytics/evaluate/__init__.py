@@ -1,0 +1,1 @@
+"""How good the analysis is, on anybody's labelled material."""

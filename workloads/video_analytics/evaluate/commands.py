@@ -1,0 +1,160 @@
+"""``borough-video evaluate``: runs here, needs no service."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from foundation.kernel.errors import Invalid
+from foundation.surface import cli
+
+if TYPE_CHECKING:
+    from workloads.video_analytics.evaluate.change import Video
+    from workloads.video_analytics.vision.model import Image
+
+R = TypeVar("R")
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _figure(title: str, name: str, places: int = 4) -> cli.Column:
+    """A column with a number of a few places."""
+
+    def show(item: Mapping[str, object]) -> object:
+        value = item.get(name)
+        return f"{value:.{places}f}" if isinstance(value, float) else value
+
+    return cli.Column(title, show, right=True)
+
+
+_CHANGE = (
+    cli.Column("CATEGORY", "category"),
+    cli.Column("VIDEO", "name"),
+    cli.Column("FRAMES", "frames", right=True),
+    _figure("RE", "recall"), _figure("SP", "specificity"), _figure("FPR", "fpr"),
+    _figure("FNR", "fnr"), _figure("PWC", "pwc"), _figure("F", "f_measure"),
+    _figure("PR", "precision"),
+)  # fmt: skip
+
+_TRACKING = (
+    cli.Column("SEQUENCE", "name"),
+    _figure("MOTA", "mota"), _figure("MOTP", "motp"), _figure("IDF1", "idf1"),
+    *(cli.Column(name.upper(), name, right=True) for name in ("idsw", "fp", "fn", "mt", "ml")),
+)  # fmt: skip
+
+_EVENTS = (
+    cli.Column("KIND", "kind"),
+    *(
+        cli.Column(name.upper(), name, right=True)
+        for name in ("labels", "events", "hits", "missed", "false", "repeated")
+    ),
+    _figure("PRECISION", "precision"), _figure("RECALL", "recall"), _figure("F1", "f1"),
+    _figure("DELAY s", "delay_seconds", 1),
+)  # fmt: skip
+
+
+@click.group()
+def evaluate() -> None:
+    """How good the analysis is, on labelled material of your own or of public benchmarks."""
+
+
+@evaluate.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--rate", default=25.0, type=click.FloatRange(0.1, 240), show_default=True,
+              help="Frames per second of the videos; the layout does not say it.")  # fmt: skip
+@click.option("--grey", is_flag=True, help="Brightness alone, as below the full tier.")
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path),
+              help="Write the masks there, as CATEGORY/VIDEO/bin000001.png.")  # fmt: skip
+@cli.console()
+def change(
+    console: cli.Console, folder: Path, rate: float, *, grey: bool, keep: Path | None
+) -> None:
+    """Change detection against masks in the layout of CDnet 2014.
+
+    FOLDER is one video (input/, groundtruth/, temporalROI.txt, ROI.bmp), a category of them, or a
+    data set of categories. Averages are those of CDnet: of videos, then of categories.
+    """
+    from workloads.video_analytics.evaluate import change as work  # noqa: PLC0415 - loads OpenCV
+
+    writes = _writer(keep) if keep is not None else None
+    results = []
+    for video in _checked(lambda: work.find(folder)):
+        console.say(f"{video.category}/{video.name}: {len(video.frames)} frames")
+        results.append(
+            _checked(lambda video=video: work.measure(video, rate, colour=not grey, keep=writes))  # type: ignore[misc]
+        )
+    rows = [result.as_json() for result in (*results, *work.averages(results))]
+    console.rows(rows, _CHANGE, name="name")
+
+
+@evaluate.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--fill", default=1.0, type=click.FloatRange(0, 10), show_default=True,
+              help="Fill gaps of a track of up to so many seconds, as tracks are written when they "
+                   "have ended; 0: only what was known at each frame.")  # fmt: skip
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path),
+              help="Write the tracks there, as SEQUENCE.txt in the layout of MOTChallenge.")  # fmt: skip
+@cli.console()
+def tracking(console: cli.Console, folder: Path, fill: float, keep: Path | None) -> None:
+    """The tracker on given detections, in the layout of MOTChallenge.
+
+    FOLDER is one sequence (seqinfo.ini, det/det.txt, gt/gt.txt) or a folder of them.
+    """
+    from workloads.video_analytics.evaluate import matching, motchallenge  # noqa: PLC0415 - SciPy
+    from workloads.video_analytics.evaluate import tracking as work  # noqa: PLC0415 - loads SciPy
+
+    total, rows = matching.Tally(), []
+    for sequence in _checked(lambda: motchallenge.find(folder)):
+        tracks = work.track(sequence, fill=fill)
+        if keep is not None:
+            keep.mkdir(parents=True, exist_ok=True)
+            lines = (f"{f:.0f},{i:.0f},{x:.2f},{y:.2f},{w:.2f},{h:.2f},1,-1,-1,-1"
+                     for f, i, x, y, w, h in tracks)  # fmt: skip
+            (keep / f"{sequence.name}.txt").write_text("\n".join(lines) + "\n", encoding="ascii")
+        one = matching.tally(motchallenge.comparable(sequence, tracks))
+        total += one
+        rows.append({"name": sequence.name, **one.measures()})
+    rows.append({"name": "overall", **total.measures()})
+    console.rows(rows, _TRACKING, name="name")
+
+
+@evaluate.command()
+@click.argument("labels", type=_FILE)
+@click.argument("found", type=_FILE)
+@click.option("--tolerance", default=2.0, type=click.FloatRange(0, 3600), show_default=True,
+              help="So many seconds before and after a label an event still meets it.")  # fmt: skip
+@cli.console()
+def events(console: cli.Console, labels: Path, found: Path, tolerance: float) -> None:
+    """Events against labelled intervals.
+
+    LABELS and FOUND are CSV with a heading or a JSON list: kind, begin and end of a label, kind and
+    at of an event, and the clip of both where there are several. Times are seconds or ISO 8601.
+    """
+    from workloads.video_analytics.evaluate import intervals  # noqa: PLC0415 - loads SciPy
+
+    truth = _checked(lambda: intervals.read_labels(labels))
+    reported = _checked(lambda: intervals.read_events(found))
+    scores = intervals.compare(truth, reported, tolerance)
+    console.rows([score.as_json() for score in scores], _EVENTS, name="kind")
+
+
+def _checked(work: Callable[[], R]) -> R:
+    """Do it; what is wrong with files becomes a message with each of them."""
+    try:
+        return work()
+    except Invalid as error:
+        lines = [f"  {problem.field}: {problem.message}" for problem in error.problems]
+        raise cli.Failure("\n".join(["wrong:", *lines]), cli.USAGE) from None
+
+
+def _writer(folder: Path) -> "Callable[[Video, int, Image], None]":
+    import cv2  # noqa: PLC0415 - takes its time
+
+    def write(video: "Video", number: int, mask: "Image") -> None:
+        place = folder / video.category / video.name
+        place.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(place / f"bin{number:06d}.png"), mask)
+
+    return write

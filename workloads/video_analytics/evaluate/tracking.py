@@ -1,0 +1,91 @@
+"""The product's tracker on given detections, compared with the truth."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from workloads.video_analytics.evaluate.matching import Array, Tally, tally
+from workloads.video_analytics.evaluate.motchallenge import Sequence, comparable
+from workloads.video_analytics.vision.association import suppressed
+from workloads.video_analytics.vision.tracker import Knobs, Tracker
+
+MEASURES = ("mota", "motp", "idf1", "idsw", "fp", "fn", "mt", "ml", "pt", "truth")
+
+#: The tracker as it is with a model's detections.
+KNOBS = Knobs(lost_seconds=1.0, still_seconds=1.0, follow_camera=True, starts=0.55)
+
+_DUPLICATE = 0.75
+
+
+def track(sequence: Sequence, *, fill: float = 1.0, knobs: Knobs = KNOBS) -> Array:
+    """Rows of frame, id, left, top, width, height.
+
+    Args:
+        sequence: its detections are used, nothing else.
+        fill: gaps of up to so many seconds within a track are filled with a straight line, as they
+            can be when a track is written after it has ended; 0 leaves what was known at each frame.
+        knobs: of the tracker.
+    """
+    tracker = Tracker(knobs)
+    scale = sequence.height
+    scores = _scores(sequence.detections[:, 6])
+    rows: list[tuple[float, ...]] = []
+    pending: dict[int, list[tuple[float, ...]]] = {}
+    for frame in range(1, sequence.length + 1):
+        here = sequence.detections[:, 0] == frame
+        boxes, sure = sequence.detections[here, 2:6], scores[here]
+        good = (boxes[:, 2:] > 0).all(axis=1)
+        boxes, sure = boxes[good], sure[good]
+        kept = suppressed(boxes, sure, _DUPLICATE)
+        tracks = tracker.step(frame / sequence.rate, boxes[kept] / scale, sure[kept])
+        places = tracker.boxes * scale
+        for each, place in zip(tracks, places, strict=True):
+            if each.detection < 0:
+                continue
+            row = (float(frame), float(each.number), *(float(value) for value in place))
+            if each.confirmed:
+                rows += [*pending.pop(each.number, []), row]
+            elif fill:
+                pending.setdefault(each.number, []).append(row)
+    found = np.array(rows, np.float64).reshape(-1, 6)
+    return _filled(found, round(fill * sequence.rate)) if fill else found
+
+
+def measure(sequence: Sequence, *, fill: float = 1.0, knobs: Knobs = KNOBS) -> Tally:
+    """How well the tracker does on a sequence."""
+    return tally(comparable(sequence, track(sequence, fill=fill, knobs=knobs)))
+
+
+def _scores(raw: Array) -> Array:
+    """Scores of any detector as 0 to 1.
+
+    Those from 0 to 1 are taken as they are. Others (DPM: margins of a classifier, around 0) go
+    through the logistic function; −1 for all means that there are none.
+    """
+    if not len(raw) or (raw == -1).all():
+        return np.ones(len(raw))
+    if raw.min() >= 0 and raw.max() <= 1:
+        return raw
+    if raw.min() >= 0 and raw.max() <= 100:  # noqa: PLR2004 - per cent
+        return raw / 100
+    return np.asarray(1 / (1 + np.exp(-2 * np.clip(raw, -20, 20))))
+
+
+def _filled(rows: Array, most: int) -> Array:
+    """With gaps of up to ``most`` frames filled by straight lines."""
+    parts = [rows]
+    for number in np.unique(rows[:, 1]):
+        mine = rows[rows[:, 1] == number]
+        mine = mine[np.argsort(mine[:, 0])]
+        for before, after in zip(mine[:-1], mine[1:], strict=True):
+            gap = int(after[0] - before[0])
+            if 1 < gap <= most:
+                part = np.arange(1, gap)[:, None] / gap
+                parts.append(before + part * (after - before))
+    found = np.concatenate(parts)
+    return found[np.lexsort((found[:, 1], found[:, 0]))]
+
+
+def tuned(**knobs: float) -> Knobs:
+    """The tracker's knobs with some of them changed."""
+    return replace(KNOBS, **knobs)  # type: ignore[arg-type]
