@@ -1,7 +1,7 @@
 """Change detection against masks in the layout of CDnet 2014 (changedetection.net).
 
-A video is a folder with ``input/in%06d.jpg``, ``groundtruth/gt%06d.png``, ``temporalROI.txt`` (first
-and last frame that count) and ``ROI.bmp`` (0 where nothing counts). Grey levels of the truth: 0
+A video is a folder with ``input/in%06d.jpg``, ``groundtruth/gt%06d.png``, ``temporalROI.txt``
+(first and last frame that count) and ``ROI.bmp`` (0 where nothing counts). Grey levels of the truth: 0
 background, 50 shadow (background too), 85 outside the region, 170 unknown (both not counted), 255
 moving. A category is a folder of videos, a data set a folder of categories. Figures and averages
 are those of Wang et al., "CDnet 2014: An Expanded Change Detection Benchmark Dataset".
@@ -183,11 +183,9 @@ def _span(path: Path, problems: Collector) -> tuple[int, int] | None:
 
 
 def _frames(folder: Path) -> list[tuple[int, Path]]:
-    found = []
-    for path in folder.glob("in*.*") if folder.is_dir() else ():
-        if match := re.fullmatch(r"in(\d{1,9})\.(jpg|jpeg|png)", path.name, re.IGNORECASE):
-            found.append((int(match[1]), path))
-    return sorted(found)
+    paths = folder.glob("in*.*") if folder.is_dir() else ()
+    form = re.compile(r"in(\d{1,9})\.(jpg|jpeg|png)", re.IGNORECASE)
+    return sorted((int(found[1]), path) for path in paths if (found := form.fullmatch(path.name)))
 
 
 def masks(video: Video, rate: float, *, colour: bool = True) -> Iterator[tuple[int, Image]]:

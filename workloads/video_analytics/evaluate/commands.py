@@ -95,7 +95,7 @@ def change(
               help="Fill gaps of a track of up to so many seconds, as tracks are written when they "
                    "have ended; 0: only what was known at each frame.")  # fmt: skip
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path),
-              help="Write the tracks there, as SEQUENCE.txt in the layout of MOTChallenge.")  # fmt: skip
+              help="Write the tracks there, as SEQUENCE.txt of MOTChallenge.")  # fmt: skip
 @cli.console()
 def tracking(console: cli.Console, folder: Path, fill: float, keep: Path | None) -> None:
     """The tracker on given detections, in the layout of MOTChallenge.

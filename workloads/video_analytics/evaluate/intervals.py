@@ -1,8 +1,8 @@
 """Events against labelled intervals: which were found, how late, and what was invented.
 
 Both are CSV (with a heading) or JSON (a list of objects). A label has ``kind``, ``begin`` and
-``end``, an event ``kind`` and ``at``; both may name their ``clip`` (or ``camera``). Times are seconds
-or ISO 8601.
+``end``, an event ``kind`` and ``at``; both may name their ``clip`` (or ``camera``). Times are
+seconds or ISO 8601.
 """
 
 import csv
@@ -129,7 +129,7 @@ def compare(labels: Sequence[Label], events: Sequence[Event], tolerance: float) 
             ``tolerance`` seconds before its begin and no later than so long after its end.
         tolerance: seconds.
     """
-    kinds = sorted({item.kind for item in (*labels, *events)})
+    kinds = sorted({label.kind for label in labels} | {event.kind for event in events})
     scores = [
         _score(
             kind,
@@ -141,7 +141,10 @@ def compare(labels: Sequence[Label], events: Sequence[Event], tolerance: float) 
     ]
     total = Score(
         "overall",
-        *(sum(getattr(s, n) for s in scores) for n in ("labels", "events", "hits", "repeated")),
+        sum(score.labels for score in scores),
+        sum(score.events for score in scores),
+        sum(score.hits for score in scores),
+        sum(score.repeated for score in scores),
         tuple(delay for score in scores for delay in score.delays),
     )
     return [*scores, total]

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from foundation.kernel.errors import Collector
-from workloads.video_analytics.evaluate.matching import Array, Frames
-from workloads.video_analytics.vision.association import assign, overlap
+from workloads.video_analytics.evaluate.matching import Frames
+from workloads.video_analytics.vision.association import Array, assign, overlap
 
 _PEDESTRIAN = 1
 _DISTRACTORS = (2, 7, 8, 12)

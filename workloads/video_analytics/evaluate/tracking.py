@@ -1,12 +1,12 @@
 """The product's tracker on given detections, compared with the truth."""
 
-from dataclasses import replace
+import itertools
 
 import numpy as np
 
-from workloads.video_analytics.evaluate.matching import Array, Tally, tally
+from workloads.video_analytics.evaluate.matching import Tally, tally
 from workloads.video_analytics.evaluate.motchallenge import Sequence, comparable
-from workloads.video_analytics.vision.association import suppressed
+from workloads.video_analytics.vision.association import Array, suppressed
 from workloads.video_analytics.vision.tracker import Knobs, Tracker
 
 MEASURES = ("mota", "motp", "idf1", "idsw", "fp", "fn", "mt", "ml", "pt", "truth")
@@ -23,7 +23,7 @@ def track(sequence: Sequence, *, fill: float = 1.0, knobs: Knobs = KNOBS) -> Arr
     Args:
         sequence: its detections are used, nothing else.
         fill: gaps of up to so many seconds within a track are filled with a straight line, as they
-            can be when a track is written after it has ended; 0 leaves what was known at each frame.
+            can be when a track is written after its end; 0 leaves what was known at each frame.
         knobs: of the tracker.
     """
     tracker = Tracker(knobs)
@@ -77,15 +77,10 @@ def _filled(rows: Array, most: int) -> Array:
     for number in np.unique(rows[:, 1]):
         mine = rows[rows[:, 1] == number]
         mine = mine[np.argsort(mine[:, 0])]
-        for before, after in zip(mine[:-1], mine[1:], strict=True):
+        for before, after in itertools.pairwise(mine):
             gap = int(after[0] - before[0])
             if 1 < gap <= most:
                 part = np.arange(1, gap)[:, None] / gap
                 parts.append(before + part * (after - before))
     found = np.concatenate(parts)
     return found[np.lexsort((found[:, 1], found[:, 0]))]
-
-
-def tuned(**knobs: float) -> Knobs:
-    """The tracker's knobs with some of them changed."""
-    return replace(KNOBS, **knobs)  # type: ignore[arg-type]
