@@ -1,10 +1,10 @@
 """Change detection against masks in the layout of CDnet 2014 (changedetection.net).
 
 A video is a folder with ``input/in%06d.jpg``, ``groundtruth/gt%06d.png``, ``temporalROI.txt``
-(first and last frame that count) and ``ROI.bmp`` (0 where nothing counts). Grey levels of the truth: 0
-background, 50 shadow (background too), 85 outside the region, 170 unknown (both not counted), 255
-moving. A category is a folder of videos, a data set a folder of categories. Figures and averages
-are those of Wang et al., "CDnet 2014: An Expanded Change Detection Benchmark Dataset".
+(first and last frame that count) and ``ROI.bmp`` (0 where nothing counts). Grey levels of the
+truth: 0 background, 50 shadow (background too), 85 outside the region, 170 unknown (both not
+counted), 255 moving. A category is a folder of videos, a data set a folder of categories. Figures
+and averages are those of Wang et al., "CDnet 2014: An Expanded Change Detection Benchmark Dataset".
 """
 
 import re
