@@ -12,7 +12,14 @@ from workloads.video_analytics.vision.tracker import Knobs, Tracker
 MEASURES = ("mota", "motp", "idf1", "idsw", "fp", "fn", "mt", "ml", "pt", "truth")
 
 #: The tracker as it is with a model's detections.
-KNOBS = Knobs(lost_seconds=1.0, still_seconds=1.0, follow_camera=True, starts=0.55)
+KNOBS = Knobs(
+    lost_seconds=1.0,
+    still_seconds=1.0,
+    follow_camera=True,
+    starts=0.55,
+    confirm_hits=2,
+    overlap_sure=0.2,
+)
 
 _DUPLICATE = 0.75
 

@@ -35,6 +35,7 @@ _DIFFERS = 15  # grey levels, for pixels whose model rests
 _GAIN_DEAD_BAND = 0.015
 _GAIN_LOOSENS = 1.0
 _AGREES = 0.08
+_BURNT = 250
 
 
 class Background:
@@ -82,6 +83,9 @@ class Background:
         seconds = min(max(seconds, 0.0), 10.0)
         gain = self._gain(image, mean)
         picture = _times(image, 1 / gain)
+        if gain > 1:  # what is burnt out now was bright before
+            burnt = (image >= _BURNT) & (picture < mean)
+            picture[burnt] = mean[burnt]
         self._tolerate(gain)
         picture, shift = self._steady.straighten(picture, mean, seconds)
         held = self._held()

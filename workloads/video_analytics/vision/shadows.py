@@ -18,10 +18,9 @@ Floats = NDArray[np.float32]
 _DIMMEST, _BRIGHTEST = 0.45, 0.97
 _FLAT_DIMMEST = 0.55  # without texture to prove it, only a mild shadow is believed
 _CHROMA = 0.07
-_SPREAD = 0.05
+_SMOOTH = 0.035  # standard deviation of the ratio within a shadow,
+_NOISE = 3.5  # and the grey levels of noise in it
 _WINDOW = (5, 5)
-_TEXTURE = 2.5  # grey levels: less is noise
-_LIKE = 0.55
 _LARGE = 240 * 130  # pixels; smaller pictures have smaller things in them
 
 
@@ -53,27 +52,27 @@ def _shade(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """New, dimmed like a shadow, and dimmed with the texture of the background to prove it."""
     new = raw > 0
+    weight = new.astype(np.float32)
+    share = cv2.blur(weight, _WINDOW) + np.float32(1e-6)
     ratio = (picture.astype(np.float32) + 2) / (mean + 2)
     chroma_same: NDArray[np.bool_] | bool = True
     if ratio.ndim == 3:  # noqa: PLR2004 - colour
-        whole = ratio.mean(axis=2)
         chroma_same = (ratio.max(axis=2) - ratio.min(axis=2)) < 2 * _CHROMA
-        grey_now, grey_then = _luma(picture.astype(np.float32)), _luma(mean)
-    else:
-        whole = ratio
-        grey_now, grey_then = picture.astype(np.float32), mean
-    local = cv2.blur(whole, _WINDOW)
-    spread = cv2.blur(whole * whole, _WINDOW) - local * local
-    now_mean, then_mean = cv2.blur(grey_now, _WINDOW), cv2.blur(grey_then, _WINDOW)
-    both = cv2.blur(grey_now * grey_then, _WINDOW) - now_mean * then_mean
-    now_var = np.maximum(cv2.blur(grey_now * grey_now, _WINDOW) - now_mean**2, 1e-3)
-    then_var = np.maximum(cv2.blur(grey_then * grey_then, _WINDOW) - then_mean**2, 1e-3)
-    like = both / np.sqrt(now_var * then_var)
-    textured = then_var > _TEXTURE**2
-    proven = textured & (like > _LIKE) & (local > _DIMMEST) & (local < _BRIGHTEST)
-    flat = ~textured & (spread < _SPREAD**2) & (local > _FLAT_DIMMEST) & (local < _BRIGHTEST)
-    dim = new & (proven | flat) & chroma_same
-    return new, dim, proven & dim
+        ratio, mean = np.asarray(ratio.mean(axis=2)), _luma(mean)
+    ratio *= weight  # what is not new tells nothing of a shadow
+    local = cv2.blur(ratio, _WINDOW) / share
+    spread = cv2.blur(ratio * ratio, _WINDOW) / share - local * local
+    ground = cv2.blur(mean, _WINDOW)
+    texture = cv2.blur(mean * mean, _WINDOW) - ground * ground
+    most = _SMOOTH + _NOISE / (ground + 2)
+    smooth = new & (spread < most * most) & (local < _BRIGHTEST) & chroma_same
+    textured = texture > (2 * most * ground) ** 2
+    proven = smooth & textured & (local > _DIMMEST)
+    dim = proven | (smooth & (local > _FLAT_DIMMEST))
+    # The windows at its rim see the thing beside it: what is as dim as the shadow next to it is it.
+    beside = cv2.dilate(np.where(dim, local, np.float32(0)), np.ones(_WINDOW, np.uint8))
+    dim |= new & (np.abs(ratio - beside) < most) & (beside > 0)
+    return new, dim, proven
 
 
 def _loose(dim: NDArray[np.bool_], thing: Image, pixels: int) -> Image:
