@@ -16,6 +16,7 @@ _LEARNING = 5  # looks before there is anything to compare with
 _KEEPS_SECONDS = 300.0  # how slowly the memory of the normal picture follows
 _ADOPTED_SECONDS = 120.0  # another view for so long is the view
 _FREE_SHARE = 0.3
+_NORMAL = 3.45  # 98th to 50th percentile of the absolute value of normal noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Looker:
         picture = small(luma, PIXELS)
         if float(np.percentile(picture, 95)) < self._limits.dark_level:
             return frozenset({Look.DARK})
-        sharpness = _sharpness(luma)
+        sharpness = _sharpness(picture)
         outline = _outline(picture)
         if self._outline is None or self._outline.shape != outline.shape:
             self._outline, self._sharpness, self._looks = outline, sharpness, 0
@@ -111,10 +112,15 @@ class Looker:
             self._sharpness, self._looks = sharpness, looks
 
 
-def _sharpness(luma: Image) -> float:
-    """How much fine detail there is, for its brightness and above the noise of a flat picture."""
-    detail = cv2.Laplacian(cv2.GaussianBlur(luma, (3, 3), 0), cv2.CV_32F)
-    return float(np.percentile(np.abs(detail), 95)) / (float(luma.mean()) + 16)
+def _sharpness(picture: Image) -> float:
+    """How much detail there is beyond the noise, for its brightness.
+
+    Noise is the same all over, detail is not: what the strongest fiftieth of the picture has more
+    than noise with the median's strength would have.
+    """
+    detail = np.abs(cv2.Laplacian(cv2.GaussianBlur(picture, (3, 3), 0), cv2.CV_32F))
+    usual, strong = np.percentile(detail, (50, 98))
+    return max(0.0, float(strong) - _NORMAL * float(usual)) / (float(picture.mean()) + 16)
 
 
 def _outline(picture: Image) -> Floats:

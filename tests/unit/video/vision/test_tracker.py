@@ -9,7 +9,9 @@ def _box(x: float, y: float = 0.5, size: float = 0.1) -> list[float]:
     return [x - size / 4, y - size / 2, size / 2, size]
 
 
-def _step(tracker: Tracker, at: float, *boxes: list[float], scores: list[float] | None = None) -> None:
+def _step(
+    tracker: Tracker, at: float, *boxes: list[float], scores: list[float] | None = None
+) -> None:
     found = np.array(boxes, float).reshape(-1, 4)
     tracker.step(at, found, np.array(scores or [0.9] * len(found)))
 
@@ -85,10 +87,13 @@ def test_all_are_moved_along_with_the_camera() -> None:
     def numbers(*, follow: bool) -> int:
         tracker = Tracker(Knobs(follow_camera=follow, reach=0, overlap_sure=0.3))
         places = [0.1 + 0.12 * k for k in range(8)]
+        highest = 0
         for n in range(30):
             pan = 0.03 if 15 <= n < 22 and n % 2 else 0.0
-            _step(tracker, n / 30, *(_box(x + pan, 0.3 + 0.05 * k) for k, x in enumerate(places)))
-        return max(t.number for t in tracker.tracks)
+            boxes = [_box(x + pan, 0.3 + 0.05 * k) for k, x in enumerate(places)]
+            _step(tracker, n / 30, *boxes)
+            highest = max(highest, *(t.number for t in tracker.tracks))
+        return highest
 
     assert numbers(follow=True) == 8
     assert numbers(follow=False) > 8
