@@ -16,7 +16,7 @@ _LEARNING = 5  # looks before there is anything to compare with
 _KEEPS_SECONDS = 300.0  # how slowly the memory of the normal picture follows
 _ADOPTED_SECONDS = 120.0  # another view for so long is the view
 _FREE_SHARE = 0.3
-_NORMAL = 3.45  # 98th to 50th percentile of the absolute value of normal noise
+_NORMAL = 4.16  # 99.5th to 50th percentile of the absolute value of normal noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +115,11 @@ class Looker:
 def _sharpness(picture: Image) -> float:
     """How much detail there is beyond the noise, for its brightness.
 
-    Noise is the same all over, detail is not: what the strongest fiftieth of the picture has more
-    than noise with the median's strength would have.
+    Noise is the same all over, detail is not: what the strongest two hundredth of the picture
+    has more than noise with the median's strength would have.
     """
     detail = np.abs(cv2.Laplacian(cv2.GaussianBlur(picture, (3, 3), 0), cv2.CV_32F))
-    usual, strong = np.percentile(detail, (50, 98))
+    usual, strong = np.percentile(detail, (50, 99.5))
     return max(0.0, float(strong) - _NORMAL * float(usual)) / (float(picture.mean()) + 16)
 
 

@@ -1,9 +1,9 @@
 """The two sample clips, with what is in them counted by eye on sheets of their frames.
 
-car-detection.mp4 (30 s): four cars. A white one comes up from below (4.4 to 8.4 s), a light one goes
-down (14.5 to 18.2 s), a red one comes up (15.2 to 18.8 s), a white one goes down (25.4 to 27.8 s).
-one-by-one-person-detection.mp4 (139 s): six people come to a table one after the other, stand there
-reading and leave to the right: in view from about 6, 23, 50, 74, 92 and 124 s.
+car-detection.mp4 (30 s): four cars. A white one comes up from below (4.4 to 8.4 s), a light one
+goes down (14.5 to 18.2 s), a red one comes up (15.2 to 18.8 s), a white one goes down (25.4 to
+27.8 s). one-by-one-person-detection.mp4 (139 s): six people come to a table one after the other,
+stand there reading and leave to the right: in view from about 6, 23, 50, 74, 92 and 124 s.
 """
 
 from collections.abc import Iterator
