@@ -24,6 +24,7 @@ _VARIANCE = 16.0  # squared Mahalanobis distance up to which a pixel fits a mode
 _LEAST_VARIANCE = 6.0
 _WARM = 12  # frames learnt fast after a start
 _HELD_AFTER_SECONDS = 0.35  # continuously new for so long: a thing, not leaves that wave
+_HELD_AFTER_WEIGHT = 0.06  # or when its mode weighs so much; background begins at 0.2
 _GHOST_EVERY_SECONDS = 2.0
 _EDGE_GAIN = 4.0  # grey levels that the outline of a real thing has more than the background there
 _STANDS = 0.7  # so much of it has not changed for a while
@@ -35,7 +36,7 @@ _DIFFERS = 15  # grey levels, for pixels whose model rests
 _GAIN_DEAD_BAND = 0.015
 _GAIN_LOOSENS = 1.0
 _AGREES = 0.08
-_BURNT = 250
+_BURNT = 240
 
 
 class Background:
@@ -88,8 +89,8 @@ class Background:
             picture[burnt] = mean[burnt]
         self._tolerate(gain)
         picture, shift = self._steady.straighten(picture, mean, seconds)
-        held = self._held()
         rate = max(1 / (self._seen + 2), 1 - math.exp(-seconds / _MEMORY_SECONDS))
+        held = self._held(min(_HELD_AFTER_SECONDS, _HELD_AFTER_WEIGHT * seconds / rate))
         raw = self._judge(picture, mean, held, rate)
         if shift is None and self._steady.suspects(cv2.countNonZero(raw) / raw.size):
             picture, shift = self._steady.find(picture, mean)
@@ -162,11 +163,11 @@ class Background:
         self._mog.setVarThreshold(_VARIANCE * wider * wider)
         self._differs = _DIFFERS * wider
 
-    def _held(self) -> Image:
-        """Where the model rests, as a thing stands there."""
+    def _held(self, after_seconds: float = _HELD_AFTER_SECONDS) -> Image:
+        """Where the model rests, as a thing stands there; sooner while it learns fast."""
         age = self._age
         return np.asarray(
-            ((age > _HELD_AFTER_SECONDS) & (age < self.patience_seconds)) * np.uint8(255),
+            ((age > after_seconds) & (age < self.patience_seconds)) * np.uint8(255),
             dtype=np.uint8,
         )
 
