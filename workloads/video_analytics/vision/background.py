@@ -37,6 +37,7 @@ _GAIN_DEAD_BAND = 0.015
 _GAIN_LOOSENS = 1.0
 _AGREES = 0.08
 _BURNT = 240
+_CREEP = 0.03
 
 
 class Background:
@@ -83,7 +84,8 @@ class Background:
             return np.zeros(image.shape[:2], np.uint8)
         seconds = min(max(seconds, 0.0), 10.0)
         gain = self._gain(image, mean)
-        picture = _times(image, 1 / gain)
+        # Not quite what it was: so both models follow light that stays, too slowly to be noticed.
+        picture = _times(image, min(max(gain, 1 - _CREEP), 1 + _CREEP) / gain)
         if gain > 1:  # what is burnt out now was bright before
             burnt = (image >= _BURNT) & (picture < mean)
             picture[burnt] = mean[burnt]
@@ -100,7 +102,7 @@ class Background:
         if self._light_switched(raw, image):
             return np.zeros(image.shape[:2], np.uint8)
         new = without_shadows(raw, picture, mean, held) if self.ready else np.zeros_like(raw)
-        self._learn(picture if shift is not None else image, raw, seconds)
+        self._learn(picture, raw, seconds)
         new = self._without_faint(picture, new)
         self._drop_ghosts(picture, new, seconds)
         if self._steady.moved_for_good:

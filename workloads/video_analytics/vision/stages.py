@@ -76,7 +76,7 @@ class Stages:
         self._idle += seconds
         busy = moving or bool(self._tracker.tracks) or not self._background.ready
         if busy or self._idle >= _REFRESH_SECONDS:
-            foreground = self._foreground(luma, self._idle)
+            foreground = self._foreground(self._picture(frame, luma, tier), self._idle)
             self._idle = 0.0
         tracks = self._follow(frame, foreground, tier) if busy else []
         pieces += self._note(frame, tracks, foreground)
@@ -99,8 +99,16 @@ class Stages:
         self._shape = luma.shape
         return self.close() if other or seconds > _GAP_SECONDS else []
 
-    def _foreground(self, luma: Image, seconds: float) -> Image:
-        found = self._background.look(luma, seconds)
+    @staticmethod
+    def _picture(frame: Frame, luma: Image, tier: Tier) -> Image:
+        """With its colours at the full tier: they tell shadows from dark things."""
+        if tier is not Tier.FULL or frame.colour is None:
+            return luma
+        colour = small(frame.colour, ANALYSIS_PIXELS)
+        return colour if colour.shape[:2] == luma.shape else luma
+
+    def _foreground(self, picture: Image, seconds: float) -> Image:
+        found = self._background.look(picture, seconds)
         return found if self._masks is None else found & self._masks
 
     def _follow(self, frame: Frame, foreground: Image, tier: Tier) -> list[Tracked]:

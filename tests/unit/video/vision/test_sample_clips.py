@@ -47,8 +47,8 @@ def _frames(name: str, rate: float) -> Iterator[Frame]:
             )
 
 
-def _run(name: str, rate: float, *rules: RuleSpec) -> list[Analysis]:
-    analyser = CameraAnalyser(CameraView("camera"), rules, Tier.LOW_RATE)
+def _run(name: str, rate: float, tier: Tier, *rules: RuleSpec) -> list[Analysis]:
+    analyser = CameraAnalyser(CameraView("camera"), rules, tier)
     found = []
     at = START
     for frame in _frames(name, rate):
@@ -57,11 +57,14 @@ def _run(name: str, rate: float, *rules: RuleSpec) -> list[Analysis]:
     return [*found, analyser.close(at)]
 
 
-@pytest.mark.parametrize("rate", [12.5, 6.25])
-def test_four_cars_two_each_way(rate: float) -> None:
+@pytest.mark.parametrize(
+    ("rate", "tier"), [(12.5, Tier.LOW_RATE), (6.25, Tier.LOW_RATE), (12.5, Tier.FULL)]
+)
+def test_four_cars_two_each_way(rate: float, tier: Tier) -> None:
     found = _run(
         _CARS,
         rate,
+        tier,
         RuleSpec("count", 1, RuleKind.COUNTING, _ACROSS),
         RuleSpec("line", 1, RuleKind.LINE_CROSSING, _ACROSS),
         RuleSpec("look", 1, RuleKind.TAMPERING),
@@ -86,6 +89,7 @@ def test_six_people_come_to_the_table_and_stay() -> None:
     found = _run(
         _PEOPLE,
         5,
+        Tier.LOW_RATE,
         RuleSpec("entry", 1, RuleKind.FIELD_ENTRY, _TABLE, {"minimum_size_percent": 2}),
         RuleSpec("stay", 1, RuleKind.LOITERING, _TABLE, {"seconds": 6, "minimum_size_percent": 2}),
     )
