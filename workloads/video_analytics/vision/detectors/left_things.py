@@ -1,0 +1,465 @@
+"""Things left behind and things taken away: one alarm each.
+
+What stays changed is followed as a ``Standing``. It is told when it is a thing (or, for removal, the
+ground where a thing was), when somebody larger was there as it began, when that company has gone, and
+when it has not stirred meanwhile. A parked car and somebody waiting were themselves what moved there:
+they are as large as what came, and are remembered as usual.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workloads.video_analytics.vision.detectors.places import Heights, Usual
+from workloads.video_analytics.vision.detectors.regions import field_mask
+from workloads.video_analytics.vision.detectors.standing import (
+    Company,
+    Kind,
+    Span,
+    Stage,
+    Standing,
+)
+from workloads.video_analytics.vision.detectors.two_speeds import Layers, Mask, TwoSpeeds
+from workloads.video_analytics.vision.model import (
+    Box,
+    CameraView,
+    Image,
+    Phase,
+    RuleKind,
+    RuleSpec,
+    Signal,
+)
+from workloads.video_analytics.vision.parameters import with_defaults
+from workloads.video_analytics.vision.ports import Sight
+
+#: Looks a second that are enough for what stands still.
+_EVERY = 0.24
+#: Seconds: new and calm for so long before it is followed; kept of who was where; before the start.
+_HOLD = 2.5
+_REMEMBER = 30.0
+_BEFORE = 4.0
+#: Seconds after which what is usual and still there is background, and after which an alarm ends.
+_USUAL_SECONDS = 1800.0
+_LONGEST_ALARM = 86_400.0
+#: Heights and areas, of those who came, from which a thing is one of them.
+_AS_TALL = 0.68
+_AS_LARGE = 0.5
+#: The most things followed at once; a scene with more is not one that can be told apart.
+_MOST = 60
+
+
+class LeftThings:
+    """Detector of ``OBJECT_ABANDONED`` and ``OBJECT_REMOVED``.
+
+    Signals carry ``data``: ``seconds`` (for how long it had been alone when told) and ``kind``.
+
+    Args:
+        rule: its polygon is where a thing must stand; none is the whole frame.
+        view: the camera, for its masks.
+    """
+
+    def __init__(self, rule: RuleSpec, view: CameraView) -> None:
+        self.rule = rule
+        self._view = view
+        self._wanted = Kind.THING if rule.kind is RuleKind.OBJECT_ABANDONED else Kind.GHOST
+        given = with_defaults(rule.kind, rule.parameters)
+        self._seconds = float(given["seconds"])
+        self._distance = float(given.get("distance_heights", 0.0))
+        self._present = float(given.get("present_seconds", 0.0))
+        self._smallest = float(given["minimum_size_percent"]) / 100
+        self._largest = float(given["maximum_size_percent"]) / 100
+        self._speeds = TwoSpeeds()
+        self._things: list[Standing] = []
+        self._movers: deque[tuple[float, list[tuple[str, Span]]]] = deque()
+        self._heights = Heights()
+        self._usual = Usual()
+        self._last: float | None = None
+        self._field: Mask | None = None
+        self._count = 0
+
+    # The seam
+
+    def look(self, sight: Sight) -> list[Signal]:
+        """What was left or taken, and what of it is over."""
+        at = sight.frame.at.timestamp()
+        if self._last is not None and at - self._last < _EVERY:
+            return []
+        step = 0.0 if self._last is None else min(at - self._last, 2.0)
+        self._last = at
+        shape = sight.luma.shape
+        if self._field is None or self._field.shape != shape:
+            self._field = field_mask(self.rule.points, self._view.masks, (shape[1], shape[0]))
+            self._things = [thing for thing in self._things if thing.frame.right <= shape[1]]
+        layers = self._speeds.feed(at, _planes(sight))
+        if layers is None:
+            return []
+        return [
+            self._signal(thing, phase, sight.frame.at)
+            for thing, phase in self._judge(layers, sight, at, step)
+        ]
+
+    def close(self, at: datetime) -> list[Signal]:
+        """What is active ends."""
+        told = [thing for thing in self._things if thing.stage is Stage.TOLD]
+        self._things = []
+        return [self._signal(thing, Phase.ENDED, at) for thing in told]
+
+    def memory(self) -> dict[str, object]:
+        """The background, what stands there, and what is usual where."""
+        return {
+            "speeds": self._speeds.memory(),
+            "things": [_kept(thing) for thing in self._things],
+            "usual": self._usual.memory(),
+            "heights": self._heights.memory(),
+            "count": self._count,
+        }
+
+    def recall(self, memory: dict[str, object]) -> None:
+        """Go on with what another one knew."""
+        speeds, things = memory.get("speeds"), memory.get("things")
+        if not isinstance(speeds, dict) or not isinstance(things, list):
+            return
+        try:
+            known = [_again(thing) for thing in things[:_MOST]]
+            count = int(memory.get("count", 0))  # type: ignore[call-overload]
+        except (TypeError, ValueError, KeyError, IndexError):
+            return
+        if not self._speeds.recall(speeds):
+            return
+        self._things, self._count = known, count
+        self._usual.recall(memory.get("usual"))
+        self._heights.recall(memory.get("heights"))
+
+    # What is seen
+
+    def _judge(
+        self, layers: Layers, sight: Sight, at: float, step: float
+    ) -> Iterator[tuple[Standing, Phase]]:
+        known = self._covered(layers.new.shape)
+        self._note_movers(layers, sight, known, at)
+        self._follow(layers, known, at)
+        here = [(track.id, _span(track.box, layers.new.shape)) for track in sight.tracks if track.seen]
+        for thing in list(self._things):
+            phase = (
+                self._watch(thing, layers, here, at, step)
+                if thing.stage is Stage.WATCHED
+                else self._keep(thing, layers, at, step)
+            )
+            if phase is not None:
+                yield thing, phase
+
+    def _covered(self, shape: tuple[int, ...]) -> Mask:
+        """Where things are that have been judged."""
+        covered = np.zeros(shape, np.uint8)
+        for thing in self._things:
+            if thing.stage is not Stage.WATCHED:
+                rows, columns = thing.frame.slices
+                covered[rows, columns] |= cv2.dilate(thing.mask.view(np.uint8), None, iterations=2)
+        return covered.view(np.bool_)
+
+    def _note_movers(self, layers: Layers, sight: Sight, known: Mask, at: float) -> None:
+        """Remember who is where: tracks, and whatever is new and not known."""
+        shape = layers.new.shape
+        movers = [(track.id, _span(track.box, shape)) for track in sight.tracks if track.seen]
+        fresh = (layers.new & ~known).view(np.uint8)
+        fresh = cv2.morphologyEx(fresh, cv2.MORPH_CLOSE, np.ones((5, 3), np.uint8))
+        _, _, stats, _ = cv2.connectedComponentsWithStats(fresh, connectivity=8)
+        least = self._smallest * layers.new.size
+        for left, top, wide, high, area in stats[1:].tolist():
+            if area >= least:
+                movers.append(("", Span(left, top, left + wide, top + high)))
+        for name, span in movers:
+            if name:
+                self._heights.note(span, shape)
+        self._movers.append((at, movers))
+        while self._movers and at - self._movers[0][0] > _REMEMBER:
+            self._movers.popleft()
+
+    def _follow(self, layers: Layers, known: Mask, at: float) -> None:
+        """Match what is new and calm now to what is watched."""
+        assert self._field is not None  # noqa: S101 - set by look
+        still = ((layers.held > _HOLD) & ~known & self._field).view(np.uint8)
+        still = cv2.morphologyEx(still, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(still, connectivity=8)
+        least = self._smallest * still.size
+        for label, (left, top, wide, high, area) in enumerate(stats.tolist()):
+            if label == 0 or area < least * 0.6:
+                continue
+            span = Span(left, top, left + wide, top + high)
+            self._match(layers, labels, label, span, at)
+        self._things = [
+            thing for thing in self._things if thing.stage is not Stage.WATCHED or thing.seen == at
+        ]
+
+    def _match(
+        self, layers: Layers, labels: NDArray[np.int32], label: int, span: Span, at: float
+    ) -> None:
+        watched = [thing for thing in self._things if thing.stage is Stage.WATCHED]
+        best = max(watched, key=lambda thing: thing.span.overlap(span), default=None)
+        if best is not None and best.span.overlap(span) > 0.6:  # noqa: PLR2004 - the same thing
+            best.seen = at
+            return
+        if best is not None and best.span.overlap(span) > 0.2:  # noqa: PLR2004 - it has grown or shrunk
+            best.take(layers, labels, label, span)
+            best.since, best.seen, best.alone = at, at, 0.0
+            began = self._began(layers, best, at)
+            if began > best.began + _HOLD:
+                best.began, best.company = began, self._company(span, began)
+            return
+        if len(self._things) < _MOST:
+            self._things.append(self._first(layers, labels, label, span, at))
+
+    def _first(
+        self, layers: Layers, labels: NDArray[np.int32], label: int, span: Span, at: float
+    ) -> Standing:
+        self._count += 1
+        nothing: Mask = np.zeros((0, 0), np.bool_)
+        key = f"{int(at)}-{self._count}"
+        thing = Standing(key, span, span, nothing, [], [], 0.0, at, at, Company(), seen=at)
+        thing.take(layers, labels, label, span)
+        thing.began = self._began(layers, thing, at)
+        thing.company = self._company(span, thing.began)
+        thing.attended = at
+        return thing
+
+    @staticmethod
+    def _began(layers: Layers, thing: Standing, at: float) -> float:
+        rows, columns = thing.frame.slices
+        return at - float(np.median(layers.held[rows, columns][thing.mask]))
+
+    def _company(self, span: Span, began: float) -> Company:
+        """Who touched the place as it began."""
+        company = Company()
+        near = span.grown(span.wide * 0.4 + 2, span.high * 0.4 + 2, span.high * 0.4 + 2, (9999, 9999))
+        for when, movers in self._movers:
+            if not began - _BEFORE <= when <= began + _HOLD:
+                continue
+            for name, mover in movers:
+                if not mover.common(near):
+                    continue
+                if name:
+                    company.ids.add(name)
+                if when <= began + 1.0:
+                    company.heights.append(mover.high)
+                    company.areas.append(mover.area)
+        return company
+
+    # What is made of it
+
+    def _watch(
+        self,
+        thing: Standing,
+        layers: Layers,
+        here: Iterable[tuple[str, Span]],
+        at: float,
+        step: float,
+    ) -> Phase | None:
+        if thing.stirred(layers):
+            thing.refresh(layers)
+            thing.since, thing.alone = at, 0.0
+        self._attend(thing, layers, here, at, step)
+        waited = min(thing.alone, at - thing.since)
+        if waited < min(self._seconds, _HOLD):
+            return None
+        thing.refresh(layers) if thing.settled(layers) > 0.95 else None  # noqa: PLR2004
+        if self._is_usual(thing, layers):
+            if thing.kind(layers) is Kind.THING:
+                thing.stage = Stage.USUAL
+            else:
+                self._know(thing, layers.new.shape)
+            return None
+        if waited < self._seconds:
+            return None
+        return self._decide(thing, layers, at)
+
+    def _decide(self, thing: Standing, layers: Layers, at: float) -> Phase | None:
+        kind = thing.kind(layers)
+        stood = thing.company.heights
+        if kind is self._wanted and stood and self._was_there(thing, at):
+            thing.stage = Stage.TOLD
+            return Phase.ACTIVE
+        if kind is Kind.THING:
+            thing.stage = Stage.USUAL
+            return None
+        self._know(thing, layers.new.shape)
+        return None
+
+    def _know(self, thing: Standing, shape: tuple[int, ...]) -> None:
+        where = np.zeros(shape, np.bool_)
+        rows, columns = thing.frame.slices
+        where[rows, columns] = cv2.dilate(thing.mask.view(np.uint8), None, iterations=2) > 0
+        self._speeds.know(where)
+        self._things.remove(thing)
+
+    def _was_there(self, thing: Standing, at: float) -> bool:
+        """For removal: whether what was taken had belonged to the place for long enough."""
+        if self._wanted is Kind.THING:
+            return True
+        rows, columns = thing.frame.slices
+        since = self._speeds.known_since[rows, columns][thing.mask]
+        return float(np.median(since)) <= at - self._present
+
+    def _is_usual(self, thing: Standing, layers: Layers) -> bool:
+        """Whether it is itself what came: a parked car, somebody waiting, or a part of these."""
+        size = thing.span.area / layers.new.size
+        tall = max(thing.company.tall, 1e-6)
+        if size > self._largest:
+            return True
+        if thing.company.heights and (
+            thing.span.high > _AS_TALL * tall or thing.span.area > _AS_LARGE * thing.company.large
+        ):
+            return True
+        typical = self._heights.at(thing.span.bottom, layers.new.shape)
+        if typical and thing.span.high > _AS_TALL * typical:
+            return True
+        return self._usual.fits(thing.span, layers.new.shape) or self._beside_usual(thing)
+
+    def _beside_usual(self, thing: Standing) -> bool:
+        """Whether it came with a neighbour that is usual: its shadow, its light, its open door."""
+        near = thing.span.grown(3, 3, 3, (9999, 9999))
+        return any(
+            other.stage is Stage.USUAL
+            and abs(other.began - thing.began) < 2 * _BEFORE
+            and other.span.common(near)
+            for other in self._things
+        )
+
+    def _attend(
+        self,
+        thing: Standing,
+        layers: Layers,
+        here: Iterable[tuple[str, Span]],
+        at: float,
+        step: float,
+    ) -> None:
+        """Count the seconds without company."""
+        if self._wanted is Kind.GHOST:
+            thing.alone += step if thing.settled(layers) > 0.8 else 0.0  # noqa: PLR2004 - in view
+            return
+        tall = thing.company.tall or self._heights.at(thing.span.bottom, layers.new.shape)
+        tall = tall or 3.0 * thing.span.high
+        reach = self._distance * tall
+        near = thing.span.grown(reach, 0.4 * reach, 0.4 * reach, layers.new.shape)
+        owner = any(
+            name in thing.company.ids
+            and near.left <= (span.left + span.right) / 2 <= near.right
+            and near.top <= span.bottom <= near.bottom
+            for name, span in here
+        )
+        chain = at - thing.attended < 3.0 + 2 * step
+        if owner or (chain and self._lingers(thing, layers, reach, tall)):
+            thing.attended, thing.alone = at, 0.0
+        elif not self._lingers(thing, layers, 0.25 * tall, tall):
+            thing.alone += step
+
+    def _lingers(self, thing: Standing, layers: Layers, reach: float, tall: float) -> bool:
+        """Whether somebody stays within reach: new for some seconds, and no known thing."""
+        near = thing.span.grown(reach, tall, 0.4 * reach, layers.new.shape)
+        rows, columns = near.slices
+        lingering = (layers.presence[rows, columns] > 0.6).view(np.uint8)  # noqa: PLR2004
+        for other in self._things:
+            if other is thing or other.stage is Stage.TOLD:
+                _wipe(lingering, near, other)
+        count, _, stats, _ = cv2.connectedComponentsWithStats(lingering, connectivity=8)
+        least = max(12.0, 0.5 * float(thing.mask.sum()), 0.03 * tall * tall)
+        return count > 1 and float(stats[1:, cv2.CC_STAT_AREA].max()) >= least
+
+    def _keep(self, thing: Standing, layers: Layers, at: float, step: float) -> Phase | None:
+        """Whether what was judged is over."""
+        thing.bare = thing.bare + step if thing.uncovered(layers) else 0.0
+        told = thing.stage is Stage.TOLD
+        if thing.bare >= 1.5 and thing.settled(layers) > 0.8:  # noqa: PLR2004 - seconds; in view
+            self._things.remove(thing)
+            if not told:
+                self._usual.note(thing.span, layers.new.shape, at)
+            return Phase.ENDED if told else None
+        if at - thing.began > (_LONGEST_ALARM if told else _USUAL_SECONDS):
+            self._know(thing, layers.new.shape)
+            return Phase.ENDED if told else None
+        return None
+
+    def _signal(self, thing: Standing, phase: Phase, at: datetime) -> Signal:
+        assert self._field is not None  # noqa: S101 - a thing was seen
+        high, wide = self._field.shape
+        span = thing.span
+        return Signal(
+            self.rule.id, self.rule.version, thing.key, phase, at,
+            datetime.fromtimestamp(thing.began, at.tzinfo),
+            Box(span.left / wide, span.top / high, span.wide / wide, span.high / high),
+            round(thing.score, 3),
+            data={"seconds": round(thing.alone, 1)},
+        )  # fmt: skip
+
+
+def _planes(sight: Sight) -> list[Image]:
+    """Brightness, and where there is colour also both differences of colour."""
+    if sight.frame.colour is None:
+        return [sight.luma]
+    high, wide = sight.luma.shape
+    small = sight.frame.colour
+    if small.shape[:2] != (high, wide):
+        small = cv2.resize(small, (wide, high), interpolation=cv2.INTER_AREA)
+    parts = cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb)
+    return [sight.luma, parts[:, :, 1], parts[:, :, 2]]
+
+
+def _span(box: Box, shape: tuple[int, ...]) -> Span:
+    return Span(
+        int(box.x * shape[1]),
+        int(box.y * shape[0]),
+        round((box.x + box.width) * shape[1]),
+        round((box.y + box.height) * shape[0]),
+    )
+
+
+def _wipe(lingering: Image, near: Span, thing: Standing) -> None:
+    """Take a thing out of a patch."""
+    rows = slice(max(near.top, thing.frame.top), min(near.bottom, thing.frame.bottom))
+    columns = slice(max(near.left, thing.frame.left), min(near.right, thing.frame.right))
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return
+    mask = cv2.dilate(thing.mask.view(np.uint8), None, iterations=2)[
+        rows.start - thing.frame.top : rows.stop - thing.frame.top,
+        columns.start - thing.frame.left : columns.stop - thing.frame.left,
+    ]
+    part = lingering[
+        rows.start - near.top : rows.stop - near.top,
+        columns.start - near.left : columns.stop - near.left,
+    ]
+    part[mask > 0] = 0
+
+
+def _kept(thing: Standing) -> dict[str, object]:
+    return {
+        "key": thing.key, "span": list(thing.span), "frame": list(thing.frame),
+        "mask": thing.mask.astype(np.uint8), "looks": thing.looks, "ground": thing.ground,
+        "light": thing.light, "began": thing.began, "since": thing.since, "stage": str(thing.stage),
+        "alone": thing.alone, "attended": thing.attended, "heights": thing.company.heights,
+        "areas": thing.company.areas, "ids": sorted(thing.company.ids), "score": thing.score,
+    }  # fmt: skip
+
+
+def _again(kept: dict[str, object]) -> Standing:
+    """A thing as it was kept. Raises what a wrong shape of anything raises."""
+    item: dict[str, Any] = dict(kept)
+    frame, span = Span(*map(int, item["frame"])), Span(*map(int, item["span"]))
+    mask = np.asarray(item["mask"], np.uint8) > 0
+    patches = [[np.asarray(one, np.float32) for one in item[name]] for name in ("looks", "ground")]
+    for patch in (mask, *patches[0], *patches[1]):
+        if patch.shape != (frame.high, frame.wide):
+            raise ValueError("a patch of another size")
+    company = Company(
+        [float(n) for n in item["heights"]],
+        [float(n) for n in item["areas"]],
+        {str(name) for name in item["ids"]},
+    )
+    return Standing(
+        str(item["key"]), span, frame, mask, patches[0], patches[1], float(item["light"]),
+        float(item["began"]), float(item["since"]), company, Stage(item["stage"]),
+        float(item["alone"]), float(item["attended"]), score=float(item["score"]),
+    )  # fmt: skip

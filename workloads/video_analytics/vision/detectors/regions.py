@@ -1,0 +1,35 @@
+"""Polygons of rules as masks of pixels."""
+
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+
+from workloads.video_analytics.vision.detectors.two_speeds import Mask
+from workloads.video_analytics.vision.model import Point
+
+
+def field_mask(
+    points: Sequence[Point], hidden: Iterable[Sequence[Point]], size: tuple[int, int]
+) -> Mask:
+    """Where a rule looks: within its polygon (none: everywhere), without what is hidden.
+
+    Args:
+        points: fractions of the frame.
+        hidden: polygons that are never analysed.
+        size: width and height of the mask in pixels.
+    """
+    mask = np.zeros((size[1], size[0]), np.uint8)
+    if len(points) < 3:  # noqa: PLR2004 - no polygon
+        mask[:] = 1
+    else:
+        cv2.fillPoly(mask, [_pixels(points, size)], (1,))
+    for polygon in hidden:
+        if len(polygon) > 2:  # noqa: PLR2004 - no polygon
+            cv2.fillPoly(mask, [_pixels(polygon, size)], (0,))
+    return mask.view(np.bool_)
+
+
+def _pixels(points: Sequence[Point], size: tuple[int, int]) -> np.ndarray:
+    corners = np.array([(point.x * size[0], point.y * size[1]) for point in points])
+    return np.rint(corners).astype(np.int32)

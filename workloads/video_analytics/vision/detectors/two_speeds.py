@@ -1,0 +1,196 @@
+"""Two backgrounds of different speeds: what is new to the slow one and known to the quick one stands still.
+
+The slow background learns from what is background alone, so that a thing that was put down stays new
+until it is told to be known (Porikli, "Detection of temporarily static regions by processing video at
+different frame rates", AVSS 2007, had both learn blindly; then a thing melts away in minutes). Local
+light is taken out first: the median ratio of neighbouring blocks, which follows a cloud and not a bag.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workloads.video_analytics.vision.model import Image
+
+Plane = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+#: Seconds: how fast the backgrounds follow, and how long the first one is learnt.
+QUICK_SECONDS = 1.2
+SLOW_SECONDS = 30.0
+RESTLESS_SECONDS = 180.0
+LEARN_SECONDS = 4.0
+RELEARN_SECONDS = 2.0
+#: Share of the picture that is new at once when not things but the picture itself has changed.
+UPHEAVAL = 0.45
+UPHEAVAL_SECONDS = 1.0
+#: Grey levels of difference that noise alone never makes, and of colour.
+LEAST_STEP = 9.0
+COLOUR_STEP = 11.0
+#: The longest step of time that a picture stands for, seconds; a gap in the stream is no evidence.
+LONGEST_STEP = 2.0
+#: Blocks across and down in which the light is compared.
+_BLOCKS = (16, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What a picture is against both backgrounds.
+
+    Attributes:
+        new: differs from the slow background.
+        calm: is as it was a moment ago.
+        held: seconds for which a pixel was new and calm.
+        presence: 0 to 1: how much of the last seconds a pixel was new.
+        ground: the slow background in the present light, a plane per channel.
+        planes: the present picture.
+        noise: deviation per pixel, grey levels.
+    """
+
+    new: Mask
+    calm: Mask
+    held: Plane
+    presence: Plane
+    ground: Sequence[Plane]
+    planes: Sequence[Plane]
+    noise: Plane
+
+
+class TwoSpeeds:
+    """Both backgrounds of one camera. Times are seconds on any clock that does not go back."""
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+        self._learning: list[Sequence[Plane]] = []
+        self._learnt_from = 0.0
+        self._learn_for = LEARN_SECONDS
+        self._slow: list[Plane] = []
+        self._quick: list[Plane] = []
+        self._upheaval = 0.0
+        self._noise: Plane = np.empty((0, 0), np.float32)
+        self._held: Plane = np.empty((0, 0), np.float32)
+        self._presence: Plane = np.empty((0, 0), np.float32)
+        self.known_since: NDArray[np.float64] = np.empty((0, 0))
+
+    def feed(self, at: float, pictures: Sequence[Image]) -> Layers | None:
+        """Look at a picture, a plane per channel; None while it learns."""
+        planes = [cv2.GaussianBlur(one, (3, 3), 0).astype(np.float32) for one in pictures]
+        step = 0.0 if self._at is None else min(at - self._at, LONGEST_STEP)
+        self._at = at
+        if self._slow and (
+            len(planes) != len(self._slow) or planes[0].shape != self._slow[0].shape
+        ):
+            self._slow = []
+        if not self._slow or self._learning:
+            self._learn(at, planes)
+            return None
+        return self._compare(at, step, planes)
+
+    def _learn(self, at: float, planes: Sequence[Plane]) -> None:
+        if not self._learning:
+            self._learnt_from = at
+        if len(self._learning) < 24:  # noqa: PLR2004 - enough for a median, and bounded
+            self._learning.append(planes)
+        if at - self._learnt_from < self._learn_for or len(self._learning) < 5:  # noqa: PLR2004
+            return
+        count = len(planes)
+        stacks = [np.stack([sample[n] for sample in self._learning]) for n in range(count)]
+        self._slow = [np.median(stack, axis=0).astype(np.float32) for stack in stacks]
+        self._quick = [plane.copy() for plane in planes]
+        shape = planes[0].shape
+        self._noise = np.full(shape, 1.5, np.float32)
+        self._held = np.zeros(shape, np.float32)
+        self._presence = np.zeros(shape, np.float32)
+        if self.known_since.shape != shape:
+            self.known_since = np.full(shape, -np.inf)
+        self._learning = []
+        self._learn_for = RELEARN_SECONDS
+        self._upheaval = 0.0
+
+    def _light(self, luma: Plane) -> Plane:
+        """How much brighter each place is than the slow background."""
+        down, across = luma.shape[0] // _BLOCKS[1], luma.shape[1] // _BLOCKS[0]
+        if down < 2 or across < 2:  # noqa: PLR2004 - a picture of a few pixels has no blocks
+            return np.ones(luma.shape, np.float32)
+        rows, columns = down * _BLOCKS[1], across * _BLOCKS[0]
+        ratio = (luma[:rows, :columns] + 4.0) / (self._slow[0][:rows, :columns] + 4.0)
+        blocks = ratio.reshape(_BLOCKS[1], down, _BLOCKS[0], across)[:, ::2, :, ::2]
+        middle = np.median(blocks, axis=(1, 3)).astype(np.float32)
+        # Over five by five blocks: a thing smaller than half of that does not pass for light.
+        smooth = cv2.blur(cv2.medianBlur(middle, 5), (3, 3))
+        wide = cv2.resize(smooth, (luma.shape[1], luma.shape[0]), interpolation=cv2.INTER_LINEAR)
+        found: Plane = np.clip(wide, 0.4, 2.5)
+        return found
+
+    def _compare(self, at: float, step: float, planes: Sequence[Plane]) -> Layers | None:
+        gain = self._light(planes[0])
+        ground = [self._slow[0] * gain, *self._slow[1:]]
+        limit = LEAST_STEP + 3.5 * self._noise
+        # A pixel's shake of the camera is no change: compared with the neighbours' range.
+        over = planes[0] - cv2.dilate(ground[0], None)
+        under = cv2.erode(ground[0], None) - planes[0]
+        new: Mask = np.maximum(over, under) > limit
+        for plane, known in zip(planes[1:], ground[1:], strict=True):
+            new |= np.abs(plane - known) > COLOUR_STEP
+        calm: Mask = np.abs(planes[0] - self._quick[0]) < limit
+        if float(new.mean()) > UPHEAVAL:
+            self._upheaval += step
+            if self._upheaval >= UPHEAVAL_SECONDS:
+                self._learning, self._learnt_from = [planes], at
+            return None
+        self._upheaval = 0.0
+        self._follow(step, planes, new, calm)
+        return Layers(
+            new, calm, self._held, self._presence, ground, planes, self._noise
+        )
+
+    def _follow(self, step: float, planes: Sequence[Plane], new: Mask, calm: Mask) -> None:
+        slow = 1 - np.exp(-step / SLOW_SECONDS)
+        restless = 1 - np.exp(-step / RESTLESS_SECONDS)
+        quick = 1 - np.exp(-step / QUICK_SECONDS)
+        rate = np.where(new, np.where(calm, 0.0, restless), slow).astype(np.float32)
+        off = np.abs(planes[0] - self._slow[0])
+        self._noise += np.where(new, 0.0, slow) * (np.minimum(off, 20.0) * 1.25 - self._noise)
+        for kept, recent, plane in zip(self._slow, self._quick, planes, strict=True):
+            kept += rate * (plane - kept)
+            recent += quick * (plane - recent)
+        self._held[new & calm] += step
+        self._held[~new] *= 0.35**step
+        self._presence += (1 - np.exp(-step / 3.0)) * (new - self._presence)
+
+    def know(self, where: Mask) -> None:
+        """What is there now belongs to the background from here on."""
+        for kept, recent in zip(self._slow, self._quick, strict=True):
+            kept[where] = recent[where]
+        self._held[where] = 0.0
+        self._presence[where] = 0.0
+        if self._at is not None:
+            self.known_since[where] = self._at
+
+    def memory(self) -> dict[str, object]:
+        """The slow background, for another worker."""
+        return {
+            "slow": [np.clip(plane, 0, 255).astype(np.uint8) for plane in self._slow],
+            "known_since": self.known_since,
+        }
+
+    def recall(self, memory: dict[str, object]) -> bool:
+        """Go on with a background; False if it is nonsense."""
+        slow, since = memory.get("slow"), memory.get("known_since")
+        if not isinstance(slow, list) or not slow or not isinstance(since, np.ndarray):
+            return False
+        if any(not isinstance(p, np.ndarray) or p.shape != since.shape for p in slow):
+            return False
+        if since.ndim != 2:  # noqa: PLR2004 - a picture
+            return False
+        self._slow = [plane.astype(np.float32) for plane in slow]
+        self._quick = [plane.copy() for plane in self._slow]
+        self._noise = np.full(since.shape, 2.0, np.float32)
+        self._held = np.zeros(since.shape, np.float32)
+        self._presence = np.zeros(since.shape, np.float32)
+        self.known_since = since.astype(np.float64)
+        self._learning = []
+        return True
