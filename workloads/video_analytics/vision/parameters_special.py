@@ -119,7 +119,7 @@ PARAMETERS: dict[RuleKind, Schema] = {
             "seconds": seconds("Told when at work for", "持续施工超过", 60.0, 5.0),
             "clear_seconds": seconds("Ended when at rest for", "停工多久后结束", 600.0, 10.0),
             "minimum_size_percent": percent(
-                "Smallest machine, of the frame's area", "最小机械尺寸（占画面面积）", 1.0, 0.05
+                "Smallest machine, of the frame's area", "最小机械尺寸（占画面面积）", 2.0, 0.05
             ),
         },
         points="field",

@@ -49,8 +49,14 @@ _LONGEST_ALARM = 86_400.0
 #: Heights and areas, of those who came, from which a thing is one of them.
 _AS_TALL = 0.68
 _AS_LARGE = 0.5
+#: Of what something covers: as much changes within a second when it moves.
+_MOVES = 0.08
 #: The most things followed at once; a scene with more is not one that can be told apart.
 _MOST = 60
+
+
+#: A connected spot: the labels, its own, its box and its pixels.
+_Spot = tuple[NDArray[np.int32], int, Span, int]
 
 
 class LeftThings:
@@ -168,10 +174,12 @@ class LeftThings:
         movers = [(track.id, _span(track.box, shape)) for track in sight.tracks if track.seen]
         fresh = (layers.new & ~known).view(np.uint8)
         fresh = cv2.morphologyEx(fresh, cv2.MORPH_CLOSE, np.ones((5, 3), np.uint8))
-        _, _, stats, _ = cv2.connectedComponentsWithStats(fresh, connectivity=8)
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(fresh, connectivity=8)
+        moving = np.bincount(labels[layers.new & ~layers.calm], minlength=len(stats))
         least = self._smallest * layers.new.size
-        for left, top, wide, high, area in stats[1:].tolist():
-            if area >= least:
+        for label, (left, top, wide, high, area) in enumerate(stats.tolist()):
+            # The edge of a cloud's shadow creeps; who walks changes a good part of what they cover.
+            if label and area >= least and moving[label] > _MOVES * area:
                 movers.append(("", Span(left, top, left + wide, top + high)))
         for name, span in movers:
             if name:
@@ -184,25 +192,28 @@ class LeftThings:
         """Match what is new and calm now to what is watched."""
         assert self._field is not None  # noqa: S101 - set by look
         still = ((layers.held > _HOLD) & ~known & self._field).view(np.uint8)
-        still = cv2.morphologyEx(still, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+        still = cv2.morphologyEx(still, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
         _, labels, stats, _ = cv2.connectedComponentsWithStats(still, connectivity=8)
         least = self._smallest * still.size
         for label, (left, top, wide, high, area) in enumerate(stats.tolist()):
             if label == 0 or area < least * 0.6:
                 continue
             span = Span(left, top, left + wide, top + high)
-            self._match(layers, labels, label, span, at)
+            self._match(layers, (labels, label, span, area), at)
         self._things = [
             thing for thing in self._things if thing.stage is not Stage.WATCHED or thing.seen == at
         ]
 
-    def _match(
-        self, layers: Layers, labels: NDArray[np.int32], label: int, span: Span, at: float
-    ) -> None:
+    def _match(self, layers: Layers, spot: _Spot, at: float) -> None:
+        labels, label, span, area = spot
         watched = [thing for thing in self._things if thing.stage is Stage.WATCHED]
         best = max(watched, key=lambda thing: thing.span.overlap(span), default=None)
         if best is not None and best.span.overlap(span) > 0.6:  # noqa: PLR2004 - the same thing
             best.seen = at
+            if best.span != span and best.settled(layers) > 0.9:  # noqa: PLR2004 - in full view
+                best.take(layers, labels, label, span)
+            return
+        if self._is_part(span, area):
             return
         if best is not None and best.span.overlap(span) > 0.2:  # noqa: PLR2004 - it has grown or shrunk
             best.take(layers, labels, label, span)
@@ -213,6 +224,16 @@ class LeftThings:
             return
         if len(self._things) < _MOST:
             self._things.append(self._first(layers, labels, label, span, at))
+
+    def _is_part(self, span: Span, area: int) -> bool:
+        """Whether it is what had been missed of a thing that was judged: inside it or at its rim."""
+        near = span.grown(3, 3, 3, (9999, 9999))
+        return any(
+            thing.stage is not Stage.WATCHED
+            and thing.span.common(near) > 0
+            and area < 0.6 * float(thing.mask.sum())
+            for thing in self._things
+        )
 
     def _first(
         self, layers: Layers, labels: NDArray[np.int32], label: int, span: Span, at: float

@@ -1,0 +1,208 @@
+"""Machines that work on a site when they may not.
+
+What moves is noted on a map that forgets within half a minute. A machine keeps moving where it is, so
+that a large part of the map stays warm; who walks by, a drop, an insect and a headlight leave a trace
+that cools. Soft-edged motion (light, what is close to the lens) is not noted at all.
+"""
+
+import math
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+import cv2
+import numpy as np
+
+from workloads.video_analytics.vision.detectors.regions import field_mask
+from workloads.video_analytics.vision.detectors.two_speeds import Layers, Mask, Plane, TwoSpeeds
+from workloads.video_analytics.vision.model import Box, CameraView, Phase, RuleSpec, Signal
+from workloads.video_analytics.vision.parameters import with_defaults
+from workloads.video_analytics.vision.ports import Sight
+from workloads.video_analytics.vision.sun import is_night
+
+_EVERY = 0.24
+#: Seconds in which the map of motion forgets, and how warm a machine keeps it.
+_FORGETS = 20.0
+_WARM = 0.055
+#: Seconds after its last motion for which a machine counts as at work: it stops to reverse or to load.
+_PAUSE = 8.0
+#: Of the level of a change: how steep its edges must be, a pixel.
+_SHARP = 0.1
+#: Pixels below which a moving spot is a drop or noise.
+_SPOT = 10
+
+
+class Hours:
+    """When work is forbidden.
+
+    Args:
+        parameters: of the rule, with defaults.
+        view: for the time zone and the position. Without a position the hours of the clock count.
+    """
+
+    def __init__(self, parameters: dict[str, object], view: CameraView) -> None:
+        self._zone = ZoneInfo(view.timezone)
+        self._position = None
+        if parameters["forbidden"] == "night" and None not in (view.latitude, view.longitude):
+            self._position = (view.latitude or 0.0, view.longitude or 0.0)
+        self._from = time.fromisoformat(str(parameters["from"]))
+        self._until = time.fromisoformat(str(parameters["until"]))
+        self._permits = [_permit(item) for item in parameters["permits"]]  # type: ignore[attr-defined]
+
+    def forbidden(self, at: datetime) -> bool:
+        """Whether nobody may work then."""
+        if any(since <= at < until for since, until in self._permits):
+            return False
+        if self._position is not None:
+            return is_night(at, *self._position)
+        clock = at.astimezone(self._zone).time()
+        if self._from <= self._until:
+            return self._from <= clock < self._until
+        return clock >= self._from or clock < self._until
+
+
+def _permit(item: dict[str, str]) -> tuple[datetime, datetime]:
+    return datetime.fromisoformat(item["from"]), datetime.fromisoformat(item["until"])
+
+
+class Construction:
+    """Detector of ``CONSTRUCTION``: one event a spell of work.
+
+    Signals carry ``data``: ``worked_seconds``.
+
+    Args:
+        rule: its polygon is the site.
+        view: the camera, for its position, time zone and masks.
+    """
+
+    def __init__(self, rule: RuleSpec, view: CameraView) -> None:
+        self.rule = rule
+        self._view = view
+        given = with_defaults(rule.kind, rule.parameters)
+        self._hours = Hours(given, view)
+        self._seconds = float(given["seconds"])
+        self._clear = float(given["clear_seconds"])
+        self._smallest = float(given["minimum_size_percent"]) / 100
+        self._speeds = TwoSpeeds()
+        self._last: float | None = None
+        self._field: Mask | None = None
+        self._warmth: Plane | None = None
+        self._moved = -math.inf
+        self._worked = 0.0
+        self._began: datetime | None = None
+        self._active: datetime | None = None
+        self._box: Box | None = None
+
+    def look(self, sight: Sight) -> list[Signal]:
+        """Whether a spell of work begins or is over."""
+        at = sight.frame.at
+        now = at.timestamp()
+        if self._last is not None and now - self._last < _EVERY:
+            return []
+        step = 0.0 if self._last is None else min(now - self._last, 2.0)
+        self._last = now
+        if not self._hours.forbidden(at):
+            return self._rest(at)
+        shape = sight.luma.shape
+        if self._field is None or self._field.shape != shape:
+            self._field = field_mask(self.rule.points, self._view.masks, (shape[1], shape[0]))
+            self._warmth = None
+        layers = self._speeds.feed(now, [sight.luma])
+        if layers is not None and self._machine(layers, step):
+            self._moved = now
+        return self._spell(at, now, step)
+
+    def _machine(self, layers: Layers, step: float) -> bool:
+        """Whether a large part of the site keeps moving."""
+        assert self._field is not None  # noqa: S101 - set by look
+        moving = self._things(layers)
+        if self._warmth is None:
+            self._warmth = np.zeros(layers.new.shape, np.float32)
+        self._warmth += (1 - math.exp(-step / _FORGETS)) * (moving - self._warmth)
+        warm = (self._warmth > _WARM).view(np.uint8)
+        warm = cv2.morphologyEx(warm, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(warm, connectivity=8)
+        if count < 2:  # noqa: PLR2004 - the background is one
+            return False
+        best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+        left, top, wide, high, area = stats[best].tolist()
+        if area < self._smallest * warm.size or not bool((moving & (labels == best)).any()):
+            return False
+        rows, columns = warm.shape
+        self._box = Box(left / columns, top / rows, wide / columns, high / rows)
+        return True
+
+    def _things(self, layers: Layers) -> Mask:
+        """What moves and has edges."""
+        moving = (layers.new & ~layers.calm & self._field).view(np.uint8)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(moving, connectivity=8)
+        found: Mask = np.zeros(moving.shape, np.bool_)
+        if count < 2:  # noqa: PLR2004 - the background is one
+            return found
+        change = layers.planes[0] - layers.ground[0]
+        across = cv2.Sobel(change, cv2.CV_32F, 1, 0, scale=0.125)
+        steep = cv2.magnitude(across, cv2.Sobel(change, cv2.CV_32F, 0, 1, scale=0.125))
+        for label in range(1, count):
+            left, top, wide, high, area = stats[label].tolist()
+            if area < _SPOT or min(wide, high) < 3:  # noqa: PLR2004 - a streak of rain
+                continue
+            part = np.s_[top : top + high, left : left + wide]
+            inside = labels[part] == label
+            level = float(np.abs(change[part][inside]).mean())
+            if float(steep[part][inside].mean()) > _SHARP * level:
+                found[part] |= inside
+        return found
+
+    def _spell(self, at: datetime, now: float, step: float) -> list[Signal]:
+        if now - self._moved <= _PAUSE:
+            if self._worked == 0.0:
+                self._began = at
+            self._worked += step
+        elif self._active is None:
+            self._worked = max(0.0, self._worked - 0.5 * step)
+        if self._active is None and self._worked >= self._seconds:
+            self._active = self._began or at
+            return [self._signal(Phase.ACTIVE, at)]
+        if self._active is not None and now - self._moved > self._clear:
+            return self._rest(at)
+        return []
+
+    def _rest(self, at: datetime) -> list[Signal]:
+        """The spell is over: nothing moves any more, or now it may."""
+        over = [self._signal(Phase.ENDED, at)] if self._active is not None else []
+        self._worked, self._active, self._began = 0.0, None, None
+        self._moved, self._warmth = -math.inf, None
+        return over
+
+    def _signal(self, phase: Phase, at: datetime) -> Signal:
+        return Signal(
+            self.rule.id, self.rule.version, "site", phase, at, self._active or at, self._box,
+            data={"worked_seconds": round(self._worked, 1)},
+        )  # fmt: skip
+
+    def close(self, at: datetime) -> list[Signal]:
+        """What is active ends."""
+        return self._rest(at)
+
+    def memory(self) -> dict[str, object]:
+        """The spell that is on."""
+        return {
+            "worked": self._worked,
+            "moved": self._moved if math.isfinite(self._moved) else None,
+            "began": self._began and self._began.isoformat(),
+            "active": self._active and self._active.isoformat(),
+        }
+
+    def recall(self, memory: dict[str, object]) -> None:
+        """Go on with a spell that another one saw."""
+        try:
+            worked = float(memory["worked"])  # type: ignore[arg-type]
+            moved = -math.inf if memory["moved"] is None else float(memory["moved"])  # type: ignore[arg-type]
+            began, active = (
+                datetime.fromisoformat(str(memory[name])) if memory[name] else None
+                for name in ("began", "active")
+            )
+        except (KeyError, TypeError, ValueError):
+            return
+        if any(when is not None and when.tzinfo is None for when in (began, active)):
+            return
+        self._worked, self._moved, self._began, self._active = worked, moved, began, active
