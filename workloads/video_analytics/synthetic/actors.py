@@ -201,7 +201,7 @@ class Car:
         rows, columns = canvas.truth.shape
         tall = height_at(where[1]) * rows * 0.85
         x, y, wide = where[0] * columns, where[1] * rows, self.long * tall
-        toward = -1 if self.path.going(at) < 0 else 1
+        toward = -1 if self.path.stops[-1].x < self.path.stops[0].x else 1
         if self.shade:
             canvas.shadow(x, y, wide * 0.56, tall * 0.12, self.shade)
         if self.lamps and at < self.lamps_until:
@@ -224,6 +224,7 @@ class Excavator:
 
     Attributes:
         spells: (from, until) of its work; in between it stands still.
+        lamp: lights the ground before it, as at night.
     """
 
     x: float
@@ -232,6 +233,7 @@ class Excavator:
     colour: Colour = (30, 150, 210)
     size: float = 0.16
     seed: int = 0
+    lamp: bool = True
 
     def depth(self, at: float) -> float:  # noqa: ARG002 - it digs where it stands
         return self.y
@@ -256,6 +258,8 @@ class Excavator:
         for start, end in (((x + shift, y - unit * 0.4), elbow), (elbow, bucket)):
             _bar(canvas, start, end, unit * 0.07, self.colour)
         canvas.ellipse(bucket[0], bucket[1], unit * 0.09, unit * 0.08, (50, 52, 56))
+        if self.lamp:
+            canvas.light(x + unit * 0.5, y - unit * 0.1, unit * 0.5, 1.2)
 
 
 def _bar(

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import cv2
 import numpy as np
 
-from workloads.video_analytics.vision.detectors.regions import field_mask
+from workloads.video_analytics.vision.detectors.regions import field_mask, planes_of
 from workloads.video_analytics.vision.detectors.two_speeds import Layers, Mask, Plane, TwoSpeeds
 from workloads.video_analytics.vision.model import Box, CameraView, Phase, RuleSpec, Signal
 from workloads.video_analytics.vision.parameters import with_defaults
@@ -22,11 +22,15 @@ from workloads.video_analytics.vision.sun import is_night
 _EVERY = 0.24
 #: Seconds in which the map of motion forgets, and how warm a machine keeps it.
 _FORGETS = 20.0
-_WARM = 0.055
+_WARM = 0.07
 #: Seconds after its last motion for which a machine counts as at work: it stops to reverse or to load.
 _PAUSE = 8.0
 #: Of the level of a change: how steep its edges must be, a pixel.
-_SHARP = 0.1
+_SHARP = 0.12
+#: Seconds in which a machine that works without a rest would become background.
+_RESTLESS = 1800.0
+#: Of the box around warm places: as much must be warm, or it is several things.
+_FILLED = 0.3
 #: Pixels below which a moving spot is a drop or noise.
 _SPOT = 10
 
@@ -82,7 +86,7 @@ class Construction:
         self._seconds = float(given["seconds"])
         self._clear = float(given["clear_seconds"])
         self._smallest = float(given["minimum_size_percent"]) / 100
-        self._speeds = TwoSpeeds()
+        self._speeds = TwoSpeeds(_RESTLESS)
         self._last: float | None = None
         self._field: Mask | None = None
         self._warmth: Plane | None = None
@@ -106,7 +110,7 @@ class Construction:
         if self._field is None or self._field.shape != shape:
             self._field = field_mask(self.rule.points, self._view.masks, (shape[1], shape[0]))
             self._warmth = None
-        layers = self._speeds.feed(now, [sight.luma])
+        layers = self._speeds.feed(now, planes_of(sight))
         if layers is not None and self._machine(layers, step):
             self._moved = now
         return self._spell(at, now, step)
@@ -119,13 +123,15 @@ class Construction:
             self._warmth = np.zeros(layers.new.shape, np.float32)
         self._warmth += (1 - math.exp(-step / _FORGETS)) * (moving - self._warmth)
         warm = (self._warmth > _WARM).view(np.uint8)
-        warm = cv2.morphologyEx(warm, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+        warm = cv2.morphologyEx(warm, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
         count, labels, stats, _ = cv2.connectedComponentsWithStats(warm, connectivity=8)
         if count < 2:  # noqa: PLR2004 - the background is one
             return False
         best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
         left, top, wide, high, area = stats[best].tolist()
-        if area < self._smallest * warm.size or not bool((moving & (labels == best)).any()):
+        if wide * high < self._smallest * warm.size or area < _FILLED * wide * high:
+            return False
+        if not bool((moving & (labels == best)).any()):
             return False
         rows, columns = warm.shape
         self._box = Box(left / columns, top / rows, wide / columns, high / rows)
@@ -134,6 +140,7 @@ class Construction:
     def _things(self, layers: Layers) -> Mask:
         """What moves and has edges."""
         moving = (layers.new & ~layers.calm & self._field).view(np.uint8)
+        moving = cv2.morphologyEx(moving, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         count, labels, stats, _ = cv2.connectedComponentsWithStats(moving, connectivity=8)
         found: Mask = np.zeros(moving.shape, np.bool_)
         if count < 2:  # noqa: PLR2004 - the background is one

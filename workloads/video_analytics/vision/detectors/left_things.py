@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workloads.video_analytics.vision.detectors.places import Heights, Usual
-from workloads.video_analytics.vision.detectors.regions import field_mask
+from workloads.video_analytics.vision.detectors.regions import field_mask, planes_of
 from workloads.video_analytics.vision.detectors.standing import (
     Company,
     Kind,
@@ -101,7 +101,7 @@ class LeftThings:
         if self._field is None or self._field.shape != shape:
             self._field = field_mask(self.rule.points, self._view.masks, (shape[1], shape[0]))
             self._things = [thing for thing in self._things if thing.frame.right <= shape[1]]
-        layers = self._speeds.feed(at, _planes(sight))
+        layers = self._speeds.feed(at, planes_of(sight))
         if layers is None:
             return []
         return [
@@ -220,7 +220,8 @@ class LeftThings:
             best.since, best.seen, best.alone = at, at, 0.0
             began = self._began(layers, best, at)
             if began > best.began + _HOLD:
-                best.began, best.company = began, self._company(span, began)
+                best.began = began
+                best.company.join(self._company(span, began))
             return
         if len(self._things) < _MOST:
             self._things.append(self._first(layers, labels, label, span, at))
@@ -302,6 +303,8 @@ class LeftThings:
         kind = thing.kind(layers)
         stood = thing.company.heights
         if kind is self._wanted and stood and self._was_there(thing, at):
+            for part in self._parts(thing):
+                part.stage = Stage.USUAL
             thing.stage = Stage.TOLD
             return Phase.ACTIVE
         if kind is Kind.THING:
@@ -327,18 +330,33 @@ class LeftThings:
 
     def _is_usual(self, thing: Standing, layers: Layers) -> bool:
         """Whether it is itself what came: a parked car, somebody waiting, or a part of these."""
-        size = thing.span.area / layers.new.size
-        tall = max(thing.company.tall, 1e-6)
-        if size > self._largest:
+        whole = thing.span
+        for part in self._parts(thing):
+            whole = whole.joined(part.span)
+        if whole.area > self._largest * layers.new.size:
             return True
         if thing.company.heights and (
-            thing.span.high > _AS_TALL * tall or thing.span.area > _AS_LARGE * thing.company.large
+            whole.high > _AS_TALL * thing.company.tall
+            or whole.area > _AS_LARGE * thing.company.large
         ):
             return True
-        typical = self._heights.at(thing.span.bottom, layers.new.shape)
-        if typical and thing.span.high > _AS_TALL * typical:
+        typical = self._heights.at(whole.bottom, layers.new.shape)
+        if typical and whole.high > _AS_TALL * typical:
             return True
         return self._usual.fits(thing.span, layers.new.shape) or self._beside_usual(thing)
+
+    def _parts(self, thing: Standing) -> list[Standing]:
+        """What else came at the same time close by: parts of one thing that look like the ground."""
+        gap = 0.3 * thing.company.tall + 2
+        near = thing.span.grown(gap, gap, gap, (9999, 9999))
+        return [
+            other
+            for other in self._things
+            if other is not thing
+            and other.stage is Stage.WATCHED
+            and abs(other.began - thing.began) < _BEFORE
+            and other.span.common(near)
+        ]
 
     def _beside_usual(self, thing: Standing) -> bool:
         """Whether it came with a neighbour that is usual: its shadow, its light, its open door."""
@@ -415,18 +433,6 @@ class LeftThings:
             round(thing.score, 3),
             data={"seconds": round(thing.alone, 1)},
         )  # fmt: skip
-
-
-def _planes(sight: Sight) -> list[Image]:
-    """Brightness, and where there is colour also both differences of colour."""
-    if sight.frame.colour is None:
-        return [sight.luma]
-    high, wide = sight.luma.shape
-    small = sight.frame.colour
-    if small.shape[:2] != (high, wide):
-        small = cv2.resize(small, (wide, high), interpolation=cv2.INTER_AREA)
-    parts = cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb)
-    return [sight.luma, parts[:, :, 1], parts[:, :, 2]]
 
 
 def _span(box: Box, shape: tuple[int, ...]) -> Span:

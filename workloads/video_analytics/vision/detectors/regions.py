@@ -1,4 +1,4 @@
-"""Polygons of rules as masks of pixels."""
+"""Polygons of rules as masks of pixels, and pictures as planes."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from workloads.video_analytics.vision.detectors.two_speeds import Mask
-from workloads.video_analytics.vision.model import Point
+from workloads.video_analytics.vision.model import Image, Point
+from workloads.video_analytics.vision.ports import Sight
 
 
 def field_mask(
@@ -33,3 +34,15 @@ def field_mask(
 def _pixels(points: Sequence[Point], size: tuple[int, int]) -> np.ndarray:
     corners = np.array([(point.x * size[0], point.y * size[1]) for point in points])
     return np.rint(corners).astype(np.int32)
+
+
+def planes_of(sight: Sight) -> list[Image]:
+    """Brightness, and where there is colour also both differences of colour."""
+    if sight.frame.colour is None:
+        return [sight.luma]
+    high, wide = sight.luma.shape
+    small = sight.frame.colour
+    if small.shape[:2] != (high, wide):
+        small = cv2.resize(small, (wide, high), interpolation=cv2.INTER_AREA)
+    parts = cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb)
+    return [sight.luma, parts[:, :, 1], parts[:, :, 2]]

@@ -15,6 +15,7 @@ from workloads.video_analytics.vision.detectors.two_speeds import (
     Layers,
     Mask,
     Plane,
+    lit,
 )
 
 #: Pixels around a thing in which its outline and the light beside it are looked for.
@@ -60,6 +61,13 @@ class Span(NamedTuple):
         high = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(0, wide) * max(0, high)
 
+    def joined(self, other: "Span") -> "Span":
+        """The box around both."""
+        return Span(
+            min(self.left, other.left), min(self.top, other.top),
+            max(self.right, other.right), max(self.bottom, other.bottom),
+        )  # fmt: skip
+
     def overlap(self, other: "Span") -> float:
         """Intersection over union."""
         common = self.common(other)
@@ -98,6 +106,13 @@ class Company:
     heights: list[float] = field(default_factory=list)
     areas: list[float] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+
+    def join(self, other: "Company") -> None:
+        """Those of another time, too."""
+        self.heights.extend(other.heights)
+        self.areas.extend(other.areas)
+        self.ids |= other.ids
+        del self.heights[:-200], self.areas[:-200]
 
     @property
     def tall(self) -> float:
@@ -165,7 +180,8 @@ class Standing:
         around = self._around(layers)
         gain = float(np.clip(around / self.light, 0.4, 2.5)) if around and self.light else 1.0
         limit = LEAST_STEP + 3.5 * layers.noise[rows, columns]
-        same: Mask = np.abs(layers.planes[0][rows, columns] - patches[0] * gain) < limit * 1.3
+        patches = lit(patches, gain)
+        same: Mask = np.abs(layers.planes[0][rows, columns] - patches[0]) < limit * 1.3
         for plane, patch in zip(layers.planes[1:], patches[1:], strict=False):
             same &= np.abs(plane[rows, columns] - patch) < COLOUR_STEP * 1.3
         return float(same[self.mask].mean()) if self.mask.any() else 0.0

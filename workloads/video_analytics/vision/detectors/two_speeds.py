@@ -28,7 +28,8 @@ RELEARN_SECONDS = 2.0
 UPHEAVAL = 0.45
 UPHEAVAL_SECONDS = 1.0
 #: Grey levels of difference that noise alone never makes, and of colour.
-LEAST_STEP = 9.0
+LEAST_STEP = 7.0
+CALM_STEP = 4.0
 COLOUR_STEP = 11.0
 #: The longest step of time that a picture stands for, seconds; a gap in the stream is no evidence.
 LONGEST_STEP = 2.0
@@ -60,9 +61,14 @@ class Layers:
 
 
 class TwoSpeeds:
-    """Both backgrounds of one camera. Times are seconds on any clock that does not go back."""
+    """Both backgrounds of one camera. Times are seconds on any clock that does not go back.
 
-    def __init__(self) -> None:
+    Args:
+        restless_seconds: how slowly what never comes to rest, such as leaves, becomes background.
+    """
+
+    def __init__(self, restless_seconds: float = RESTLESS_SECONDS) -> None:
+        self._restless = restless_seconds
         self._at: float | None = None
         self._learning: list[Sequence[Plane]] = []
         self._learnt_from = 0.0
@@ -127,7 +133,7 @@ class TwoSpeeds:
 
     def _compare(self, at: float, step: float, planes: Sequence[Plane]) -> Layers | None:
         gain = self._light(planes[0])
-        ground = [self._slow[0] * gain, *self._slow[1:]]
+        ground = lit(self._slow, gain)
         limit = LEAST_STEP + 3.5 * self._noise
         # A pixel's shake of the camera is no change: compared with the neighbours' range.
         over = planes[0] - cv2.dilate(ground[0], None)
@@ -135,7 +141,7 @@ class TwoSpeeds:
         new: Mask = np.maximum(over, under) > limit
         for plane, known in zip(planes[1:], ground[1:], strict=True):
             new |= np.abs(plane - known) > COLOUR_STEP
-        calm: Mask = np.abs(planes[0] - self._quick[0]) < limit
+        calm: Mask = np.abs(planes[0] - self._quick[0]) < CALM_STEP + 3.5 * self._noise
         if float(new.mean()) > UPHEAVAL:
             self._upheaval += step
             if self._upheaval >= UPHEAVAL_SECONDS:
@@ -149,7 +155,7 @@ class TwoSpeeds:
 
     def _follow(self, step: float, planes: Sequence[Plane], new: Mask, calm: Mask) -> None:
         slow = 1 - np.exp(-step / SLOW_SECONDS)
-        restless = 1 - np.exp(-step / RESTLESS_SECONDS)
+        restless = 1 - np.exp(-step / self._restless)
         quick = 1 - np.exp(-step / QUICK_SECONDS)
         rate = np.where(new, np.where(calm, 0.0, restless), slow).astype(np.float32)
         off = np.abs(planes[0] - self._slow[0])
@@ -194,3 +200,8 @@ class TwoSpeeds:
         self.known_since = since.astype(np.float64)
         self._learning = []
         return True
+
+
+def lit(planes: Sequence[Plane], gain: Plane | float) -> list[Plane]:
+    """Planes in another light: brightness grows with it, and so does the distance from grey."""
+    return [planes[0] * gain, *(128.0 + (plane - 128.0) * gain for plane in planes[1:])]
