@@ -173,7 +173,7 @@ class LeftThings:
         shape = layers.new.shape
         movers = [(track.id, _span(track.box, shape)) for track in sight.tracks if track.seen]
         fresh = (layers.new & ~known).view(np.uint8)
-        fresh = cv2.morphologyEx(fresh, cv2.MORPH_CLOSE, np.ones((5, 3), np.uint8))
+        fresh = cv2.morphologyEx(fresh, cv2.MORPH_CLOSE, np.ones((9, 3), np.uint8))
         _, labels, stats, _ = cv2.connectedComponentsWithStats(fresh, connectivity=8)
         moving = np.bincount(labels[layers.new & ~layers.calm], minlength=len(stats))
         least = self._smallest * layers.new.size

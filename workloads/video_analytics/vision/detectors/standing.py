@@ -24,6 +24,8 @@ MARGIN = 5
 _AGREE = 0.65
 #: Of a mask: when more than this is another picture than before, the thing has stirred.
 _STIRRED = 0.25
+#: Percentile of what was seen of somebody: one is often seen in parts, and rarely larger than one is.
+_MOST_WHOLE = 90
 
 
 class Span(NamedTuple):
@@ -117,11 +119,11 @@ class Company:
     @property
     def tall(self) -> float:
         """How tall they are; 0 when nobody was there."""
-        return float(np.percentile(self.heights, 75)) if self.heights else 0.0
+        return float(np.percentile(self.heights, _MOST_WHOLE)) if self.heights else 0.0
 
     @property
     def large(self) -> float:
-        return float(np.percentile(self.areas, 75)) if self.areas else 0.0
+        return float(np.percentile(self.areas, _MOST_WHOLE)) if self.areas else 0.0
 
 
 @dataclass
