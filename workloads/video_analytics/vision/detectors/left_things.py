@@ -417,10 +417,23 @@ class LeftThings:
             if not told:
                 self._usual.note(thing.span, layers.new.shape, at)
             return Phase.ENDED if told else None
+        if not told:
+            self._part(thing, layers, at, step)
         if at - thing.began > (_LONGEST_ALARM if told else _USUAL_SECONDS):
             self._know(thing, layers.new.shape)
             return Phase.ENDED if told else None
         return None
+
+    def _part(self, thing: Standing, layers: Layers, at: float, step: float) -> None:
+        """Watch again what somebody usual has left when they went: their bag."""
+        calm = thing.settled(layers) > 0.8  # noqa: PLR2004 - nobody moves before it
+        thing.parting = thing.parting + step if calm and thing.parted(layers) else 0.0
+        if thing.parting < 1.5:  # noqa: PLR2004 - seconds
+            return
+        thing.parting = 0.0
+        if thing.shrink(layers, self._smallest * layers.new.size):
+            thing.stage = Stage.WATCHED
+            thing.since, thing.attended, thing.seen, thing.alone = at, at, at, 0.0
 
     def _signal(self, thing: Standing, phase: Phase, at: datetime) -> Signal:
         assert self._field is not None  # noqa: S101 - a thing was seen

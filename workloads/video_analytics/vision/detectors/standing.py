@@ -139,7 +139,7 @@ class Standing:
         since: since when it has not stirred.
         alone: seconds without its company.
         attended: when its company was last seen beside it.
-        bare: seconds for which the ground has been back.
+        bare, parting: seconds for which the ground has been back in all, or in a part.
         seen: when it was last told apart from the rest.
     """
 
@@ -157,6 +157,7 @@ class Standing:
     alone: float = 0.0
     attended: float = 0.0
     bare: float = 0.0
+    parting: float = 0.0
     seen: float = 0.0
     score: float = 0.0
 
@@ -176,8 +177,8 @@ class Standing:
         luma = layers.planes[0][rows, columns]
         return float(luma[ring].mean()) if int(ring.sum()) > MARGIN else 0.0
 
-    def like(self, layers: Layers, patches: Sequence[Plane]) -> float:
-        """How much of it looks like the patches now, in the present light: 0 to 1."""
+    def _same(self, layers: Layers, patches: Sequence[Plane]) -> Mask:
+        """Where the frame looks like the patches now, in the present light."""
         rows, columns = self.frame.slices
         around = self._around(layers)
         gain = float(np.clip(around / self.light, 0.4, 2.5)) if around and self.light else 1.0
@@ -186,7 +187,31 @@ class Standing:
         same: Mask = np.abs(layers.planes[0][rows, columns] - patches[0]) < limit * 1.3
         for plane, patch in zip(layers.planes[1:], patches[1:], strict=False):
             same &= np.abs(plane[rows, columns] - patch) < COLOUR_STEP * 1.3
-        return float(same[self.mask].mean()) if self.mask.any() else 0.0
+        return same
+
+    def like(self, layers: Layers, patches: Sequence[Plane]) -> float:
+        """How much of it looks like the patches now, in the present light: 0 to 1."""
+        return float(self._same(layers, patches)[self.mask].mean()) if self.mask.any() else 0.0
+
+    def parted(self, layers: Layers) -> bool:
+        """Whether a part of it has gone: somebody who stood beside a bag, seen as one with it."""
+        return _STIRRED < self.like(layers, self.ground) <= _AGREE
+
+    def shrink(self, layers: Layers, least: float) -> bool:
+        """Become what is left of it; False if that is less than so many pixels."""
+        rest = (self.mask & layers.new[self.frame.slices]).view(np.uint8)
+        rest &= ~self._same(layers, self.ground).view(np.uint8)
+        rest = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(rest, connectivity=8)
+        if count < 2 or stats[1:, cv2.CC_STAT_AREA].max() < least:  # noqa: PLR2004 - nothing left
+            return False
+        label = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+        left, top, wide, high, _ = stats[label].tolist()
+        left, top = left + self.frame.left, top + self.frame.top
+        everywhere = np.zeros(layers.new.shape, np.int32)
+        everywhere[self.frame.slices] = labels
+        self.take(layers, everywhere, label, Span(left, top, left + wide, top + high))
+        return True
 
     def settled(self, layers: Layers) -> float:
         """How much of it is calm now: 0 to 1."""
