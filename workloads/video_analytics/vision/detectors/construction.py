@@ -1,8 +1,9 @@
 """Machines that work on a site when they may not.
 
-What moves is noted on a map that forgets within half a minute. A machine keeps moving where it is, so
-that a large part of the map stays warm; who walks by, a drop, an insect and a headlight leave a trace
-that cools. Soft-edged motion (light, what is close to the lens) is not noted at all.
+A machine keeps moving where it is: in a window of its size something moves most of the time, and over
+half a minute most of the window is swept. Who walks by is in a window for a few seconds, a worker
+sweeps little of it, and a drop of rain is nowhere twice. What has soft edges (light, what is close to
+the lens) is not noted at all.
 """
 
 import math
@@ -20,17 +21,23 @@ from workloads.video_analytics.vision.ports import Sight
 from workloads.video_analytics.vision.sun import is_night
 
 _EVERY = 0.24
-#: Seconds in which the map of motion forgets, and how warm a machine keeps it.
-_FORGETS = 20.0
-_WARM = 0.07
+#: Seconds that the maps of motion remember, and the share of these for which something moves in the
+#: window of a machine at work.
+_REMEMBERS = 25.0
+_BUSY = 0.55
+#: Side of the window, in sides of a square of the smallest machine's area; of the window, as much moves
+#: at once when something does; of the smallest machine, as much must have been swept.
+_WINDOW = 1.5
+_STIR = 0.006
+_SWEPT = 0.45
+#: What the map of motion keeps of a single look, half a minute later.
+_TRACE = 0.004
 #: Seconds after its last motion for which a machine counts as at work: it stops to reverse or to load.
 _PAUSE = 8.0
 #: Of the level of a change: how steep its edges must be, a pixel.
 _SHARP = 0.12
 #: Seconds in which a machine that works without a rest would become background.
 _RESTLESS = 1800.0
-#: Of the box around warm places: as much must be warm, or it is several things.
-_FILLED = 0.3
 #: Pixels below which a moving spot is a drop or noise.
 _SPOT = 10
 
@@ -89,7 +96,8 @@ class Construction:
         self._speeds = TwoSpeeds(_RESTLESS)
         self._last: float | None = None
         self._field: Mask | None = None
-        self._warmth: Plane | None = None
+        self._swept: Plane | None = None
+        self._busy: Plane | None = None
         self._moved = -math.inf
         self._worked = 0.0
         self._began: datetime | None = None
@@ -109,7 +117,7 @@ class Construction:
         shape = sight.luma.shape
         if self._field is None or self._field.shape != shape:
             self._field = field_mask(self.rule.points, self._view.masks, (shape[1], shape[0]))
-            self._warmth = None
+            self._swept = self._busy = None
         layers = self._speeds.feed(now, planes_of(sight))
         if layers is not None and self._machine(layers, step):
             self._moved = now
@@ -118,23 +126,27 @@ class Construction:
     def _machine(self, layers: Layers, step: float) -> bool:
         """Whether a large part of the site keeps moving."""
         assert self._field is not None  # noqa: S101 - set by look
-        moving = self._things(layers)
-        if self._warmth is None:
-            self._warmth = np.zeros(layers.new.shape, np.float32)
-        self._warmth += (1 - math.exp(-step / _FORGETS)) * (moving - self._warmth)
-        warm = (self._warmth > _WARM).view(np.uint8)
-        warm = cv2.morphologyEx(warm, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(warm, connectivity=8)
-        if count < 2:  # noqa: PLR2004 - the background is one
+        moving = self._things(layers).astype(np.float32)
+        if self._swept is None or self._busy is None:
+            self._swept, self._busy = np.zeros_like(moving), np.zeros_like(moving)
+        rate = 1 - math.exp(-step / _REMEMBERS)
+        least = self._smallest * moving.size
+        side = max(5, round(_WINDOW * math.sqrt(least)))
+        stirs = cv2.boxFilter(moving, -1, (side, side)) > _STIR
+        self._swept += rate * (moving - self._swept)
+        self._busy += rate * (stirs - self._busy)
+        swept = (self._swept > _TRACE).astype(np.float32)
+        covered = cv2.boxFilter(swept, -1, (side, side)) * side * side
+        busy = np.where(covered >= _SWEPT * least, self._busy, 0.0)
+        _, highest, _, (x, y) = cv2.minMaxLoc(busy)
+        if highest < _BUSY or not stirs[y, x]:
             return False
-        best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-        left, top, wide, high, area = stats[best].tolist()
-        if wide * high < self._smallest * warm.size or area < _FILLED * wide * high:
-            return False
-        if not bool((moving & (labels == best)).any()):
-            return False
-        rows, columns = warm.shape
-        self._box = Box(left / columns, top / rows, wide / columns, high / rows)
+        rows, columns = busy.shape
+        left, top = max(0, x - side // 2), max(0, y - side // 2)
+        right, bottom = min(columns, left + side), min(rows, top + side)
+        self._box = Box(
+            left / columns, top / rows, (right - left) / columns, (bottom - top) / rows
+        )
         return True
 
     def _things(self, layers: Layers) -> Mask:
@@ -177,7 +189,7 @@ class Construction:
         """The spell is over: nothing moves any more, or now it may."""
         over = [self._signal(Phase.ENDED, at)] if self._active is not None else []
         self._worked, self._active, self._began = 0.0, None, None
-        self._moved, self._warmth = -math.inf, None
+        self._moved, self._swept, self._busy = -math.inf, None, None
         return over
 
     def _signal(self, phase: Phase, at: datetime) -> Signal:

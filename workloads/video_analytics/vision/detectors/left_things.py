@@ -131,7 +131,7 @@ class LeftThings:
         if not isinstance(speeds, dict) or not isinstance(things, list):
             return
         try:
-            known = [_again(thing) for thing in things[:_MOST]]
+            known = [_restored(thing) for thing in things[:_MOST]]
             count = int(memory.get("count", 0))  # type: ignore[call-overload]
         except (TypeError, ValueError, KeyError, IndexError):
             return
@@ -324,9 +324,26 @@ class LeftThings:
         """For removal: whether what was taken had belonged to the place for long enough."""
         if self._wanted is Kind.THING:
             return True
+        if not self._approached(thing):
+            return False
         rows, columns = thing.frame.slices
         since = self._speeds.known_since[rows, columns][thing.mask]
         return float(np.median(since)) <= at - self._present
+
+    def _approached(self, thing: Standing) -> bool:
+        """Whether somebody came before it began: who stood or parked there goes without that."""
+        tall = thing.company.tall
+        place = thing.span.grown(2, 2, 2, (9999, 9999))
+        around = thing.span.grown(2.5 * tall, 1.5 * tall, 1.5 * tall, (9999, 9999))
+        came = [
+            [mover for _, mover in movers if mover.common(around) and mover.high > 0.3 * tall]
+            for when, movers in self._movers
+            if thing.began - 2 * _BEFORE <= when <= thing.began
+        ]
+        touched = next(
+            (n for n, movers in enumerate(came) if any(m.common(place) for m in movers)), None
+        )
+        return touched is not None and any(movers for movers in came[:touched])
 
     def _is_usual(self, thing: Standing, layers: Layers) -> bool:
         """Whether it is itself what came: a parked car, somebody waiting, or a part of these."""
@@ -336,7 +353,7 @@ class LeftThings:
         if whole.area > self._largest * layers.new.size:
             return True
         if thing.company.heights and (
-            whole.high > _AS_TALL * thing.company.tall
+            max(whole.high, whole.wide) > _AS_TALL * thing.company.tall
             or whole.area > _AS_LARGE * thing.company.large
         ):
             return True
@@ -347,26 +364,26 @@ class LeftThings:
 
     def _parts(self, thing: Standing) -> list[Standing]:
         """What else came at the same time close by: parts of one thing that look like the ground."""
-        gap = 0.3 * thing.company.tall + 2
+        return [
+            other
+            for other in self._neighbours(thing)
+            if other.stage is Stage.WATCHED and abs(other.began - thing.began) < _BEFORE
+        ]
+
+    def _beside_usual(self, thing: Standing) -> bool:
+        """Whether it came with a neighbour that is usual: its shadow, its light, its open door."""
+        return any(other.stage is Stage.USUAL for other in self._neighbours(thing))
+
+    def _neighbours(self, thing: Standing) -> list[Standing]:
+        gap = 0.5 * thing.company.tall + 3
         near = thing.span.grown(gap, gap, gap, (9999, 9999))
         return [
             other
             for other in self._things
             if other is not thing
-            and other.stage is Stage.WATCHED
-            and abs(other.began - thing.began) < _BEFORE
-            and other.span.common(near)
-        ]
-
-    def _beside_usual(self, thing: Standing) -> bool:
-        """Whether it came with a neighbour that is usual: its shadow, its light, its open door."""
-        near = thing.span.grown(3, 3, 3, (9999, 9999))
-        return any(
-            other.stage is Stage.USUAL
             and abs(other.began - thing.began) < 2 * _BEFORE
             and other.span.common(near)
-            for other in self._things
-        )
+        ]
 
     def _attend(
         self,
@@ -398,7 +415,8 @@ class LeftThings:
 
     def _lingers(self, thing: Standing, layers: Layers, reach: float, tall: float) -> bool:
         """Whether somebody stays within reach: new for some seconds, and no known thing."""
-        near = thing.span.grown(reach, tall, 0.4 * reach, layers.new.shape)
+        # What is above it may be behind it, and what is below, the legs of those whose head it is.
+        near = thing.span.grown(reach, tall, max(0.4 * reach, 0.7 * tall), layers.new.shape)
         rows, columns = near.slices
         lingering = (layers.presence[rows, columns] > 0.6).view(np.uint8)  # noqa: PLR2004
         for other in self._things:
@@ -416,6 +434,9 @@ class LeftThings:
             self._things.remove(thing)
             if not told:
                 self._usual.note(thing.span, layers.new.shape, at)
+                for other in self._neighbours(thing):
+                    if other.stage is Stage.USUAL:  # it was with what has gone, and is left
+                        self._again(other, at)
             return Phase.ENDED if told else None
         if not told:
             self._part(thing, layers, at, step)
@@ -432,8 +453,13 @@ class LeftThings:
             return
         thing.parting = 0.0
         if thing.shrink(layers, self._smallest * layers.new.size):
-            thing.stage = Stage.WATCHED
-            thing.since, thing.attended, thing.seen, thing.alone = at, at, at, 0.0
+            self._again(thing, at)
+
+    @staticmethod
+    def _again(thing: Standing, at: float) -> None:
+        """Watch it as if it had just begun to stand."""
+        thing.stage = Stage.WATCHED
+        thing.since, thing.attended, thing.seen, thing.alone = at, at, at, 0.0
 
     def _signal(self, thing: Standing, phase: Phase, at: datetime) -> Signal:
         assert self._field is not None  # noqa: S101 - a thing was seen
@@ -484,7 +510,7 @@ def _kept(thing: Standing) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _again(kept: dict[str, object]) -> Standing:
+def _restored(kept: dict[str, object]) -> Standing:
     """A thing as it was kept. Raises what a wrong shape of anything raises."""
     item: dict[str, Any] = dict(kept)
     frame, span = Span(*map(int, item["frame"])), Span(*map(int, item["span"]))

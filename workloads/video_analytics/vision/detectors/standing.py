@@ -269,7 +269,7 @@ class Standing:
         deviation = float(before.std())
         if deviation > 1.5 and float(now.std()) > 1e-3:  # noqa: PLR2004 - more than noise
             alike = float(np.corrcoef(now, before)[0, 1])
-            if alike > 0.7:  # noqa: PLR2004 - the same ground, otherwise lit
+            if alike > 0.65:  # noqa: PLR2004 - the same ground, otherwise lit
                 return True
         edge = float(_edges(self.looks[0] - self.ground[0])[outline].mean())
         return min(self.span.wide, self.span.high) > 12 and edge < 0.1 * level  # noqa: PLR2004

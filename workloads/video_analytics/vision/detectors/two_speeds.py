@@ -18,9 +18,11 @@ from workloads.video_analytics.vision.model import Image
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-#: Seconds: how fast the backgrounds follow, and how long the first one is learnt.
+#: Seconds: how fast the backgrounds follow, and how long the first one is learnt. The slow one is quick
+#: where nothing is new: a cloud comes by small steps, which it follows; a thing comes at once.
 QUICK_SECONDS = 1.2
-SLOW_SECONDS = 30.0
+SLOW_SECONDS = 4.0
+NOISE_SECONDS = 30.0
 RESTLESS_SECONDS = 180.0
 LEARN_SECONDS = 4.0
 RELEARN_SECONDS = 2.0
@@ -159,7 +161,8 @@ class TwoSpeeds:
         quick = 1 - np.exp(-step / QUICK_SECONDS)
         rate = np.where(new, np.where(calm, 0.0, restless), slow).astype(np.float32)
         off = np.abs(planes[0] - self._slow[0])
-        self._noise += np.where(new, 0.0, slow) * (np.minimum(off, 20.0) * 1.25 - self._noise)
+        steady = 1 - np.exp(-step / NOISE_SECONDS)
+        self._noise += np.where(new, 0.0, steady) * (np.minimum(off, 20.0) * 1.25 - self._noise)
         for kept, recent, plane in zip(self._slow, self._quick, planes, strict=True):
             kept += rate * (plane - kept)
             recent += quick * (plane - recent)
