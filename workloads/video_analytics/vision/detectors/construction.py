@@ -24,7 +24,7 @@ _EVERY = 0.24
 #: Seconds that the maps of motion remember, and the share of these for which something moves in the
 #: window of a machine at work.
 _REMEMBERS = 25.0
-_BUSY = 0.55
+_BUSY = 0.45
 #: Side of the window, in sides of a square of the smallest machine's area; of the window, as much moves
 #: at once when something does; of the smallest machine, as much must have been swept.
 _WINDOW = 1.5
