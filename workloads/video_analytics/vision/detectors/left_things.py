@@ -49,6 +49,8 @@ _LONGEST_ALARM = 86_400.0
 #: Heights and areas, of those who came, from which a thing is one of them.
 _AS_TALL = 0.68
 _AS_LARGE = 0.5
+#: Overlap from which a track is the thing.
+_ITSELF = 0.4
 #: Of what something covers: as much changes within a second when it moves.
 _MOVES = 0.08
 #: The most things followed at once; a scene with more is not one that can be told apart.
@@ -181,9 +183,9 @@ class LeftThings:
             # The edge of a cloud's shadow creeps; who walks changes a good part of what they cover.
             if label and area >= least and moving[label] > _MOVES * area:
                 movers.append(("", Span(left, top, left + wide, top + high)))
-        for name, span in movers:
-            if name:
-                self._heights.note(span, shape)
+        for track in sight.tracks:
+            if track.seen and track.still_seconds < 1.0:
+                self._heights.note(_span(track.box, shape), shape)
         self._movers.append((at, movers))
         while self._movers and at - self._movers[0][0] > _REMEMBER:
             self._movers.popleft()
@@ -401,8 +403,10 @@ class LeftThings:
         tall = tall or 3.0 * thing.span.high
         reach = self._distance * tall
         near = thing.span.grown(reach, 0.4 * reach, 0.4 * reach, layers.new.shape)
+        # The thing itself may be followed, and by the name of who put it down.
         owner = any(
             name in thing.company.ids
+            and span.overlap(thing.span) < _ITSELF
             and near.left <= (span.left + span.right) / 2 <= near.right
             and near.top <= span.bottom <= near.bottom
             for name, span in here
