@@ -49,6 +49,10 @@ _LONGEST_ALARM = 86_400.0
 #: Heights and areas, of those who came, from which a thing is one of them.
 _AS_TALL = 0.68
 _AS_LARGE = 0.5
+#: By how much the outline must be plainer with the thing than without, of both together.
+_PLAIN = 0.2
+#: Of a thing's pixels, or of a spot's box: what is smaller, or lies within it so far, is a part of it.
+_PART = 0.6
 #: Overlap from which a track is the thing.
 _ITSELF = 0.4
 #: Of what something covers: as much changes within a second when it moves.
@@ -89,6 +93,7 @@ class LeftThings:
         self._last: float | None = None
         self._field: Mask | None = None
         self._count = 0
+        self._learnt = 0
 
     # The seam
 
@@ -106,6 +111,9 @@ class LeftThings:
         layers = self._speeds.feed(at, planes_of(sight))
         if layers is None:
             return []
+        if self._speeds.learnt != self._learnt:
+            self._learnt = self._speeds.learnt
+            self._restore(at)
         return [
             self._signal(thing, phase, sight.frame.at)
             for thing, phase in self._judge(layers, sight, at, step)
@@ -160,6 +168,13 @@ class LeftThings:
             )
             if phase is not None:
                 yield thing, phase
+
+    def _restore(self, at: float) -> None:
+        """The background was learnt anew, with all that stood there: things are no part of it."""
+        for thing in self._things:
+            held = at - thing.began
+            ground = thing.lit_ground(self._speeds.luma)
+            self._speeds.unknow(thing.frame.slices, thing.mask, ground, held)
 
     def _covered(self, shape: tuple[int, ...]) -> Mask:
         """Where things are that have been judged."""
@@ -233,8 +248,10 @@ class LeftThings:
         near = span.grown(3, 3, 3, (9999, 9999))
         return any(
             thing.stage is not Stage.WATCHED
-            and thing.span.common(near) > 0
-            and area < 0.6 * float(thing.mask.sum())
+            and (
+                (thing.span.common(near) > 0 and area < _PART * float(thing.mask.sum()))
+                or thing.span.common(span) > _PART * span.area
+            )
             for thing in self._things
         )
 
@@ -269,8 +286,7 @@ class LeftThings:
                 if name:
                     company.ids.add(name)
                 if when <= began + 1.0:
-                    company.heights.append(mover.high)
-                    company.areas.append(mover.area)
+                    company.note(mover)
         return company
 
     # What is made of it
@@ -303,8 +319,8 @@ class LeftThings:
 
     def _decide(self, thing: Standing, layers: Layers, at: float) -> Phase | None:
         kind = thing.kind(layers)
-        stood = thing.company.heights
-        if kind is self._wanted and stood and self._was_there(thing, at):
+        plain = thing.score >= _PLAIN and thing.mask.sum() >= self._smallest * layers.new.size
+        if kind is self._wanted and plain and self._is_brought_or_taken(thing, at):
             for part in self._parts(thing):
                 part.stage = Stage.USUAL
             thing.stage = Stage.TOLD
@@ -322,10 +338,10 @@ class LeftThings:
         self._speeds.know(where)
         self._things.remove(thing)
 
-    def _was_there(self, thing: Standing, at: float) -> bool:
-        """For removal: whether what was taken had belonged to the place for long enough."""
+    def _is_brought_or_taken(self, thing: Standing, at: float) -> bool:
+        """Whether somebody stood there as it began; what was taken must have belonged there."""
         if self._wanted is Kind.THING:
-            return True
+            return thing.company.stood_at(thing.span.bottom)
         if not self._approached(thing):
             return False
         rows, columns = thing.frame.slices
@@ -510,7 +526,7 @@ def _kept(thing: Standing) -> dict[str, object]:
         "mask": thing.mask.astype(np.uint8), "looks": thing.looks, "ground": thing.ground,
         "light": thing.light, "began": thing.began, "since": thing.since, "stage": str(thing.stage),
         "alone": thing.alone, "attended": thing.attended, "heights": thing.company.heights,
-        "areas": thing.company.areas, "ids": sorted(thing.company.ids), "score": thing.score,
+        "areas": thing.company.areas, "feet": thing.company.feet, "ids": sorted(thing.company.ids), "score": thing.score,
     }  # fmt: skip
 
 
@@ -526,6 +542,7 @@ def _restored(kept: dict[str, object]) -> Standing:
     company = Company(
         [float(n) for n in item["heights"]],
         [float(n) for n in item["areas"]],
+        [float(n) for n in item["feet"]],
         {str(name) for name in item["ids"]},
     )
     return Standing(

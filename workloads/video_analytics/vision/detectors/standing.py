@@ -101,25 +101,44 @@ class Company:
     """Who was there when it began.
 
     Attributes:
-        heights, areas: in pixels, of those who touched the place.
+        heights, areas, feet: in pixels, of those who touched the place.
         ids: of their tracks.
     """
 
     heights: list[float] = field(default_factory=list)
     areas: list[float] = field(default_factory=list)
+    feet: list[float] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
 
     def join(self, other: "Company") -> None:
         """Those of another time, too."""
         self.heights.extend(other.heights)
         self.areas.extend(other.areas)
+        self.feet.extend(other.feet)
         self.ids |= other.ids
-        del self.heights[:-200], self.areas[:-200]
+        del self.heights[:-200], self.areas[:-200], self.feet[:-200]
 
     @property
     def tall(self) -> float:
         """How tall they are; 0 when nobody was there."""
         return float(np.percentile(self.heights, _MOST_WHOLE)) if self.heights else 0.0
+
+    def note(self, span: Span) -> None:
+        """Somebody touched the place."""
+        self.heights.append(span.high)
+        self.areas.append(span.area)
+        self.feet.append(span.bottom)
+
+    def stood_at(self, bottom: float) -> bool:
+        """Whether one of them stood about where a thing has its foot.
+
+        A head or a jacket that is told from the ground while the rest is not has nobody's feet.
+        """
+        tall = self.tall
+        return any(
+            abs(foot - bottom) <= 0.4 * tall and high >= 0.5 * tall
+            for foot, high in zip(self.feet, self.heights, strict=True)
+        )
 
     @property
     def large(self) -> float:
@@ -212,6 +231,12 @@ class Standing:
         everywhere[self.frame.slices] = labels
         self.take(layers, everywhere, label, Span(left, top, left + wide, top + high))
         return True
+
+    def lit_ground(self, luma: Plane) -> list[Plane]:
+        """The ground without it in the light of a picture."""
+        around = float(luma[self.frame.slices][~self.mask].mean()) if not self.mask.all() else 0.0
+        gain = float(np.clip(around / self.light, 0.4, 2.5)) if around and self.light else 1.0
+        return lit(self.ground, gain)
 
     def settled(self, layers: Layers) -> float:
         """How much of it is calm now: 0 to 1."""

@@ -78,6 +78,8 @@ class TwoSpeeds:
         self._slow: list[Plane] = []
         self._quick: list[Plane] = []
         self._upheaval = 0.0
+        #: Grows whenever the slow background was learnt anew.
+        self.learnt = 0
         self._noise: Plane = np.empty((0, 0), np.float32)
         self._held: Plane = np.empty((0, 0), np.float32)
         self._presence: Plane = np.empty((0, 0), np.float32)
@@ -116,6 +118,7 @@ class TwoSpeeds:
             self.known_since = np.full(shape, -np.inf)
         self._learning = []
         self._learn_for = RELEARN_SECONDS
+        self.learnt += 1
         self._upheaval = 0.0
 
     def _light(self, luma: Plane) -> Plane:
@@ -169,6 +172,19 @@ class TwoSpeeds:
         self._held[new & calm] += step
         self._held[~new] *= 0.35**step
         self._presence += (1 - np.exp(-step / 3.0)) * (new - self._presence)
+
+    @property
+    def luma(self) -> Plane:
+        """The slow background's brightness."""
+        return self._slow[0]
+
+    def unknow(self, where: tuple[slice, slice], mask: Mask, ground: Sequence[Plane], held: float) -> None:
+        """What is there now is no background: that is the ground below it, new for so long."""
+        if len(ground) != len(self._slow):
+            return
+        for kept, patch in zip(self._slow, ground, strict=True):
+            kept[where][mask] = patch[mask]
+        self._held[where][mask] = held
 
     def know(self, where: Mask) -> None:
         """What is there now belongs to the background from here on."""
