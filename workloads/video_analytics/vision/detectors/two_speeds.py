@@ -35,6 +35,11 @@ CALM_STEP = 4.0
 COLOUR_STEP = 11.0
 #: The longest step of time that a picture stands for, seconds; a gap in the stream is no evidence.
 LONGEST_STEP = 2.0
+#: Share of new pixels from which it is asked whether they are old ones in another light.
+_FEW = 0.004
+#: Grey levels: the least texture by which ground can be recognised, and how alike it must be then.
+_TEXTURE = 2.0
+_ALIKE = 0.75
 #: Blocks across and down in which the light is compared.
 _BLOCKS = (16, 9)
 
@@ -146,6 +151,8 @@ class TwoSpeeds:
         new: Mask = np.maximum(over, under) > limit
         for plane, known in zip(planes[1:], ground[1:], strict=True):
             new |= np.abs(plane - known) > COLOUR_STEP
+        if float(new.mean()) > _FEW:
+            new &= ~relit(planes, ground)
         calm: Mask = np.abs(planes[0] - self._quick[0]) < CALM_STEP + 3.5 * self._noise
         if float(new.mean()) > UPHEAVAL:
             self._upheaval += step
@@ -224,3 +231,19 @@ class TwoSpeeds:
 def lit(planes: Sequence[Plane], gain: Plane | float) -> list[Plane]:
     """Planes in another light: brightness grows with it, and so does the distance from grey."""
     return [planes[0] * gain, *(128.0 + (plane - 128.0) * gain for plane in planes[1:])]
+
+
+def relit(planes: Sequence[Plane], ground: Sequence[Plane]) -> Mask:
+    """Where the texture and the colour of the ground are still seen: only the light has changed."""
+    window = (7, 7)
+    now = planes[0] - cv2.blur(planes[0], window)
+    before = ground[0] - cv2.blur(ground[0], window)
+    common = cv2.blur(now * before, window)
+    rough = cv2.blur(before * before, window)
+    limit = _ALIKE * np.sqrt(np.maximum(cv2.blur(now * now, window) * rough, 1e-6))
+    found: Mask = (rough > _TEXTURE**2) & (common > limit)
+    if len(planes) > 1:
+        gain = (planes[0] + 4.0) / (ground[0] + 4.0)
+        for plane, known in zip(planes[1:], ground[1:], strict=True):
+            found &= np.abs((plane - 128.0) - (known - 128.0) * gain) < COLOUR_STEP
+    return found
