@@ -64,9 +64,7 @@ def watch(
 ) -> list[Signal]:
     """What rules of these kinds tell of a scene; the rule's id is its kind."""
     rules = [
-        RuleSpec(
-            kind.value, 1, kind, scene.points, scene.parameters if kind is scene.kind else {}
-        )
+        RuleSpec(kind.value, 1, kind, scene.points, scene.parameters if kind is scene.kind else {})
         for kind in kinds
     ]
     analyser = CameraAnalyser(CameraView("cam"), rules, tier)

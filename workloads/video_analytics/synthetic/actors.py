@@ -160,10 +160,18 @@ class Bag:
         dark = tuple(int(c * 0.55) for c in self.colour)
         if self.texture:
             canvas.rectangle(
-                x - wide / 2, y - high * 0.55, wide, max(1.0, high * 0.1), (dark[0], dark[1], dark[2])
+                x - wide / 2,
+                y - high * 0.55,
+                wide,
+                max(1.0, high * 0.1),
+                (dark[0], dark[1], dark[2]),
             )
             canvas.rectangle(
-                x - wide * 0.15, y - high * 1.15, wide * 0.3, high * 0.15, (dark[0], dark[1], dark[2])
+                x - wide * 0.15,
+                y - high * 1.15,
+                wide * 0.3,
+                high * 0.15,
+                (dark[0], dark[1], dark[2]),
             )
 
     @property

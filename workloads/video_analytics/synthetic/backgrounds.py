@@ -55,7 +55,9 @@ def square(random: np.random.Generator, width: int, height: int) -> Image:
         x, y = width * random.uniform(0.1, 0.85), height * random.uniform(0.34, 0.45)
         canvas.rectangle(x, y, width * 0.06, height * 0.018, (52, 74, 96))
         canvas.rectangle(x, y + height * 0.02, width * 0.004, height * 0.02, (40, 40, 40))
-        canvas.rectangle(x + width * 0.055, y + height * 0.02, width * 0.004, height * 0.02, (40,) * 3)
+        canvas.rectangle(
+            x + width * 0.055, y + height * 0.02, width * 0.004, height * 0.02, (40,) * 3
+        )
     return canvas.image
 
 

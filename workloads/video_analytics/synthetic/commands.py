@@ -24,10 +24,14 @@ def synthesize(
     Each clip is an MP4 with a JSON beside it: the rule it is about, and the events that the rule
     should tell, with their seconds. A river is a folder of pictures named by their UTC time.
     """
-    from workloads.video_analytics.synthetic import rivers, sets, sites  # noqa: PLC0415 - OpenCV
-    from workloads.video_analytics.synthetic import writing  # noqa: PLC0415
+    from workloads.video_analytics.synthetic import (  # noqa: PLC0415 - OpenCV
+        rivers,
+        sets,
+        sites,
+        writing,  # noqa: PLC0415
+    )
 
-    known = {"objects": sets.CLIPS, "sites": sites.CLIPS, "rivers": rivers.RIVERS}[set_]
+    known = list({"objects": sets.CLIPS, "sites": sites.CLIPS}.get(set_, rivers.RIVERS))
     if unknown := sorted(set(only) - set(known)):
         raise Failure(f"no such clips in {set_}: {', '.join(unknown)}; see --names", USAGE)
     if names:

@@ -70,7 +70,7 @@ class River:
                 image = self._picture(random, bank, water, plants, at, overcast)
                 if day in self.fog_days:
                     image = (image * 0.1 + 175).astype(np.uint8)
-                luma = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+                luma = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
                 truth = np.where(plants, MOVING, 0).astype(np.uint8)
                 yield Picture(Frame(at, luma, image, n == 0), truth)
 

@@ -88,6 +88,6 @@ class Scene:
             if self.light != 1.0:
                 canvas.image = (canvas.image * self.light).astype(np.uint8)
             sky.onto(canvas, at)
-            luma = cv2.cvtColor(canvas.image, cv2.COLOR_BGR2GRAY)
+            luma = np.asarray(cv2.cvtColor(canvas.image, cv2.COLOR_BGR2GRAY), np.uint8)
             taken = self.began + timedelta(seconds=at)
             yield Picture(Frame(taken, luma, canvas.image, n == 0), canvas.truth)

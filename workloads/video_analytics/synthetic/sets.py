@@ -6,6 +6,7 @@ every clip, so that what is true for one is a trial for the other.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -20,7 +21,13 @@ _PACE = 0.11
 _COATS: Sequence[Colour] = (
     (60, 50, 110), (40, 40, 40), (150, 70, 40), (60, 110, 60), (170, 170, 175), (30, 80, 150),
 )  # fmt: skip
-_BAGS: Sequence[Colour] = ((30, 30, 36), (30, 30, 150), (140, 60, 20), (20, 90, 40), (230, 228, 224))
+_BAGS: Sequence[Colour] = (
+    (30, 30, 36),
+    (30, 30, 150),
+    (140, 60, 20),
+    (20, 90, 40),
+    (230, 228, 224),
+)
 _CARS: Sequence[Colour] = ((200, 200, 205), (40, 36, 34), (150, 50, 30), (30, 30, 150))
 
 _ABANDONED, _REMOVED = RuleKind.OBJECT_ABANDONED, RuleKind.OBJECT_REMOVED
@@ -39,7 +46,9 @@ class _Draft:
     def spot(self) -> tuple[float, float]:
         return float(self.random.uniform(0.3, 0.7)), float(self.random.uniform(0.68, 0.9))
 
-    def walk(self, way: Sequence[tuple[float, float]], start: float, waits: Sequence[float] = ()) -> Path:
+    def walk(
+        self, way: Sequence[tuple[float, float]], start: float, waits: Sequence[float] = ()
+    ) -> Path:
         """Through the points from the start on, waiting at the inner points as long as given."""
         stops, at = [Stop(start, *way[0])], start
         for n, (before, after) in enumerate(zip(way, way[1:], strict=False)):
@@ -88,7 +97,9 @@ def _truth(bag: Bag, end: float) -> Truth:
     return Truth(_ABANDONED, bag.since, min(bag.until, end), bag.box)
 
 
-def left(seed: int, place: str = "square", weather: Weather | None = None, every: float = 0) -> Scene:
+def left(
+    seed: int, place: str = "square", weather: Weather | None = None, every: float = 0
+) -> Scene:
     """A bag is left."""
     draft = _Draft(seed)
     actors, bag = _left(draft, stay=float(draft.random.uniform(0.5, 4)))
@@ -115,7 +126,12 @@ def left_and_fetched(seed: int) -> Scene:
     fetcher = draft.person(draft.walk(way, until - travel - 1, [2.0]), carries=[(until, 999, bag)])
     actors = [actor if actor is not bag else taken for actor in actors]
     return Scene(
-        "left-and-fetched", "square", 105, [*actors, fetcher], truths=[_truth(taken, 105)], seed=seed
+        "left-and-fetched",
+        "square",
+        105,
+        [*actors, fetcher],
+        truths=[_truth(taken, 105)],
+        seed=seed,
     )
 
 
@@ -153,7 +169,6 @@ def parked(seed: int, *, driver: bool = False, night: bool = False) -> Scene:
     """A car comes and parks; the driver may leave on foot."""
     draft = _Draft(seed)
     x, y = float(draft.random.uniform(0.35, 0.65)), 0.56
-    lane = draft.walk([(1.3, y), (x, y)], 9)
     drive = Path([Stop(9, 1.3, y), Stop(15, x, y), Stop(400, x, y)])
     lamps_until = 22.0 if night else 0.0
     actors: list[Actor] = [Car(drive, draft.one(_CARS), lamps=night, lamps_until=lamps_until)]
@@ -163,7 +178,6 @@ def parked(seed: int, *, driver: bool = False, night: bool = False) -> Scene:
         Car(Path([Stop(t, -0.4, 0.7), Stop(t + 5, 1.4, 0.7)]), draft.one(_CARS), lamps=night)
         for t in (30.0, 52.0, 71.0)
     ]
-    _ = lane
     light = 0.3 if night else 1.0
     return Scene("parked", "street", 95, actors, seed=seed, light=light)
 
@@ -184,7 +198,9 @@ def walks_off(seed: int) -> Scene:
     return Scene("walks-off", "square", 75, [draft.person(Path(stops))], seed=seed)
 
 
-def taken(seed: int, place: str = "hall", weather: Weather | None = None, every: float = 0) -> Scene:
+def taken(
+    seed: int, place: str = "hall", weather: Weather | None = None, every: float = 0
+) -> Scene:
     """What stood there from the beginning is carried away."""
     draft = _Draft(seed)
     x, y = draft.spot()
@@ -199,7 +215,9 @@ def taken(seed: int, place: str = "hall", weather: Weather | None = None, every:
     )
 
 
-def quiet(seed: int, name: str, place: str, weather: Weather, every: float = 9, light: float = 1) -> Scene:
+def quiet(
+    seed: int, name: str, place: str, weather: Weather, every: float = 9, light: float = 1
+) -> Scene:
     """Nothing is left; people pass while the weather or the light does something."""
     draft = _Draft(seed)
     return Scene(name, place, 85, draft.passers(85, every), weather, seed=seed, light=light)
@@ -212,7 +230,9 @@ def meeting(seed: int) -> Scene:
     bag = draft.bag(x - 0.02, y + 0.01, since=22, until=50)
     first = draft.walk([(-0.08, y), (x - 0.05, y), (1.08, y)], 10, [41 - (x + 0.03) / (_PACE * y)])
     path = Path([first.stops[0], Stop(20, x - 0.05, y), Stop(52, x - 0.05, y), Stop(64, 1.08, y)])
-    other = Path([Stop(12, 1.08, y), Stop(22, x + 0.06, y), Stop(48, x + 0.06, y), Stop(60, -0.1, y)])
+    other = Path(
+        [Stop(12, 1.08, y), Stop(22, x + 0.06, y), Stop(48, x + 0.06, y), Stop(60, -0.1, y)]
+    )
     actors: list[Actor] = [
         draft.person(path, carries=[(0, 22, bag), (50, 999, bag)]),
         draft.person(other),
@@ -230,30 +250,30 @@ _INSECTS = Weather(noise=4, insects=0.3)
 
 #: name → clip; at least 40 of them, half with something to tell.
 CLIPS: dict[str, Callable[[], Scene]] = {
-    **{f"left-square-{n}": lambda n=n: left(n) for n in (1, 2, 3)},
-    **{f"left-hall-busy-{n}": lambda n=n: left(n, "hall", every=12) for n in (4, 5, 6)},
-    **{f"left-street-{n}": lambda n=n: left(n, "street", every=25) for n in (7, 8)},
-    **{f"left-after-waiting-{n}": lambda n=n: left_after_waiting(n) for n in (9, 10)},
-    **{f"left-and-fetched-{n}": lambda n=n: left_and_fetched(n) for n in (11, 12)},
+    **{f"left-square-{n}": partial(left, n) for n in (1, 2, 3)},
+    **{f"left-hall-busy-{n}": partial(left, n, "hall", every=12) for n in (4, 5, 6)},
+    **{f"left-street-{n}": partial(left, n, "street", every=25) for n in (7, 8)},
+    **{f"left-after-waiting-{n}": partial(left_after_waiting, n) for n in (9, 10)},
+    **{f"left-and-fetched-{n}": partial(left_and_fetched, n) for n in (11, 12)},
     "left-twice-13": lambda: left_twice(13),
     "left-rain-14": lambda: left(14, "square", _RAIN),
     "left-shaky-15": lambda: left(15, "square", _SHAKY),
     "left-cloudy-16": lambda: left(16, "square", _CLOUDY),
     "left-switched-17": lambda: left(17, "hall", _SWITCHED),
     "left-noisy-18": lambda: left(18, "square", Weather(noise=6)),
-    **{f"taken-{n}": lambda n=n: taken(n) for n in (20, 21, 22)},
-    **{f"taken-busy-{n}": lambda n=n: taken(n, "square", every=14) for n in (23, 24)},
+    **{f"taken-{n}": partial(taken, n) for n in (20, 21, 22)},
+    **{f"taken-busy-{n}": partial(taken, n, "square", every=14) for n in (23, 24)},
     "taken-rain-25": lambda: taken(25, "square", _RAIN),
     "taken-cloudy-26": lambda: taken(26, "hall", _CLOUDY),
     "taken-shaky-27": lambda: taken(27, "square", _SHAKY),
-    **{f"owner-stays-{n}": lambda n=n: owner_stays(n) for n in (30, 31, 32)},
-    **{f"waiting-{n}": lambda n=n: waiting(n) for n in (33, 34, 35, 36)},
-    **{f"parked-{n}": lambda n=n: parked(n) for n in (37, 38)},
-    **{f"parked-driver-{n}": lambda n=n: parked(n, driver=True) for n in (39, 40)},
+    **{f"owner-stays-{n}": partial(owner_stays, n) for n in (30, 31, 32)},
+    **{f"waiting-{n}": partial(waiting, n) for n in (33, 34, 35, 36)},
+    **{f"parked-{n}": partial(parked, n) for n in (37, 38)},
+    **{f"parked-driver-{n}": partial(parked, n, driver=True) for n in (39, 40)},
     "parked-night-41": lambda: parked(41, driver=True, night=True),
-    **{f"drives-off-{n}": lambda n=n: drives_off(n) for n in (42, 43)},
-    **{f"walks-off-{n}": lambda n=n: walks_off(n) for n in (44, 45)},
-    **{f"meeting-{n}": lambda n=n: meeting(n) for n in (46, 47)},
+    **{f"drives-off-{n}": partial(drives_off, n) for n in (42, 43)},
+    **{f"walks-off-{n}": partial(walks_off, n) for n in (44, 45)},
+    **{f"meeting-{n}": partial(meeting, n) for n in (46, 47)},
     "clouds-48": lambda: quiet(48, "clouds", "square", _CLOUDY),
     "switch-49": lambda: quiet(49, "switch", "hall", Weather(switches=((30, 0.55), (60, 1.7)))),
     "window-50": lambda: quiet(50, "window", "hall", _WINDOW),
@@ -261,5 +281,3 @@ CLIPS: dict[str, Callable[[], Scene]] = {
     "insects-52": lambda: quiet(52, "insects", "street", _INSECTS, light=0.35),
     "crowd-53": lambda: quiet(53, "crowd", "hall", Weather(), every=2.5),
 }
-
-

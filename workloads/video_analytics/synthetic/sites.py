@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def _scene(  # noqa: PLR0913 - what clips of sites differ in
     truths = [Truth(RuleKind.CONSTRUCTION, *worked)] if worked else []
     return Scene(
         name, "site", 260, actors, weather or Weather(noise=3), truths, RuleKind.CONSTRUCTION, SITE,
-        {"clear_seconds": 60, **parameters}, seed=seed, began=began, light=light,
+        {"clear_seconds": 60, **parameters}, seed=seed, fps=4.0, began=began, light=light,
     )  # fmt: skip
 
 
@@ -67,7 +68,7 @@ def _lights(seed: int, every: float) -> list[Actor]:
 #: name → clip.
 CLIPS: dict[str, Callable[[], Scene]] = {
     **{
-        f"digging-night-{n}": lambda n=n: _scene("digging", n, _digger(n, (30, 250)), worked=(30, 260))
+        f"digging-night-{n}": partial(_scene, "digging", n, _digger(n, (30, 250)), worked=(30, 260))
         for n in (1, 2, 3)
     },
     "digging-rain-4": lambda: _scene(

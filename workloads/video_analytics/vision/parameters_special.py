@@ -62,7 +62,11 @@ PARAMETERS: dict[RuleKind, Schema] = {
             "threshold_percent": percent("Alert at cover of", "覆盖率达到时告警", 30.0, 1.0),
             "clear_percent": percent("Ended when cover is below", "覆盖率低于此值时结束", 20.0),
             "forecast_days": whole(
-                "Alert when the threshold is expected within, days", "预计多少天内达到阈值时告警", 5, 0, 60
+                "Alert when the threshold is expected within, days",
+                "预计多少天内达到阈值时告警",
+                5,
+                0,
+                60,
             ),
             "window_days": whole("Growth over the last, days", "增长率统计天数", 10, 4, 60),
             "minimum_frames": whole("Good frames a day, at least", "每日有效帧数至少", 6, 1, 500),

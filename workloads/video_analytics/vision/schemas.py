@@ -1,4 +1,4 @@
-"""The words in which the parameters of rules are written: JSON Schema with texts in two languages."""
+"""The words in which parameters of rules are written: JSON Schema, texts in two languages."""
 
 from collections.abc import Mapping
 from typing import Any

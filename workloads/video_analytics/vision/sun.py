@@ -56,5 +56,5 @@ def sun_elevation(at: datetime, latitude: float, longitude: float) -> float:
 
 
 def is_night(at: datetime, latitude: float, longitude: float) -> bool:
-    """Whether it is after civil dusk and before civil dawn; in polar summer never, in winter always."""
+    """Whether it is after civil dusk and before civil dawn; never in polar summer."""
     return sun_elevation(at, latitude, longitude) < CIVIL

@@ -57,7 +57,9 @@ class Hours:
             self._position = (view.latitude or 0.0, view.longitude or 0.0)
         self._from = time.fromisoformat(str(parameters["from"]))
         self._until = time.fromisoformat(str(parameters["until"]))
-        self._permits = [_permit(item) for item in parameters["permits"]]  # type: ignore[attr-defined]
+        permits = parameters["permits"]
+        found = [self._permit(item) for item in permits] if isinstance(permits, list) else []
+        self._permits = [permit for permit in found if permit is not None]
 
     def forbidden(self, at: datetime) -> bool:
         """Whether nobody may work then."""
@@ -70,9 +72,16 @@ class Hours:
             return self._from <= clock < self._until
         return clock >= self._from or clock < self._until
 
-
-def _permit(item: dict[str, str]) -> tuple[datetime, datetime]:
-    return datetime.fromisoformat(item["from"]), datetime.fromisoformat(item["until"])
+    def _permit(self, item: object) -> tuple[datetime, datetime] | None:
+        """From and until; without a zone in the camera's. None permits nothing."""
+        if not isinstance(item, dict):
+            return None
+        try:
+            ends = [datetime.fromisoformat(str(item[name])) for name in ("from", "until")]
+        except (KeyError, ValueError):
+            return None
+        since, until = (e if e.tzinfo else e.replace(tzinfo=self._zone) for e in ends)
+        return since, until
 
 
 class Construction:
@@ -144,9 +153,7 @@ class Construction:
         rows, columns = busy.shape
         left, top = max(0, x - side // 2), max(0, y - side // 2)
         right, bottom = min(columns, left + side), min(rows, top + side)
-        self._box = Box(
-            left / columns, top / rows, (right - left) / columns, (bottom - top) / rows
-        )
+        self._box = Box(left / columns, top / rows, (right - left) / columns, (bottom - top) / rows)
         return True
 
     def _things(self, layers: Layers) -> Mask:

@@ -6,29 +6,34 @@ when it has not stirred meanwhile. A parked car and somebody waiting were themse
 they are as large as what came, and are remembered as usual.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.video_analytics.vision.detectors.company import (
+    BEFORE,
+    Company,
+    Movers,
+    Span,
+    span_of,
+)
+from workloads.video_analytics.vision.detectors.lingering import lingers
 from workloads.video_analytics.vision.detectors.places import Heights, Usual
 from workloads.video_analytics.vision.detectors.regions import field_mask, planes_of
-from workloads.video_analytics.vision.detectors.standing import (
-    Company,
-    Kind,
-    Span,
-    Stage,
-    Standing,
+from workloads.video_analytics.vision.detectors.standing import Kind, Stage, Standing
+from workloads.video_analytics.vision.detectors.two_speeds import (
+    Layers,
+    Mask,
+    TwoSpeeds,
+    closed,
+    grown,
+    spots,
 )
-from workloads.video_analytics.vision.detectors.two_speeds import Layers, Mask, TwoSpeeds
 from workloads.video_analytics.vision.model import (
     Box,
     CameraView,
-    Image,
     Phase,
     RuleKind,
     RuleSpec,
@@ -39,10 +44,8 @@ from workloads.video_analytics.vision.ports import Sight
 
 #: Looks a second that are enough for what stands still.
 _EVERY = 0.24
-#: Seconds: new and calm for so long before it is followed; kept of who was where; before the start.
+#: Seconds: new and calm for so long before it is followed.
 _HOLD = 2.5
-_REMEMBER = 30.0
-_BEFORE = 4.0
 #: Seconds after which what is usual and still there is background, and after which an alarm ends.
 _USUAL_SECONDS = 1800.0
 _LONGEST_ALARM = 86_400.0
@@ -50,13 +53,11 @@ _LONGEST_ALARM = 86_400.0
 _AS_TALL = 0.68
 _AS_LARGE = 0.5
 #: By how much the outline must be plainer with the thing than without, of both together.
-_PLAIN = 0.2
+_PLAIN = 0.15
 #: Of a thing's pixels, or of a spot's box: what is smaller, or lies within it so far, is a part of it.
 _PART = 0.6
 #: Overlap from which a track is the thing.
 _ITSELF = 0.4
-#: Of what something covers: as much changes within a second when it moves.
-_MOVES = 0.08
 #: The most things followed at once; a scene with more is not one that can be told apart.
 _MOST = 60
 
@@ -87,7 +88,7 @@ class LeftThings:
         self._largest = float(given["maximum_size_percent"]) / 100
         self._speeds = TwoSpeeds()
         self._things: list[Standing] = []
-        self._movers: deque[tuple[float, list[tuple[str, Span]]]] = deque()
+        self._movers = Movers()
         self._heights = Heights()
         self._usual = Usual()
         self._last: float | None = None
@@ -129,7 +130,7 @@ class LeftThings:
         """The background, what stands there, and what is usual where."""
         return {
             "speeds": self._speeds.memory(),
-            "things": [_kept(thing) for thing in self._things],
+            "things": [thing.kept() for thing in self._things],
             "usual": self._usual.memory(),
             "heights": self._heights.memory(),
             "count": self._count,
@@ -141,7 +142,7 @@ class LeftThings:
         if not isinstance(speeds, dict) or not isinstance(things, list):
             return
         try:
-            known = [_restored(thing) for thing in things[:_MOST]]
+            known = [Standing.restored(thing) for thing in things[:_MOST]]
             count = int(memory.get("count", 0))  # type: ignore[call-overload]
         except (TypeError, ValueError, KeyError, IndexError):
             return
@@ -157,9 +158,14 @@ class LeftThings:
         self, layers: Layers, sight: Sight, at: float, step: float
     ) -> Iterator[tuple[Standing, Phase]]:
         known = self._covered(layers.new.shape)
-        self._note_movers(layers, sight, known, at)
+        shape = layers.new.shape
+        tracks = [track for track in sight.tracks if track.seen]
+        self._movers.note(tracks, layers, known, at, self._smallest * layers.new.size)
+        for track in tracks:
+            if track.still_seconds < 1.0:
+                self._heights.note(span_of(track.box, shape), shape)
         self._follow(layers, known, at)
-        here = [(track.id, _span(track.box, layers.new.shape)) for track in sight.tracks if track.seen]
+        here = [(track.id, span_of(track.box, shape)) for track in tracks]
         for thing in list(self._things):
             phase = (
                 self._watch(thing, layers, here, at, step)
@@ -178,41 +184,19 @@ class LeftThings:
 
     def _covered(self, shape: tuple[int, ...]) -> Mask:
         """Where things are that have been judged."""
-        covered = np.zeros(shape, np.uint8)
+        covered: Mask = np.zeros(shape, np.bool_)
         for thing in self._things:
             if thing.stage is not Stage.WATCHED:
                 rows, columns = thing.frame.slices
-                covered[rows, columns] |= cv2.dilate(thing.mask.view(np.uint8), None, iterations=2)
-        return covered.view(np.bool_)
-
-    def _note_movers(self, layers: Layers, sight: Sight, known: Mask, at: float) -> None:
-        """Remember who is where: tracks, and whatever is new and not known."""
-        shape = layers.new.shape
-        movers = [(track.id, _span(track.box, shape)) for track in sight.tracks if track.seen]
-        fresh = (layers.new & ~known).view(np.uint8)
-        fresh = cv2.morphologyEx(fresh, cv2.MORPH_CLOSE, np.ones((9, 3), np.uint8))
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(fresh, connectivity=8)
-        moving = np.bincount(labels[layers.new & ~layers.calm], minlength=len(stats))
-        least = self._smallest * layers.new.size
-        for label, (left, top, wide, high, area) in enumerate(stats.tolist()):
-            # The edge of a cloud's shadow creeps; who walks changes a good part of what they cover.
-            if label and area >= least and moving[label] > _MOVES * area:
-                movers.append(("", Span(left, top, left + wide, top + high)))
-        for track in sight.tracks:
-            if track.seen and track.still_seconds < 1.0:
-                self._heights.note(_span(track.box, shape), shape)
-        self._movers.append((at, movers))
-        while self._movers and at - self._movers[0][0] > _REMEMBER:
-            self._movers.popleft()
+                covered[rows, columns] |= grown(thing.mask, 2)
+        return covered
 
     def _follow(self, layers: Layers, known: Mask, at: float) -> None:
         """Match what is new and calm now to what is watched."""
         assert self._field is not None  # noqa: S101 - set by look
-        still = ((layers.held > _HOLD) & ~known & self._field).view(np.uint8)
-        still = cv2.morphologyEx(still, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(still, connectivity=8)
-        least = self._smallest * still.size
-        for label, (left, top, wide, high, area) in enumerate(stats.tolist()):
+        labels, stats = spots(closed((layers.held > _HOLD) & ~known & self._field, 5, 5))
+        least = self._smallest * layers.new.size
+        for label, (left, top, wide, high, area) in enumerate(stats):
             if label == 0 or area < least * 0.6:
                 continue
             span = Span(left, top, left + wide, top + high)
@@ -238,7 +222,7 @@ class LeftThings:
             began = self._began(layers, best, at)
             if began > best.began + _HOLD:
                 best.began = began
-                best.company.join(self._company(span, began))
+                best.company.join(self._movers.company(span, began))
             return
         if len(self._things) < _MOST:
             self._things.append(self._first(layers, labels, label, span, at))
@@ -264,7 +248,7 @@ class LeftThings:
         thing = Standing(key, span, span, nothing, [], [], 0.0, at, at, Company(), seen=at)
         thing.take(layers, labels, label, span)
         thing.began = self._began(layers, thing, at)
-        thing.company = self._company(span, thing.began)
+        thing.company = self._movers.company(span, thing.began)
         thing.attended = at
         return thing
 
@@ -272,22 +256,6 @@ class LeftThings:
     def _began(layers: Layers, thing: Standing, at: float) -> float:
         rows, columns = thing.frame.slices
         return at - float(np.median(layers.held[rows, columns][thing.mask]))
-
-    def _company(self, span: Span, began: float) -> Company:
-        """Who touched the place as it began."""
-        company = Company()
-        near = span.grown(span.wide * 0.4 + 2, span.high * 0.4 + 2, span.high * 0.4 + 2, (9999, 9999))
-        for when, movers in self._movers:
-            if not began - _BEFORE <= when <= began + _HOLD:
-                continue
-            for name, mover in movers:
-                if not mover.common(near):
-                    continue
-                if name:
-                    company.ids.add(name)
-                if when <= began + 1.0:
-                    company.note(mover)
-        return company
 
     # What is made of it
 
@@ -308,7 +276,7 @@ class LeftThings:
             return None
         thing.refresh(layers) if thing.settled(layers) > 0.95 else None  # noqa: PLR2004
         if self._is_usual(thing, layers):
-            if thing.kind(layers) is Kind.THING:
+            if thing.kind() is Kind.THING:
                 thing.stage = Stage.USUAL
             else:
                 self._know(thing, layers.new.shape)
@@ -318,11 +286,12 @@ class LeftThings:
         return self._decide(thing, layers, at)
 
     def _decide(self, thing: Standing, layers: Layers, at: float) -> Phase | None:
-        kind = thing.kind(layers)
+        kind = thing.kind()
         plain = thing.score >= _PLAIN and thing.mask.sum() >= self._smallest * layers.new.size
         if kind is self._wanted and plain and self._is_brought_or_taken(thing, at):
             for part in self._parts(thing):
                 part.stage = Stage.USUAL
+                thing.span = thing.span.joined(part.span)
             thing.stage = Stage.TOLD
             return Phase.ACTIVE
         if kind is Kind.THING:
@@ -334,7 +303,7 @@ class LeftThings:
     def _know(self, thing: Standing, shape: tuple[int, ...]) -> None:
         where = np.zeros(shape, np.bool_)
         rows, columns = thing.frame.slices
-        where[rows, columns] = cv2.dilate(thing.mask.view(np.uint8), None, iterations=2) > 0
+        where[rows, columns] = grown(thing.mask, 2)
         self._speeds.know(where)
         self._things.remove(thing)
 
@@ -342,26 +311,11 @@ class LeftThings:
         """Whether somebody stood there as it began; what was taken must have belonged there."""
         if self._wanted is Kind.THING:
             return thing.company.stood_at(thing.span.bottom)
-        if not self._approached(thing):
+        if not self._movers.approached(thing.span, thing.began, thing.company.tall):
             return False
         rows, columns = thing.frame.slices
         since = self._speeds.known_since[rows, columns][thing.mask]
         return float(np.median(since)) <= at - self._present
-
-    def _approached(self, thing: Standing) -> bool:
-        """Whether somebody came before it began: who stood or parked there goes without that."""
-        tall = thing.company.tall
-        place = thing.span.grown(2, 2, 2, (9999, 9999))
-        around = thing.span.grown(2.5 * tall, 1.5 * tall, 1.5 * tall, (9999, 9999))
-        came = [
-            [mover for _, mover in movers if mover.common(around) and mover.high > 0.3 * tall]
-            for when, movers in self._movers
-            if thing.began - 2 * _BEFORE <= when <= thing.began
-        ]
-        touched = next(
-            (n for n, movers in enumerate(came) if any(m.common(place) for m in movers)), None
-        )
-        return touched is not None and any(movers for movers in came[:touched])
 
     def _is_usual(self, thing: Standing, layers: Layers) -> bool:
         """Whether it is itself what came: a parked car, somebody waiting, or a part of these."""
@@ -385,7 +339,7 @@ class LeftThings:
         return [
             other
             for other in self._neighbours(thing)
-            if other.stage is Stage.WATCHED and abs(other.began - thing.began) < _BEFORE
+            if other.stage is Stage.WATCHED and abs(other.began - thing.began) < BEFORE
         ]
 
     def _beside_usual(self, thing: Standing) -> bool:
@@ -399,7 +353,7 @@ class LeftThings:
             other
             for other in self._things
             if other is not thing
-            and abs(other.began - thing.began) < 2 * _BEFORE
+            and abs(other.began - thing.began) < 2 * BEFORE
             and other.span.common(near)
         ]
 
@@ -428,23 +382,10 @@ class LeftThings:
             for name, span in here
         )
         chain = at - thing.attended < 3.0 + 2 * step
-        if owner or (chain and self._lingers(thing, layers, reach, tall)):
+        if owner or (chain and lingers(thing, self._things, layers, reach, tall)):
             thing.attended, thing.alone = at, 0.0
-        elif not self._lingers(thing, layers, 0.25 * tall, tall):
+        elif not lingers(thing, self._things, layers, 0.25 * tall, tall):
             thing.alone += step
-
-    def _lingers(self, thing: Standing, layers: Layers, reach: float, tall: float) -> bool:
-        """Whether somebody stays within reach: new for some seconds, and no known thing."""
-        # What is above it may be behind it, and what is below, the legs of those whose head it is.
-        near = thing.span.grown(reach, tall, max(0.4 * reach, 0.7 * tall), layers.new.shape)
-        rows, columns = near.slices
-        lingering = (layers.presence[rows, columns] > 0.6).view(np.uint8)  # noqa: PLR2004
-        for other in self._things:
-            if other is thing or other.stage is Stage.TOLD:
-                _wipe(lingering, near, other)
-        count, _, stats, _ = cv2.connectedComponentsWithStats(lingering, connectivity=8)
-        least = max(12.0, 0.5 * float(thing.mask.sum()), 0.03 * tall * tall)
-        return count > 1 and float(stats[1:, cv2.CC_STAT_AREA].max()) >= least
 
     def _keep(self, thing: Standing, layers: Layers, at: float, step: float) -> Phase | None:
         """Whether what was judged is over."""
@@ -492,61 +433,3 @@ class LeftThings:
             round(thing.score, 3),
             data={"seconds": round(thing.alone, 1)},
         )  # fmt: skip
-
-
-def _span(box: Box, shape: tuple[int, ...]) -> Span:
-    return Span(
-        int(box.x * shape[1]),
-        int(box.y * shape[0]),
-        round((box.x + box.width) * shape[1]),
-        round((box.y + box.height) * shape[0]),
-    )
-
-
-def _wipe(lingering: Image, near: Span, thing: Standing) -> None:
-    """Take a thing out of a patch."""
-    rows = slice(max(near.top, thing.frame.top), min(near.bottom, thing.frame.bottom))
-    columns = slice(max(near.left, thing.frame.left), min(near.right, thing.frame.right))
-    if rows.start >= rows.stop or columns.start >= columns.stop:
-        return
-    mask = cv2.dilate(thing.mask.view(np.uint8), None, iterations=2)[
-        rows.start - thing.frame.top : rows.stop - thing.frame.top,
-        columns.start - thing.frame.left : columns.stop - thing.frame.left,
-    ]
-    part = lingering[
-        rows.start - near.top : rows.stop - near.top,
-        columns.start - near.left : columns.stop - near.left,
-    ]
-    part[mask > 0] = 0
-
-
-def _kept(thing: Standing) -> dict[str, object]:
-    return {
-        "key": thing.key, "span": list(thing.span), "frame": list(thing.frame),
-        "mask": thing.mask.astype(np.uint8), "looks": thing.looks, "ground": thing.ground,
-        "light": thing.light, "began": thing.began, "since": thing.since, "stage": str(thing.stage),
-        "alone": thing.alone, "attended": thing.attended, "heights": thing.company.heights,
-        "areas": thing.company.areas, "feet": thing.company.feet, "ids": sorted(thing.company.ids), "score": thing.score,
-    }  # fmt: skip
-
-
-def _restored(kept: dict[str, object]) -> Standing:
-    """A thing as it was kept. Raises what a wrong shape of anything raises."""
-    item: dict[str, Any] = dict(kept)
-    frame, span = Span(*map(int, item["frame"])), Span(*map(int, item["span"]))
-    mask = np.asarray(item["mask"], np.uint8) > 0
-    patches = [[np.asarray(one, np.float32) for one in item[name]] for name in ("looks", "ground")]
-    for patch in (mask, *patches[0], *patches[1]):
-        if patch.shape != (frame.high, frame.wide):
-            raise ValueError("a patch of another size")
-    company = Company(
-        [float(n) for n in item["heights"]],
-        [float(n) for n in item["areas"]],
-        [float(n) for n in item["feet"]],
-        {str(name) for name in item["ids"]},
-    )
-    return Standing(
-        str(item["key"]), span, frame, mask, patches[0], patches[1], float(item["light"]),
-        float(item["began"]), float(item["since"]), company, Stage(item["stage"]),
-        float(item["alone"]), float(item["attended"]), score=float(item["score"]),
-    )  # fmt: skip

@@ -1,6 +1,6 @@
 """What a camera learns of its place: how tall things are where, and where things usually stand."""
 
-from workloads.video_analytics.vision.detectors.standing import Span
+from workloads.video_analytics.vision.detectors.company import Span
 
 _BANDS = 12
 _ENOUGH = 40

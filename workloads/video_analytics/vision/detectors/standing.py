@@ -1,21 +1,26 @@
 """A thing that stands still where there was only ground, or ground where a thing had stood."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.video_analytics.vision.detectors.company import Company, Span
 from workloads.video_analytics.vision.detectors.two_speeds import (
     COLOUR_STEP,
     LEAST_STEP,
     Layers,
     Mask,
     Plane,
+    closed,
+    grown,
     lit,
+    shrunk,
+    spots,
 )
 
 #: Pixels around a thing in which its outline and the light beside it are looked for.
@@ -24,60 +29,6 @@ MARGIN = 5
 _AGREE = 0.65
 #: Of a mask: when more than this is another picture than before, the thing has stirred.
 _STIRRED = 0.25
-#: Percentile of what was seen of somebody: one is often seen in parts, and rarely larger than one is.
-_MOST_WHOLE = 90
-
-
-class Span(NamedTuple):
-    """A rectangle in pixels: left, top, right and bottom, the last two beyond it."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def wide(self) -> int:
-        return self.right - self.left
-
-    @property
-    def high(self) -> int:
-        return self.bottom - self.top
-
-    @property
-    def area(self) -> int:
-        return max(0, self.wide) * max(0, self.high)
-
-    def grown(self, across: float, up: float, down: float, shape: tuple[int, ...]) -> "Span":
-        """Larger by so many pixels, within a picture."""
-        return Span(
-            max(0, int(self.left - across)),
-            max(0, int(self.top - up)),
-            min(shape[1], int(self.right + across + 1)),
-            min(shape[0], int(self.bottom + down + 1)),
-        )
-
-    def common(self, other: "Span") -> int:
-        """The area of what both cover."""
-        wide = min(self.right, other.right) - max(self.left, other.left)
-        high = min(self.bottom, other.bottom) - max(self.top, other.top)
-        return max(0, wide) * max(0, high)
-
-    def joined(self, other: "Span") -> "Span":
-        """The box around both."""
-        return Span(
-            min(self.left, other.left), min(self.top, other.top),
-            max(self.right, other.right), max(self.bottom, other.bottom),
-        )  # fmt: skip
-
-    def overlap(self, other: "Span") -> float:
-        """Intersection over union."""
-        common = self.common(other)
-        return common / max(1, self.area + other.area - common)
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
 class Stage(StrEnum):
@@ -94,55 +45,6 @@ class Kind(StrEnum):
     THING = "thing"
     GHOST = "ghost"  # the ground where a thing was
     LIGHT = "light"
-
-
-@dataclass
-class Company:
-    """Who was there when it began.
-
-    Attributes:
-        heights, areas, feet: in pixels, of those who touched the place.
-        ids: of their tracks.
-    """
-
-    heights: list[float] = field(default_factory=list)
-    areas: list[float] = field(default_factory=list)
-    feet: list[float] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
-
-    def join(self, other: "Company") -> None:
-        """Those of another time, too."""
-        self.heights.extend(other.heights)
-        self.areas.extend(other.areas)
-        self.feet.extend(other.feet)
-        self.ids |= other.ids
-        del self.heights[:-200], self.areas[:-200], self.feet[:-200]
-
-    @property
-    def tall(self) -> float:
-        """How tall they are; 0 when nobody was there."""
-        return float(np.percentile(self.heights, _MOST_WHOLE)) if self.heights else 0.0
-
-    def note(self, span: Span) -> None:
-        """Somebody touched the place."""
-        self.heights.append(span.high)
-        self.areas.append(span.area)
-        self.feet.append(span.bottom)
-
-    def stood_at(self, bottom: float) -> bool:
-        """Whether one of them stood about where a thing has its foot.
-
-        A head or a jacket that is told from the ground while the rest is not has nobody's feet.
-        """
-        tall = self.tall
-        return any(
-            abs(foot - bottom) <= 0.4 * tall and high >= 0.5 * tall
-            for foot, high in zip(self.feet, self.heights, strict=True)
-        )
-
-    @property
-    def large(self) -> float:
-        return float(np.percentile(self.areas, _MOST_WHOLE)) if self.areas else 0.0
 
 
 @dataclass
@@ -218,14 +120,12 @@ class Standing:
 
     def shrink(self, layers: Layers, least: float) -> bool:
         """Become what is left of it; False if that is less than so many pixels."""
-        rest = (self.mask & layers.new[self.frame.slices]).view(np.uint8)
-        rest &= ~self._same(layers, self.ground).view(np.uint8)
-        rest = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(rest, connectivity=8)
-        if count < 2 or stats[1:, cv2.CC_STAT_AREA].max() < least:  # noqa: PLR2004 - nothing left
+        rest = self.mask & layers.new[self.frame.slices] & ~self._same(layers, self.ground)
+        labels, stats = spots(closed(rest, 5, 5))
+        label = max(range(1, len(stats)), key=lambda n: stats[n][4], default=0)
+        if label == 0 or stats[label][4] < least:
             return False
-        label = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-        left, top, wide, high, _ = stats[label].tolist()
+        left, top, wide, high, _ = stats[label]
         left, top = left + self.frame.left, top + self.frame.top
         everywhere = np.zeros(layers.new.shape, np.int32)
         everywhere[self.frame.slices] = labels
@@ -260,14 +160,13 @@ class Standing:
             self.like(layers, self.ground) > _AGREE and self.like(layers, self.looks) < 1 - _STIRRED
         )
 
-    def kind(self, layers: Layers) -> Kind:
+    def kind(self) -> Kind:
         """Tell a thing from the ground that a thing has left, and both from light.
 
         A thing has its outline in the present picture; a ghost has it in the background. Light
         keeps the texture of the ground below it, or has no outline at all.
         """
-        outline = cv2.dilate(self.mask.view(np.uint8), None).astype(bool)
-        outline &= ~cv2.erode(self.mask.view(np.uint8), None, iterations=1).astype(bool)
+        outline = grown(self.mask) & ~shrunk(self.mask)
         now = sum(_edges(plane)[outline].mean() for plane in self.looks)
         before = sum(_edges(plane)[outline].mean() for plane in self.ground)
         self.score = float(np.clip(abs(now - before) / max(now + before, 1e-6), 0, 1))
@@ -276,7 +175,7 @@ class Standing:
         return Kind.THING if now >= before else Kind.GHOST
 
     def _is_light(self, outline: Mask) -> bool:
-        inner = cv2.erode(self.mask.view(np.uint8), None).astype(bool)
+        inner = shrunk(self.mask)
         if int(inner.sum()) < 16:  # noqa: PLR2004 - too few to have a texture
             return False
         change = np.abs(self.looks[0] - self.ground[0])
@@ -298,6 +197,40 @@ class Standing:
                 return True
         edge = float(_edges(self.looks[0] - self.ground[0])[outline].mean())
         return min(self.span.wide, self.span.high) > 12 and edge < 0.1 * level  # noqa: PLR2004
+
+    def kept(self) -> dict[str, object]:
+        """As plain values and arrays."""
+        return {
+            "key": self.key, "span": list(self.span), "frame": list(self.frame),
+            "mask": self.mask.astype(np.uint8), "looks": self.looks, "ground": self.ground,
+            "light": self.light, "began": self.began, "since": self.since, "stage": str(self.stage),
+            "alone": self.alone, "attended": self.attended, "heights": self.company.heights,
+            "areas": self.company.areas, "feet": self.company.feet, "ids": sorted(self.company.ids), "score": self.score,
+        }  # fmt: skip
+
+    @classmethod
+    def restored(cls, kept: dict[str, object]) -> "Standing":
+        """A thing as it was kept. Raises what a wrong shape of anything raises."""
+        item: dict[str, Any] = dict(kept)
+        frame, span = Span(*map(int, item["frame"])), Span(*map(int, item["span"]))
+        mask = np.asarray(item["mask"], np.uint8) > 0
+        patches = [
+            [np.asarray(one, np.float32) for one in item[name]] for name in ("looks", "ground")
+        ]
+        for patch in (mask, *patches[0], *patches[1]):
+            if patch.shape != (frame.high, frame.wide):
+                raise ValueError("a patch of another size")
+        company = Company(
+            [float(n) for n in item["heights"]],
+            [float(n) for n in item["areas"]],
+            [float(n) for n in item["feet"]],
+            {str(name) for name in item["ids"]},
+        )
+        return cls(
+            str(item["key"]), span, frame, mask, patches[0], patches[1], float(item["light"]),
+            float(item["began"]), float(item["since"]), company, Stage(item["stage"]),
+            float(item["alone"]), float(item["attended"]), score=float(item["score"]),
+        )  # fmt: skip
 
 
 def _edges(plane: Plane) -> Plane:

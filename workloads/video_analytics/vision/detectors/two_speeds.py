@@ -1,13 +1,15 @@
-"""Two backgrounds of different speeds: what is new to the slow one and known to the quick one stands still.
+"""Two backgrounds of different speeds: new to the slow one and known to the quick one stands still.
 
-The slow background learns from what is background alone, so that a thing that was put down stays new
-until it is told to be known (Porikli, "Detection of temporarily static regions by processing video at
-different frame rates", AVSS 2007, had both learn blindly; then a thing melts away in minutes). Local
-light is taken out first: the median ratio of neighbouring blocks, which follows a cloud and not a bag.
+The slow background learns from what is background alone, so that a thing that was put down stays
+new until it is told to be known (Porikli, "Detection of temporarily static regions by processing
+video at different frame rates", AVSS 2007, had both learn blindly; then a thing melts away in
+minutes). Local light is taken out first: the median ratio of neighbouring blocks, which follows a
+cloud and not a bag.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,8 +20,8 @@ from workloads.video_analytics.vision.model import Image
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-#: Seconds: how fast the backgrounds follow, and how long the first one is learnt. The slow one is quick
-#: where nothing is new: a cloud comes by small steps, which it follows; a thing comes at once.
+#: Seconds: how fast the backgrounds follow, and how long the first one is learnt. The slow one is
+#: quick where nothing is new: a cloud comes by small steps, which it follows; a thing at once.
 QUICK_SECONDS = 1.2
 SLOW_SECONDS = 4.0
 NOISE_SECONDS = 30.0
@@ -35,6 +37,7 @@ CALM_STEP = 4.0
 COLOUR_STEP = 11.0
 #: The longest step of time that a picture stands for, seconds; a gap in the stream is no evidence.
 LONGEST_STEP = 2.0
+_SMALL = np.ones((3, 3), np.uint8)
 #: Share of new pixels from which it is asked whether they are old ones in another light.
 _FEW = 0.004
 #: Grey levels: the least texture by which ground can be recognised, and how alike it must be then.
@@ -146,8 +149,8 @@ class TwoSpeeds:
         ground = lit(self._slow, gain)
         limit = LEAST_STEP + 3.5 * self._noise
         # A pixel's shake of the camera is no change: compared with the neighbours' range.
-        over = planes[0] - cv2.dilate(ground[0], None)
-        under = cv2.erode(ground[0], None) - planes[0]
+        over = planes[0] - cv2.dilate(ground[0], _SMALL)
+        under = cv2.erode(ground[0], _SMALL) - planes[0]
         new: Mask = np.maximum(over, under) > limit
         for plane, known in zip(planes[1:], ground[1:], strict=True):
             new |= np.abs(plane - known) > COLOUR_STEP
@@ -161,9 +164,7 @@ class TwoSpeeds:
             return None
         self._upheaval = 0.0
         self._follow(step, planes, new, calm)
-        return Layers(
-            new, calm, self._held, self._presence, ground, planes, self._noise
-        )
+        return Layers(new, calm, self._held, self._presence, ground, planes, self._noise)
 
     def _follow(self, step: float, planes: Sequence[Plane], new: Mask, calm: Mask) -> None:
         slow = 1 - np.exp(-step / SLOW_SECONDS)
@@ -174,8 +175,8 @@ class TwoSpeeds:
         steady = 1 - np.exp(-step / NOISE_SECONDS)
         self._noise += np.where(new, 0.0, steady) * (np.minimum(off, 20.0) * 1.25 - self._noise)
         for kept, recent, plane in zip(self._slow, self._quick, planes, strict=True):
-            kept += rate * (plane - kept)
-            recent += quick * (plane - recent)
+            np.add(kept, rate * (plane - kept), out=kept)
+            np.add(recent, quick * (plane - recent), out=recent)
         self._held[new & calm] += step
         self._held[~new] *= 0.35**step
         self._presence += (1 - np.exp(-step / 3.0)) * (new - self._presence)
@@ -185,7 +186,9 @@ class TwoSpeeds:
         """The slow background's brightness."""
         return self._slow[0]
 
-    def unknow(self, where: tuple[slice, slice], mask: Mask, ground: Sequence[Plane], held: float) -> None:
+    def unknow(
+        self, where: tuple[slice, slice], mask: Mask, ground: Sequence[Plane], held: float
+    ) -> None:
         """What is there now is no background: that is the ground below it, new for so long."""
         if len(ground) != len(self._slow):
             return
@@ -226,6 +229,36 @@ class TwoSpeeds:
         self.known_since = since.astype(np.float64)
         self._learning = []
         return True
+
+
+def grown(mask: Mask, pixels: int = 1) -> Mask:
+    """A mask and as many pixels around it."""
+    return _mask(cv2.dilate(mask.view(np.uint8), _SMALL, iterations=pixels))
+
+
+def shrunk(mask: Mask) -> Mask:
+    """A mask without the pixels at its rim."""
+    return _mask(cv2.erode(mask.view(np.uint8), _SMALL))
+
+
+def closed(mask: Mask, wide: int, high: int) -> Mask:
+    """A mask whose gaps of so many pixels are filled."""
+    kernel = np.ones((high, wide), np.uint8)
+    return _mask(cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_CLOSE, kernel))
+
+
+def spots(mask: Mask) -> tuple[NDArray[np.int32], list[tuple[int, int, int, int, int]]]:
+    """The connected spots of a mask: labels, and for each its left, top, width, height and pixels.
+
+    The first, of label 0, is what is not in the mask.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    return np.asarray(labels, np.int32), [tuple(row) for row in stats.tolist()]
+
+
+def _mask(image: Any) -> Mask:  # noqa: ANN401 - OpenCV's pictures have no type
+    found: Mask = np.asarray(image, np.uint8).view(np.bool_)
+    return found
 
 
 def lit(planes: Sequence[Plane], gain: Plane | float) -> list[Plane]:

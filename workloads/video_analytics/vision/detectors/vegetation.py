@@ -1,8 +1,8 @@
 """Plants on water, such as duckweed: cover of the day, growth, forecast, alert.
 
-A frame every ten minutes or so is enough. Of each, the share of the water is taken that is green and
-grained; what glares or lies in deep shade is not judged, and a frame with too little left to judge is
-not counted. The median of a day's good frames is its cover.
+A frame every ten minutes or so is enough. Of each, the share of the water is taken that is green
+and grained; what glares or lies in deep shade is not judged, and a frame with too little left to
+judge is not counted. The median of a day's good frames is its cover.
 """
 
 from collections.abc import Mapping
@@ -122,8 +122,8 @@ def cover_of(colour: Image, water: Mask, hues: Hues) -> float | None:
 class Vegetation:
     """Detector of ``VEGETATION``.
 
-    When a day is over it reports the day with phase UPDATED (see ``DailyCover``), and then ACTIVE or
-    ENDED where an alert begins or is over. All carry the key ``KEY``.
+    When a day is over it reports the day with phase UPDATED (see ``DailyCover``), and then ACTIVE
+    or ENDED where an alert begins or is over. All carry the key ``KEY``.
 
     Args:
         rule: its polygon is the water.
