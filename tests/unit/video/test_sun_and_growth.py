@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -61,8 +62,6 @@ def test_civil_night_is_shorter_than_the_suns_absence_and_poles_have_none_or_not
 
 
 def test_the_sun_does_not_care_for_the_zone_that_a_time_is_given_in() -> None:
-    from zoneinfo import ZoneInfo
-
     at = datetime(2026, 6, 10, 4, 0, tzinfo=UTC)
     shanghai = at.astimezone(ZoneInfo("Asia/Shanghai"))
     assert sun_elevation(at, 31.2, 121.5) == sun_elevation(shanghai, 31.2, 121.5)

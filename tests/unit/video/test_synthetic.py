@@ -1,4 +1,4 @@
-"""Scenes: the same seed gives the same frames, the truth is where things are, and files are read."""
+"""Scenes: a seed gives the same frames, the truth is where things are, and files are read."""
 
 import json
 from itertools import islice

@@ -12,6 +12,8 @@ from workloads.video_analytics.vision.model import Box
 
 #: Of the frame's height: how tall a person is whose feet are at its lower edge.
 TALL = 0.48
+#: Fractions of the frame in a fifth of a second: who moves less stands.
+_STANDING = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Path:
     def moving(self, at: float) -> bool:
         """Whether it is on its way rather than standing."""
         here, soon = self.where(at), self.where(at + 0.2)
-        return here is not None and soon is not None and math.dist(here, soon) > 0.0005
+        return here is not None and soon is not None and math.dist(here, soon) > _STANDING
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,7 @@ def street(random: np.random.Generator, width: int, height: int) -> Image:
 def hall(random: np.random.Generator, width: int, height: int) -> Image:
     """The floor of a station: bright, smooth, with pillars and reflections."""
     canvas = _ground(random, width, height, (168, 172, 170))
-    smooth = cv2.GaussianBlur(canvas.image, (0, 0), 2.0)
-    canvas = Canvas(smooth)
+    canvas = Canvas(np.asarray(cv2.GaussianBlur(canvas.image, (0, 0), 2.0), np.uint8))
     _fronts(random, canvas, HORIZON + 0.08)
     for x in (0.15, 0.5, 0.85):
         canvas.rectangle(width * x, 0, width * 0.03, height * 0.4, (120, 124, 130))

@@ -87,5 +87,6 @@ def noise_field(
     """A smooth random surface of mean 0 and deviation 1, whose hills are ``grain`` pixels wide."""
     small = (max(2, int(width / grain) + 2), max(2, int(height / grain) + 2))
     field = random.standard_normal((small[1], small[0])).astype(np.float32)
-    wide: NDArray[np.float32] = cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC)
-    return (wide - wide.mean()) / (wide.std() + 1e-6)
+    wide = np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+    found: NDArray[np.float32] = (wide - wide.mean()) / (wide.std() + 1e-6)
+    return found

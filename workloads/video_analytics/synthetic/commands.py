@@ -28,7 +28,7 @@ def synthesize(
         rivers,
         sets,
         sites,
-        writing,  # noqa: PLC0415
+        writing,
     )
 
     known = list({"objects": sets.CLIPS, "sites": sites.CLIPS}.get(set_, rivers.RIVERS))

@@ -42,7 +42,8 @@ class Sky:
         self._weather = weather
         self._random = np.random.default_rng([seed, 7])
         self._size = (width, height)
-        # One field three frames wide runs over the scene; noise is drawn from a pool, which is quick.
+        # One field three frames wide runs over the scene; noise is drawn from a pool, which is
+        # quick.
         self._clouds = np.clip(noise_field(self._random, 3 * width, height, width / 2), 0, 1)
         self._pool = self._random.standard_normal((8, height + 16, width + 16, 1))
         self._pool = (self._pool * weather.noise).astype(np.float32)
@@ -101,10 +102,9 @@ class Sky:
 
     def _shake(self, canvas: Canvas, image: np.ndarray) -> np.ndarray:
         shift = self._random.normal(0, self._weather.jitter, 2)
-        move = np.float32([[1, 0, shift[0]], [0, 1, shift[1]]])
+        move = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
         edge = cv2.BORDER_REFLECT
-        canvas.truth = cv2.warpAffine(
-            canvas.truth, move, self._size, flags=cv2.INTER_NEAREST, borderMode=edge
-        )
-        shaken: np.ndarray = cv2.warpAffine(image, move, self._size, borderMode=edge)
-        return shaken
+        nearest = cv2.INTER_NEAREST
+        truth = cv2.warpAffine(canvas.truth, move, self._size, flags=nearest, borderMode=edge)
+        canvas.truth = np.asarray(truth, np.uint8)
+        return np.asarray(cv2.warpAffine(image, move, self._size, borderMode=edge))

@@ -78,9 +78,9 @@ class River:
         shade = noise_field(random, self.width, self.height, 6) * 12
         bank = np.array((60, 92, 84), np.float32) + shade[..., None]
         bank[: self.height // 5] = (210, 190, 170)
-        return np.clip(bank, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(bank, 0, 255), np.uint8)
 
-    def _picture(  # noqa: PLR0913 - all that a moment is made of
+    def _picture(
         self,
         random: np.random.Generator,
         bank: Image,
@@ -116,7 +116,7 @@ class River:
         image += random.normal(0, 2.5, image.shape)
         return np.clip(image, 0, 255).astype(np.uint8)
 
-    def _glare(  # noqa: PLR0913 - all that it depends on
+    def _glare(
         self,
         random: np.random.Generator,
         image: np.ndarray,

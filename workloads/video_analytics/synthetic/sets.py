@@ -1,12 +1,13 @@
 """Clips about things left and taken: what should raise one alarm, and what should raise none.
 
-Each builder makes one clip of a seed; places, colours, ways and times vary with it. Both rules look at
-every clip, so that what is true for one is a trial for the other.
+Each builder makes one clip of a seed; places, colours, ways and times vary with it. Both rules look
+at every clip, so that what is true for one is a trial for the other.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,7 +52,7 @@ class _Draft:
     ) -> Path:
         """Through the points from the start on, waiting at the inner points as long as given."""
         stops, at = [Stop(start, *way[0])], start
-        for n, (before, after) in enumerate(zip(way, way[1:], strict=False)):
+        for n, (before, after) in enumerate(pairwise(way)):
             pace = _PACE * max(0.35, (before[1] + after[1]) / 2)
             at += max(0.4, math.dist(before, after) / pace)
             stops.append(Stop(at, *after))
@@ -65,7 +66,7 @@ class _Draft:
 
     def passer(self, start: float, y: float | None = None) -> Person:
         y = float(self.random.uniform(0.5, 0.97)) if y is None else y
-        ends = (-0.08, 1.08) if self.random.random() < 0.5 else (1.08, -0.08)
+        ends = (-0.08, 1.08) if self.random.integers(2) else (1.08, -0.08)
         return self.person(self.walk([(ends[0], y), (ends[1], y)], start))
 
     def passers(self, seconds: float, every: float) -> list[Actor]:
@@ -75,7 +76,7 @@ class _Draft:
         ]
 
     def side(self) -> float:
-        return -0.08 if self.random.random() < 0.5 else 1.08
+        return -0.08 if self.random.integers(2) else 1.08
 
     def bag(self, x: float, y: float, **more: object) -> Bag:
         size = float(self.random.uniform(0.24, 0.32))
@@ -140,7 +141,7 @@ def left_twice(seed: int) -> Scene:
     draft = _Draft(seed)
     first, one = _left(draft)
     second, other = _left(draft, 26.0)
-    while abs(one.x - other.x) < 0.12:
+    while abs(one.x - other.x) < 0.12:  # noqa: PLR2004 - of the width: not in each other's way
         second, other = _left(draft, 26.0)
     truths = [_truth(one, 110), _truth(other, 110)]
     return Scene("left-twice", "hall", 110, [*first, *second], truths=truths, seed=seed)

@@ -19,7 +19,7 @@ DAY = datetime(2026, 6, 10, 2, 0, tzinfo=UTC)
 SITE = (Point(0.05, 0.2), Point(0.95, 0.2), Point(0.95, 0.95), Point(0.05, 0.95))
 
 
-def _scene(  # noqa: PLR0913 - what clips of sites differ in
+def _scene(
     name: str,
     seed: int,
     actors: list[Actor],
@@ -48,7 +48,7 @@ def _walkers(seed: int, every: float) -> list[Actor]:
     found: list[Actor] = []
     for start in np.arange(3, 255, every):
         y = float(random.uniform(0.5, 0.85))
-        ends = (-0.1, 1.1) if random.random() < 0.5 else (1.1, -0.1)
+        ends = (-0.1, 1.1) if random.integers(2) else (1.1, -0.1)
         stops = [Stop(float(start), ends[0], y), Stop(float(start) + 18, ends[1], y)]
         found.append(Person(Path(stops), seed=int(start)))
     return found
@@ -72,7 +72,8 @@ CLIPS: dict[str, Callable[[], Scene]] = {
         for n in (1, 2, 3)
     },
     "digging-rain-4": lambda: _scene(
-        "digging-rain", 4, _digger(4, (30, 250)), worked=(30, 260), weather=Weather(noise=3, rain=90)
+        "digging-rain", 4, _digger(4, (30, 250)), worked=(30, 260),
+        weather=Weather(noise=3, rain=90),
     ),
     "digging-pauses-5": lambda: _scene(
         "digging-pauses", 5, _digger(5, (20, 80), (95, 160), (180, 250)), worked=(20, 260)

@@ -19,8 +19,8 @@ def write_clip(scene: Scene, name: str, folder: Path, *, masks: bool = False) ->
     """``NAME.mp4`` and ``NAME.json``, and with masks also ``cdnet/synthetic/NAME``.
 
     The JSON holds ``began`` (UTC of the first frame), ``rule`` (kind, points, parameters), and
-    ``events``: kind, began and ended in seconds of the clip, and box. The layout of masks is that of
-    changedetection.net: ``input/in000001.jpg``, ``groundtruth/gt000001.png``, ``ROI.bmp`` and
+    ``events``: kind, began and ended in seconds of the clip, and box. The layout of masks is that
+    of changedetection.net: ``input/in000001.jpg``, ``groundtruth/gt000001.png``, ``ROI.bmp`` and
     ``temporalROI.txt``.
 
     Raises:

@@ -16,7 +16,8 @@ BEFORE = 4.0
 _AFTER = 2.5
 #: Of what something covers: as much changes within a second when it moves.
 _MOVES = 0.08
-#: Percentile of what was seen of somebody: one is often seen in parts, and rarely larger than one is.
+#: Percentile of what was seen of somebody: one is often seen in parts, and rarely larger than one
+#: is.
 _MOST_WHOLE = 90
 #: Of one's height: the foot of a thing is so far from one's own at most when one puts it down.
 _REACH = 0.4

@@ -1,20 +1,29 @@
 """Machines that work on a site when they may not.
 
-A machine keeps moving where it is: in a window of its size something moves most of the time, and over
-half a minute most of the window is swept. Who walks by is in a window for a few seconds, a worker
-sweeps little of it, and a drop of rain is nowhere twice. What has soft edges (light, what is close to
-the lens) is not noted at all.
+A machine keeps moving where it is: in a window of its size something moves most of the time, and
+over half a minute most of the window is swept. Who walks by is in a window for a few seconds, a
+worker sweeps little of it, and a drop of rain is nowhere twice. What has soft edges (light, what is
+close to the lens) is not noted at all.
 """
 
 import math
 from datetime import datetime, time
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import cv2
 import numpy as np
 
 from workloads.video_analytics.vision.detectors.regions import field_mask, planes_of
-from workloads.video_analytics.vision.detectors.two_speeds import Layers, Mask, Plane, TwoSpeeds
+from workloads.video_analytics.vision.detectors.two_speeds import (
+    Layers,
+    Mask,
+    Plane,
+    TwoSpeeds,
+    grown,
+    shrunk,
+    spots,
+)
 from workloads.video_analytics.vision.model import Box, CameraView, Phase, RuleSpec, Signal
 from workloads.video_analytics.vision.parameters import with_defaults
 from workloads.video_analytics.vision.ports import Sight
@@ -25,14 +34,15 @@ _EVERY = 0.24
 #: window of a machine at work.
 _REMEMBERS = 25.0
 _BUSY = 0.45
-#: Side of the window, in sides of a square of the smallest machine's area; of the window, as much moves
-#: at once when something does; of the smallest machine, as much must have been swept.
+#: Side of the window, in sides of a square of the smallest machine's area; of the window, as much
+#: moves at once when something does; of the smallest machine, as much must have been swept.
 _WINDOW = 1.5
 _STIR = 0.006
 _SWEPT = 0.45
 #: What the map of motion keeps of a single look, half a minute later.
 _TRACE = 0.004
-#: Seconds after its last motion for which a machine counts as at work: it stops to reverse or to load.
+#: Seconds after its last motion for which a machine counts as at work: it stops to reverse or to
+#: load.
 _PAUSE = 8.0
 #: Of the level of a change: how steep its edges must be, a pixel.
 _SHARP = 0.12
@@ -134,7 +144,6 @@ class Construction:
 
     def _machine(self, layers: Layers, step: float) -> bool:
         """Whether a large part of the site keeps moving."""
-        assert self._field is not None  # noqa: S101 - set by look
         moving = self._things(layers).astype(np.float32)
         if self._swept is None or self._busy is None:
             self._swept, self._busy = np.zeros_like(moving), np.zeros_like(moving)
@@ -158,18 +167,17 @@ class Construction:
 
     def _things(self, layers: Layers) -> Mask:
         """What moves and has edges."""
-        moving = (layers.new & ~layers.calm & self._field).view(np.uint8)
-        moving = cv2.morphologyEx(moving, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(moving, connectivity=8)
-        found: Mask = np.zeros(moving.shape, np.bool_)
-        if count < 2:  # noqa: PLR2004 - the background is one
+        assert self._field is not None  # noqa: S101 - set by look
+        # Shrunk and grown again: nothing is left of what is narrow, such as rain.
+        labels, stats = spots(grown(shrunk(layers.new & ~layers.calm & self._field)))
+        found: Mask = np.zeros(labels.shape, np.bool_)
+        if len(stats) == 1:
             return found
         change = layers.planes[0] - layers.ground[0]
         across = cv2.Sobel(change, cv2.CV_32F, 1, 0, scale=0.125)
         steep = cv2.magnitude(across, cv2.Sobel(change, cv2.CV_32F, 0, 1, scale=0.125))
-        for label in range(1, count):
-            left, top, wide, high, area = stats[label].tolist()
-            if area < _SPOT or min(wide, high) < 3:  # noqa: PLR2004 - a streak of rain
+        for label, (left, top, wide, high, area) in enumerate(stats):
+            if label == 0 or area < _SPOT:
                 continue
             part = np.s_[top : top + high, left : left + wide]
             inside = labels[part] == label
@@ -220,11 +228,12 @@ class Construction:
 
     def recall(self, memory: dict[str, object]) -> None:
         """Go on with a spell that another one saw."""
+        kept: dict[str, Any] = memory
         try:
-            worked = float(memory["worked"])  # type: ignore[arg-type]
-            moved = -math.inf if memory["moved"] is None else float(memory["moved"])  # type: ignore[arg-type]
+            worked = float(kept["worked"])
+            moved = -math.inf if kept["moved"] is None else float(kept["moved"])
             began, active = (
-                datetime.fromisoformat(str(memory[name])) if memory[name] else None
+                datetime.fromisoformat(str(kept[name])) if kept[name] else None
                 for name in ("began", "active")
             )
         except (KeyError, TypeError, ValueError):

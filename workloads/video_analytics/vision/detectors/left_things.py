@@ -1,9 +1,9 @@
 """Things left behind and things taken away: one alarm each.
 
-What stays changed is followed as a ``Standing``. It is told when it is a thing (or, for removal, the
-ground where a thing was), when somebody larger was there as it began, when that company has gone, and
-when it has not stirred meanwhile. A parked car and somebody waiting were themselves what moved there:
-they are as large as what came, and are remembered as usual.
+What stays changed is followed as a ``Standing``. It is told when it is a thing (or, for removal,
+the ground where a thing was), when somebody larger was there as it began, when that company has
+gone, and when it has not stirred meanwhile. A parked car and somebody waiting were themselves what
+moved there: they are as large as what came, and are remembered as usual.
 """
 
 from collections.abc import Iterable, Iterator
@@ -54,7 +54,8 @@ _AS_TALL = 0.68
 _AS_LARGE = 0.5
 #: By how much the outline must be plainer with the thing than without, of both together.
 _PLAIN = 0.15
-#: Of a thing's pixels, or of a spot's box: what is smaller, or lies within it so far, is a part of it.
+#: Of a thing's pixels, or of a spot's box: what is smaller, or lies within it so far, is a part of
+#: it.
 _PART = 0.6
 #: Overlap from which a track is the thing.
 _ITSELF = 0.4
@@ -216,7 +217,7 @@ class LeftThings:
             return
         if self._is_part(span, area):
             return
-        if best is not None and best.span.overlap(span) > 0.2:  # noqa: PLR2004 - it has grown or shrunk
+        if best is not None and best.span.overlap(span) > 0.2:  # noqa: PLR2004 - grown or shrunk
             best.take(layers, labels, label, span)
             best.since, best.seen, best.alone = at, at, 0.0
             began = self._began(layers, best, at)
@@ -228,7 +229,7 @@ class LeftThings:
             self._things.append(self._first(layers, labels, label, span, at))
 
     def _is_part(self, span: Span, area: int) -> bool:
-        """Whether it is what had been missed of a thing that was judged: inside it or at its rim."""
+        """Whether it is what had been missed of a thing that was judged: in it or at its rim."""
         near = span.grown(3, 3, 3, (9999, 9999))
         return any(
             thing.stage is not Stage.WATCHED
@@ -335,7 +336,7 @@ class LeftThings:
         return self._usual.fits(thing.span, layers.new.shape) or self._beside_usual(thing)
 
     def _parts(self, thing: Standing) -> list[Standing]:
-        """What else came at the same time close by: parts of one thing that look like the ground."""
+        """What else came then and there: parts of one thing, between which it looks like ground."""
         return [
             other
             for other in self._neighbours(thing)

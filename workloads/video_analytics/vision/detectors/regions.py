@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import cv2
 import numpy as np
 
+from workloads.video_analytics.vision import geometry
 from workloads.video_analytics.vision.detectors.two_speeds import Mask
 from workloads.video_analytics.vision.model import Image, Point
 from workloads.video_analytics.vision.ports import Sight
@@ -20,20 +21,12 @@ def field_mask(
         hidden: polygons that are never analysed.
         size: width and height of the mask in pixels.
     """
-    mask = np.zeros((size[1], size[0]), np.uint8)
-    if len(points) < 3:  # noqa: PLR2004 - no polygon
-        mask[:] = 1
-    else:
-        cv2.fillPoly(mask, [_pixels(points, size)], (1,))
+    shape = (size[1], size[0])
+    found: Mask = geometry.mask(points, shape) > 0
     for polygon in hidden:
         if len(polygon) > 2:  # noqa: PLR2004 - no polygon
-            cv2.fillPoly(mask, [_pixels(polygon, size)], (0,))
-    return mask.view(np.bool_)
-
-
-def _pixels(points: Sequence[Point], size: tuple[int, int]) -> np.ndarray:
-    corners = np.array([(point.x * size[0], point.y * size[1]) for point in points])
-    return np.rint(corners).astype(np.int32)
+            found &= geometry.mask(polygon, shape) == 0
+    return found
 
 
 def planes_of(sight: Sight) -> list[Image]:
@@ -43,6 +36,6 @@ def planes_of(sight: Sight) -> list[Image]:
     high, wide = sight.luma.shape
     small = sight.frame.colour
     if small.shape[:2] != (high, wide):
-        small = cv2.resize(small, (wide, high), interpolation=cv2.INTER_AREA)
-    parts = cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb)
+        small = np.asarray(cv2.resize(small, (wide, high), interpolation=cv2.INTER_AREA), np.uint8)
+    parts = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2YCrCb), np.uint8)
     return [sight.luma, parts[:, :, 1], parts[:, :, 2]]

@@ -205,7 +205,8 @@ class Standing:
             "mask": self.mask.astype(np.uint8), "looks": self.looks, "ground": self.ground,
             "light": self.light, "began": self.began, "since": self.since, "stage": str(self.stage),
             "alone": self.alone, "attended": self.attended, "heights": self.company.heights,
-            "areas": self.company.areas, "feet": self.company.feet, "ids": sorted(self.company.ids), "score": self.score,
+            "areas": self.company.areas, "feet": self.company.feet, "ids": sorted(self.company.ids),
+            "score": self.score,
         }  # fmt: skip
 
     @classmethod
@@ -237,8 +238,7 @@ def _edges(plane: Plane) -> Plane:
     """Grey levels a pixel by which a picture rises."""
     across = cv2.Sobel(plane, cv2.CV_32F, 1, 0, scale=0.125)
     down = cv2.Sobel(plane, cv2.CV_32F, 0, 1, scale=0.125)
-    found: Plane = cv2.magnitude(across, down)
-    return found
+    return np.asarray(cv2.magnitude(across, down), np.float32)
 
 
 def _texture(plane: Plane) -> Plane:

@@ -170,7 +170,7 @@ class Vegetation:
         if colour.shape[1] > _ACROSS:
             size = (_ACROSS, max(1, round(colour.shape[0] * _ACROSS / colour.shape[1])))
             # The nearest pixel: an average over many would take the plants' grain away.
-            colour = cv2.resize(colour, size, interpolation=cv2.INTER_NEAREST)
+            colour = np.asarray(cv2.resize(colour, size, interpolation=cv2.INTER_NEAREST), np.uint8)
         size = (colour.shape[1], colour.shape[0])
         water = field_mask(self.rule.points, self._view.masks, size)
         cover = cover_of(colour, water, self._hues)
@@ -205,12 +205,12 @@ class Vegetation:
             None if cover is None else round(cover, 5),
             self._frames,
             len(self._covers),
-            growth and round(growth.rate, 5),
-            growth and round(growth.low, 5),
-            growth and round(growth.high, 5),
-            growth and growth.crossing,
-            growth and growth.earliest,
-            growth and growth.latest,
+            round(growth.rate, 5) if growth else None,
+            round(growth.low, 5) if growth else None,
+            round(growth.high, 5) if growth else None,
+            growth.crossing if growth else None,
+            growth.earliest if growth else None,
+            growth.latest if growth else None,
             self._threshold,
             self._active is not None,
         )
