@@ -44,8 +44,8 @@ _TRACE = 0.004
 #: Seconds after its last motion for which a machine counts as at work: it stops to reverse or to
 #: load.
 _PAUSE = 8.0
-#: Of the level of a change: how steep its edges must be, a pixel.
-_SHARP = 0.12
+#: Of the level of a change: how steep a quarter of its outline must be, a pixel.
+_SHARP = 0.15
 #: Seconds in which a machine that works without a rest would become background.
 _RESTLESS = 1800.0
 #: Pixels below which a moving spot is a drop or noise.
@@ -169,20 +169,22 @@ class Construction:
         """What moves and has edges."""
         assert self._field is not None  # noqa: S101 - set by look
         # Shrunk and grown again: nothing is left of what is narrow, such as rain.
-        labels, stats = spots(grown(shrunk(layers.new & ~layers.calm & self._field)))
+        moving = grown(shrunk(layers.new & ~layers.calm & self._field))
+        labels, stats = spots(moving)
         found: Mask = np.zeros(labels.shape, np.bool_)
         if len(stats) == 1:
             return found
         change = layers.planes[0] - layers.ground[0]
         across = cv2.Sobel(change, cv2.CV_32F, 1, 0, scale=0.125)
         steep = cv2.magnitude(across, cv2.Sobel(change, cv2.CV_32F, 0, 1, scale=0.125))
+        rim = moving & ~shrunk(moving)
         for label, (left, top, wide, high, area) in enumerate(stats):
             if label == 0 or area < _SPOT:
                 continue
             part = np.s_[top : top + high, left : left + wide]
             inside = labels[part] == label
             level = float(np.abs(change[part][inside]).mean())
-            if float(steep[part][inside].mean()) > _SHARP * level:
+            if float(np.percentile(steep[part][inside & rim[part]], 75)) > _SHARP * level:
                 found[part] |= inside
         return found
 
