@@ -1,4 +1,4 @@
-"""What was left and taken, sites and rivers: precision, recall and milliseconds a look at 320 × 180.
+"""What was left and taken, sites and rivers: precision, recall, milliseconds a look.
 
 The peer in the same run is OpenCV's MOG2 on the same frames. ``CLIPS`` is how many clips of a set
 are taken (all by default).

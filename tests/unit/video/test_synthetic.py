@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from workloads.video_analytics.entrypoints.cli import video
+from workloads.video_analytics.evaluate import intervals
 from workloads.video_analytics.synthetic import rivers, sets, sites
 from workloads.video_analytics.synthetic.canvas import MOVING, SHADOW
 from workloads.video_analytics.synthetic.river import River
@@ -107,6 +108,15 @@ def test_the_command_names_its_clips_and_refuses_what_it_does_not_know(tmp_path:
     code, output = run(str(tmp_path))
     assert (code, "something already" in output) == (5, True)
     assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
+
+
+def test_the_labels_that_the_command_writes_are_read_by_evaluate(tmp_path: Path) -> None:
+    assert run(str(tmp_path / "out"), "--only", "taken-20", "--only", "switch-49")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "labels.csv", "switch-49.json", "switch-49.mp4", "taken-20.json", "taken-20.mp4",
+    ]  # fmt: skip
+    [label] = intervals.read_labels(tmp_path / "out" / "labels.csv")
+    assert (label.clip, label.kind, label.begin) == ("taken-20", "object_removed", 32.0)
 
 
 def test_the_command_says_when_it_cannot_write(tmp_path: Path) -> None:

@@ -28,9 +28,8 @@ _MEMBERS = {
 
 _SECTIONS = {
     "Administrators": ("person", "operation", "audit"),
-    "Accuracy": ("synthesize",),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
-    "Quality": ("evaluate",),
+    "Quality": ("evaluate", "synthesize"),
     "The service itself": ("serve", "db", "administrator", "config"),
 }
 

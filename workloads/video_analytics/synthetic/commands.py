@@ -1,5 +1,6 @@
 """``borough-video synthesize``: scenes with known truth as files."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ def synthesize(
     """Write scenes with known truth into FOLDER, which must not hold anything yet.
 
     Each clip is an MP4 with a JSON beside it: the rule it is about, and the events that the rule
-    should tell, with their seconds. A river is a folder of pictures named by their UTC time.
+    should tell, with their seconds; labels.csv has those of all clips. A river is a folder of pictures named by their UTC time.
     """
     from workloads.video_analytics.synthetic import (  # noqa: PLC0415 - OpenCV
         rivers,
@@ -43,12 +44,20 @@ def synthesize(
         raise Failure(f"{folder} holds something already", CONFLICT)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in only or known:
-            click.echo(name, err=True)
-            if set_ == "rivers":
+        chosen = only or known
+        if set_ == "rivers":
+            for name in _told(chosen):
                 writing.write_river(rivers.RIVERS[name], folder / name)
-            else:
-                clips = sets.CLIPS if set_ == "objects" else sites.CLIPS
-                writing.write_clip(clips[name](), name, folder, masks=masks)
+            return
+        clips = sets.CLIPS if set_ == "objects" else sites.CLIPS
+        writing.write_labels({name: clips[name]() for name in chosen}, folder / "labels.csv")
+        for name in _told(chosen):
+            writing.write_clip(clips[name](), name, folder, masks=masks)
     except OSError as error:
         raise Failure(f"cannot write: {error}") from None
+
+
+def _told(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        click.echo(name, err=True)
+        yield name

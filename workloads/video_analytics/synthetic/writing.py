@@ -1,7 +1,8 @@
 """Scenes as files that anybody's tools read: MP4, masks in the layout of CDnet, lists of events."""
 
+import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ def write_clip(scene: Scene, name: str, folder: Path, *, masks: bool = False) ->
     """``NAME.mp4`` and ``NAME.json``, and with masks also ``cdnet/synthetic/NAME``.
 
     The JSON holds ``began`` (UTC of the first frame), ``rule`` (kind, points, parameters), and
-    ``events``: kind, began and ended in seconds of the clip, and box. The layout of masks is that
+    ``events``: kind, begin and end in seconds of the clip, and box. The layout of masks is that
     of changedetection.net: ``input/in000001.jpg``, ``groundtruth/gt000001.png``, ``ROI.bmp`` and
     ``temporalROI.txt``.
 
@@ -47,13 +48,27 @@ def truth_of(scene: Scene) -> dict[str, Any]:
         "events": [
             {
                 "kind": truth.kind.value,
-                "began": round(truth.began, 2),
-                "ended": round(truth.ended, 2),
+                "begin": round(truth.began, 2),
+                "end": round(truth.ended, 2),
                 "box": truth.box and [round(float(n), 4) for n in truth.box],
             }
             for truth in scene.truths
         ],
     }
+
+
+def write_labels(scenes: Mapping[str, Scene], path: Path) -> None:
+    """What is true of all clips as one CSV, which ``borough-video evaluate`` reads as labels.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("clip", "kind", "begin", "end"))
+        for name, scene in scenes.items():
+            for truth in scene.truths:
+                rows.writerow((name, truth.kind.value, f"{truth.began:.2f}", f"{truth.ended:.2f}"))
 
 
 def write_river(river: River, folder: Path) -> None:
