@@ -1,6 +1,8 @@
 """Scenes: a seed gives the same frames, the truth is where things are, and files are read."""
 
 import json
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -110,7 +112,12 @@ def test_the_command_names_its_clips_and_refuses_what_it_does_not_know(tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
 
 
-def test_the_labels_that_the_command_writes_are_read_by_evaluate(tmp_path: Path) -> None:
+def test_the_labels_that_the_command_writes_are_read_by_evaluate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("taken-20", "switch-49"):
+        scene = short(name)
+        monkeypatch.setitem(sets.CLIPS, name, partial(replace, scene))
     assert run(str(tmp_path / "out"), "--only", "taken-20", "--only", "switch-49")[0] == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "labels.csv", "switch-49.json", "switch-49.mp4", "taken-20.json", "taken-20.mp4",

@@ -1,6 +1,6 @@
 """``borough-video synthesize``: scenes with known truth as files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,8 +12,14 @@ _SETS = ("objects", "sites", "rivers")
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
-@click.option("--set", "set_", type=click.Choice(_SETS), default="objects", show_default=True,
-              help="Things left and taken; building sites; rivers with duckweed.")  # fmt: skip
+@click.option(
+    "--set",
+    "set_",
+    type=click.Choice(_SETS),
+    default="objects",
+    show_default=True,
+    help="Things left and taken; building sites; rivers with duckweed.",
+)
 @click.option("--only", multiple=True, metavar="NAME", help="These clips of the set alone.")
 @click.option("--masks", is_flag=True, help="Also frames and masks in the layout of CDnet.")
 @click.option("--names", is_flag=True, help="Print the names of the clips, and write nothing.")
@@ -25,12 +31,8 @@ def synthesize(
     Each clip is an MP4 with a JSON beside it: the rule it is about, and the events that the rule
     should tell, with their seconds; labels.csv has those of all clips. A river is a folder of pictures named by their UTC time.
     """
-    from workloads.video_analytics.synthetic import (  # noqa: PLC0415 - OpenCV
-        rivers,
-        sets,
-        sites,
-        writing,
-    )
+    # Loaded only when they are needed: with them comes OpenCV.
+    from workloads.video_analytics.synthetic import rivers, sets, sites  # noqa: PLC0415
 
     known = list({"objects": sets.CLIPS, "sites": sites.CLIPS}.get(set_, rivers.RIVERS))
     if unknown := sorted(set(only) - set(known)):
@@ -44,20 +46,27 @@ def synthesize(
         raise Failure(f"{folder} holds something already", CONFLICT)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        chosen = only or known
         if set_ == "rivers":
-            for name in _told(chosen):
-                writing.write_river(rivers.RIVERS[name], folder / name)
-            return
-        clips = sets.CLIPS if set_ == "objects" else sites.CLIPS
-        writing.write_labels({name: clips[name]() for name in chosen}, folder / "labels.csv")
-        for name in _told(chosen):
-            writing.write_clip(clips[name](), name, folder, masks=masks)
+            _write_rivers(only or known, folder)
+        else:
+            _write_clips(set_, only or known, folder, masks=masks)
     except OSError as error:
         raise Failure(f"cannot write: {error}") from None
 
 
-def _told(names: Iterable[str]) -> Iterator[str]:
+def _write_clips(set_: str, names: Sequence[str], folder: Path, *, masks: bool) -> None:
+    from workloads.video_analytics.synthetic import sets, sites, writing  # noqa: PLC0415
+
+    clips = sets.CLIPS if set_ == "objects" else sites.CLIPS
+    writing.write_labels({name: clips[name]() for name in names}, folder / "labels.csv")
     for name in names:
         click.echo(name, err=True)
-        yield name
+        writing.write_clip(clips[name](), name, folder, masks=masks)
+
+
+def _write_rivers(names: Sequence[str], folder: Path) -> None:
+    from workloads.video_analytics.synthetic import rivers, writing  # noqa: PLC0415
+
+    for name in names:
+        click.echo(name, err=True)
+        writing.write_river(rivers.RIVERS[name], folder / name)
