@@ -29,7 +29,8 @@ def synthesize(
     """Write scenes with known truth into FOLDER, which must not hold anything yet.
 
     Each clip is an MP4 with a JSON beside it: the rule it is about, and the events that the rule
-    should tell, with their seconds; labels.csv has those of all clips. A river is a folder of pictures named by their UTC time.
+    should tell, with their seconds; labels.csv has those of all clips. A river is a folder of
+    pictures named by their UTC time.
     """
     # Loaded only when they are needed: with them comes OpenCV.
     from workloads.video_analytics.synthetic import rivers, sets, sites  # noqa: PLC0415
