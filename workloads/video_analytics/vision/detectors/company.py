@@ -72,6 +72,12 @@ class Span(NamedTuple):
         common = self.common(other)
         return common / max(1, self.area + other.area - common)
 
+    def within(self, shape: tuple[int, ...]) -> bool:
+        """Whether it lies in a picture of that height and width."""
+        return (
+            self.left >= 0 and self.top >= 0 and self.right <= shape[1] and self.bottom <= shape[0]
+        )
+
     @property
     def slices(self) -> tuple[slice, slice]:
         return slice(self.top, self.bottom), slice(self.left, self.right)

@@ -216,7 +216,8 @@ class Construction:
         )  # fmt: skip
 
     def close(self, at: datetime) -> list[Signal]:
-        """What is active ends."""
+        """What is active ends. What comes next may be of an earlier time: the clock was set."""
+        self._last = None
         return self._rest(at)
 
     def memory(self) -> dict[str, object]:

@@ -106,25 +106,35 @@ class LeftThings:
             return []
         step = 0.0 if self._last is None else min(at - self._last, 2.0)
         self._last = at
-        shape = sight.luma.shape
-        if self._field is None or self._field.shape != shape:
-            self._field = field_mask(self.rule.points, self._view.masks, (shape[1], shape[0]))
-            self._things = [thing for thing in self._things if thing.frame.right <= shape[1]]
+        ended = self._fit(sight)
         layers = self._speeds.feed(at, planes_of(sight))
         if layers is None:
-            return []
+            return ended
         if self._speeds.learnt != self._learnt:
             self._learnt = self._speeds.learnt
             self._restore(at)
-        return [
+        return ended + [
             self._signal(thing, phase, sight.frame.at)
             for thing, phase in self._judge(layers, sight, at, step)
         ]
 
+    def _fit(self, sight: Sight) -> list[Signal]:
+        """Fit what is known to the size of the picture; what stood in another size is over."""
+        shape = sight.luma.shape
+        if self._field is not None and self._field.shape == shape:
+            return []
+        ended: list[Signal] = []
+        if any(not thing.frame.within(shape) for thing in self._things) or self._field is not None:
+            self._field = np.zeros(shape, np.bool_) if self._field is None else self._field
+            ended = self.close(sight.frame.at)
+            self._last = sight.frame.at.timestamp()
+        self._field = field_mask(self.rule.points, self._view.masks, (shape[1], shape[0]))
+        return ended
+
     def close(self, at: datetime) -> list[Signal]:
-        """What is active ends."""
+        """What is active ends. What comes next may be of an earlier time: the clock was set."""
         told = [thing for thing in self._things if thing.stage is Stage.TOLD]
-        self._things = []
+        self._things, self._movers, self._last = [], Movers(), None
         return [self._signal(thing, Phase.ENDED, at) for thing in told]
 
     def memory(self) -> dict[str, object]:

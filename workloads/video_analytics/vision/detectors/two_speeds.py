@@ -96,7 +96,7 @@ class TwoSpeeds:
     def feed(self, at: float, pictures: Sequence[Image]) -> Layers | None:
         """Look at a picture, a plane per channel; None while it learns."""
         planes = [cv2.GaussianBlur(one, (3, 3), 0).astype(np.float32) for one in pictures]
-        step = 0.0 if self._at is None else min(at - self._at, LONGEST_STEP)
+        step = 0.0 if self._at is None else max(0.0, min(at - self._at, LONGEST_STEP))
         self._at = at
         if self._slow and (
             len(planes) != len(self._slow) or planes[0].shape != self._slow[0].shape

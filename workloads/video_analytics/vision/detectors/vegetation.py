@@ -239,7 +239,7 @@ class Vegetation:
 
     def close(self, at: datetime) -> list[Signal]:
         """What is active ends."""
-        began, self._active = self._active, None
+        began, self._active, self._last = self._active, None, None
         if began is None:
             return []
         cover = self._days[max(self._days)] if self._days else None
