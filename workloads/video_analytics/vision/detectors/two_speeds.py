@@ -7,6 +7,7 @@ minutes). Local light is taken out first: the median ratio of neighbouring block
 cloud and not a bag.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ Mask = NDArray[np.bool_]
 QUICK_SECONDS = 1.2
 SLOW_SECONDS = 4.0
 NOISE_SECONDS = 30.0
+STAY_SECONDS = 3.0
 RESTLESS_SECONDS = 180.0
 LEARN_SECONDS = 4.0
 RELEARN_SECONDS = 2.0
@@ -37,6 +39,9 @@ CALM_STEP = 4.0
 COLOUR_STEP = 11.0
 #: The longest step of time that a picture stands for, seconds; a gap in the stream is no evidence.
 LONGEST_STEP = 2.0
+#: Grey levels: what differs by more is no noise; a deviation is this much more than a mean
+#: difference.
+_NOISIEST, _DEVIATION = 20.0, 1.25
 _SMALL = np.ones((3, 3), np.uint8)
 #: Share of new pixels from which it is asked whether they are old ones in another light.
 _FEW = 0.004
@@ -167,19 +172,17 @@ class TwoSpeeds:
         return Layers(new, calm, self._held, self._presence, ground, planes, self._noise)
 
     def _follow(self, step: float, planes: Sequence[Plane], new: Mask, calm: Mask) -> None:
-        slow = 1 - np.exp(-step / SLOW_SECONDS)
-        restless = 1 - np.exp(-step / self._restless)
-        quick = 1 - np.exp(-step / QUICK_SECONDS)
-        rate = np.where(new, np.where(calm, 0.0, restless), slow).astype(np.float32)
-        off = np.abs(planes[0] - self._slow[0])
-        steady = 1 - np.exp(-step / NOISE_SECONDS)
-        self._noise += np.where(new, 0.0, steady) * (np.minimum(off, 20.0) * 1.25 - self._noise)
+        known, moving = (~new).view(np.uint8), (new & ~calm).view(np.uint8)
+        restless = _share(step, self._restless)
+        off = np.minimum(cv2.absdiff(planes[0], self._slow[0]), _NOISIEST) * _DEVIATION
+        cv2.accumulateWeighted(off, self._noise, _share(step, NOISE_SECONDS), known)
         for kept, recent, plane in zip(self._slow, self._quick, planes, strict=True):
-            np.add(kept, rate * (plane - kept), out=kept)
-            np.add(recent, quick * (plane - recent), out=recent)
-        self._held[new & calm] += step
-        self._held[~new] *= 0.35**step
-        self._presence += (1 - np.exp(-step / 3.0)) * (new - self._presence)
+            cv2.accumulateWeighted(plane, kept, _share(step, SLOW_SECONDS), known)
+            cv2.accumulateWeighted(plane, kept, restless, moving)
+            cv2.accumulateWeighted(plane, recent, _share(step, QUICK_SECONDS))
+        np.add(self._held, step, out=self._held, where=new & calm)
+        np.multiply(self._held, 0.35**step, out=self._held, where=~new)
+        cv2.accumulateWeighted(new.astype(np.float32), self._presence, _share(step, STAY_SECONDS))
 
     @property
     def luma(self) -> Plane:
@@ -229,6 +232,11 @@ class TwoSpeeds:
         self.known_since = since.astype(np.float64)
         self._learning = []
         return True
+
+
+def _share(step: float, seconds: float) -> float:
+    """The weight of what is new after a step of time."""
+    return 1 - math.exp(-step / seconds)
 
 
 def grown(mask: Mask, pixels: int = 1) -> Mask:
