@@ -82,6 +82,9 @@ class LeftThings:
         self._view = view
         self._wanted = Kind.THING if rule.kind is RuleKind.OBJECT_ABANDONED else Kind.GHOST
         given = with_defaults(rule.kind, rule.parameters)
+        # What is taken may be as large as who takes it; that it did not go by itself is asked too.
+        taken = self._wanted is Kind.GHOST
+        self._as_tall, self._as_large = (1.0, 0.8) if taken else (_AS_TALL, _AS_LARGE)
         self._seconds = float(given["seconds"])
         self._distance = float(given.get("distance_heights", 0.0))
         self._present = float(given.get("present_seconds", 0.0))
@@ -336,12 +339,12 @@ class LeftThings:
         if whole.area > self._largest * layers.new.size:
             return True
         if thing.company.heights and (
-            max(whole.high, whole.wide) > _AS_TALL * thing.company.tall
-            or whole.area > _AS_LARGE * thing.company.large
+            max(whole.high, whole.wide) > self._as_tall * thing.company.tall
+            or whole.area > self._as_large * thing.company.large
         ):
             return True
         typical = self._heights.at(whole.bottom, layers.new.shape)
-        if typical and whole.high > _AS_TALL * typical:
+        if typical and whole.high > self._as_tall * typical:
             return True
         return self._usual.fits(thing.span, layers.new.shape) or self._beside_usual(thing)
 
