@@ -21,6 +21,7 @@ _MEMBERS = {
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
     "person": ("foundation.access.commands:person", "People and their roles."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
+    "synthesize": (f"{_HERE}.synthetic.commands:synthesize", "Scenes with known truth, as files."),
     "token": ("foundation.access.commands:token", "API tokens."),
     "whoami": ("foundation.access.commands:whoami", "Who you are to the service."),
 }
@@ -28,7 +29,7 @@ _MEMBERS = {
 _SECTIONS = {
     "Administrators": ("person", "operation", "audit"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
-    "Quality": ("evaluate",),
+    "Quality": ("evaluate", "synthesize"),
     "The service itself": ("serve", "db", "administrator", "config"),
 }
 

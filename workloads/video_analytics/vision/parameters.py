@@ -10,79 +10,17 @@ nothing for the whole frame), ``line|field``, or nothing.
 from collections.abc import Mapping
 from typing import Any
 
+from workloads.video_analytics.vision import parameters_special
 from workloads.video_analytics.vision.model import RuleKind
-
-Schema = dict[str, Any]
-
-#: The longest time that a rule may ask for; what stands still for longer may become background.
-LONGEST_SECONDS = 3600
-
-
-def schema(
-    title: str,
-    zh: str,
-    properties: Mapping[str, Schema],
-    *,
-    points: str,
-    onvif: str = "",
-    description: str = "",
-    zh_description: str = "",
-) -> Schema:
-    """The schema of one kind of rule."""
-    found: Schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "type": "object",
-        "title": title,
-        "description": description,
-        "x-zh": {"title": zh, "description": zh_description},
-        "x-points": points,
-        "properties": dict(properties),
-        "additionalProperties": False,
-    }
-    if onvif:
-        found["x-onvif"] = onvif
-    return found
-
-
-def number(title: str, zh: str, default: float, low: float, high: float, unit: str = "") -> Schema:
-    """A number with its limits and its unit for people."""
-    return {
-        "type": "number",
-        "title": title,
-        "x-zh": {"title": zh},
-        "x-unit": unit,
-        "default": default,
-        "minimum": low,
-        "maximum": high,
-    }
-
-
-def whole(title: str, zh: str, default: int, low: int, high: int) -> Schema:
-    """A whole number with its limits."""
-    return {**number(title, zh, default, low, high), "type": "integer"}
-
-
-def choice(title: str, zh: str, default: str, words: Mapping[str, tuple[str, str]]) -> Schema:
-    """One of some words; each with what people read in English and Chinese."""
-    return {
-        "type": "string",
-        "title": title,
-        "x-zh": {"title": zh, "enum": {word: texts[1] for word, texts in words.items()}},
-        "x-enum": {word: texts[0] for word, texts in words.items()},
-        "enum": list(words),
-        "default": default,
-    }
-
-
-def seconds(title: str, zh: str, default: float, low: float = 0.0) -> Schema:
-    """A span of time."""
-    return number(title, zh, default, low, LONGEST_SECONDS, "s")
-
-
-def percent(title: str, zh: str, default: float, low: float = 0.0) -> Schema:
-    """A share."""
-    return number(title, zh, default, low, 100.0, "%")
-
+from workloads.video_analytics.vision.schemas import (
+    Schema,
+    choice,
+    number,
+    percent,
+    schema,
+    seconds,
+    whole,
+)
 
 #: What every rule about single things can ask of them.
 THING: Mapping[str, Schema] = {
@@ -264,6 +202,7 @@ PARAMETERS: dict[RuleKind, Schema] = {
         description="The picture is dark, blurred, moved or frozen.",
         zh_description="画面过暗、模糊、移位或冻结。",
     ),
+    **parameters_special.PARAMETERS,
 }
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 
 from workloads.video_analytics.vision.detectors.areas import CrowdDetector, MotionDetector
+from workloads.video_analytics.vision.detectors.construction import Construction
 from workloads.video_analytics.vision.detectors.crossings import (
     CountingDetector,
     LineCrossingDetector,
 )
 from workloads.video_analytics.vision.detectors.fields import FieldDetector
+from workloads.video_analytics.vision.detectors.left_things import LeftThings
 from workloads.video_analytics.vision.detectors.tampering import TamperingDetector
+from workloads.video_analytics.vision.detectors.vegetation import Vegetation
 from workloads.video_analytics.vision.model import CameraView, RuleKind, RuleSpec
 from workloads.video_analytics.vision.ports import Detector
 
@@ -24,6 +27,10 @@ DETECTORS: Mapping[RuleKind, Factory] = {
     RuleKind.COUNTING: CountingDetector,
     RuleKind.CROWD: CrowdDetector,
     RuleKind.TAMPERING: TamperingDetector,
+    RuleKind.OBJECT_ABANDONED: LeftThings,
+    RuleKind.OBJECT_REMOVED: LeftThings,
+    RuleKind.VEGETATION: Vegetation,
+    RuleKind.CONSTRUCTION: Construction,
 }
 
 
