@@ -103,9 +103,7 @@ def test_a_line_is_drawn_dragged_and_typed(running: Running, visit: Callable[...
     assert [tuple(point) for point in rule.points] == [
         pytest.approx((0.25, 0.5), abs=0.01), pytest.approx((0.8, 0.25), abs=0.01), (0.9, 0.1),
     ]  # fmt: skip
-    page.select_option("[id='f-parameters-direction']", "to_left") if page.locator(
-        "select[id='f-parameters-direction']"
-    ).count() else page.get_by_label("To the left of the line as drawn").check(force=True)
+    page.locator("label", has_text="To the left of the line as drawn").click()
     page.get_by_role("button", name="Save").click()
     expect(page.locator("body")).to_contain_text("A new version of the rule is in force")
     newer = running.video.rules.rule(SYSTEM, rule.id)
