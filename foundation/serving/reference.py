@@ -147,7 +147,8 @@ def _default(setting: "dataclasses.Field[Any]") -> str:
 def _metrics(source: Source) -> Iterator[str]:
     yield "# Metrics"
     yield ""
-    yield f"What `/metrics` of `{source.program.name} serve` tells Prometheus. Health: `/healthz` answers while"
+    serve = f"{source.program.name} serve"
+    yield f"What `/metrics` of `{serve}` tells Prometheus. Health: `/healthz` answers while"
     yield "the process lives, `/readyz` when its database answers and has the newest schema."
     yield ""
     yield from _table(

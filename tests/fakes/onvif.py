@@ -71,7 +71,8 @@ class Device:
 def envelope(body: str, *, soap: str = SOAP12) -> str:
     spaces = " ".join(f'xmlns:{prefix}="{space}"' for prefix, space in NS.items())
     return (
-        f'<?xml version="1.0" encoding="UTF-8"?><SOAP-ENV:Envelope xmlns:SOAP-ENV="{soap}" {spaces}>'
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        f'<SOAP-ENV:Envelope xmlns:SOAP-ENV="{soap}" {spaces}>'
         f"<SOAP-ENV:Body>{body}</SOAP-ENV:Body></SOAP-ENV:Envelope>"
     )
 

@@ -129,9 +129,11 @@ def test_http_digest(algorithm: str, clock: SettableClock) -> None:
 
 @pytest.mark.parametrize("status", [200, 400, 401, 500])
 def test_a_wrong_password_is_said_whatever_the_status(status: int, clock: SettableClock) -> None:
-    with serving(Device(clock.now, fault_status=status)) as address:
-        with pytest.raises(DeviceRefused) as caught:
-            client(address, clock, "wrong").report()
+    with (
+        serving(Device(clock.now, fault_status=status)) as address,
+        pytest.raises(DeviceRefused) as caught,
+    ):
+        client(address, clock, "wrong").report()
     assert "wrong" not in str(caught.value.details)
 
 
