@@ -8,6 +8,7 @@ _HERE = "workloads.video_analytics"
 _MEMBERS = {
     "administrator": (f"{_HERE}.entrypoints.processes:administrator", "Add an administrator."),
     "audit": ("foundation.access.commands:audit", "The audit log."),
+    "camera": (f"{_HERE}.cameras.commands:camera", "Cameras: registry, ONVIF, health."),
     "completion": ("foundation.surface.cli.commands:completion", "Shell completion."),
     "config": (f"{_HERE}.entrypoints.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
@@ -16,10 +17,13 @@ _MEMBERS = {
         f"{_HERE}.evaluate.commands:evaluate",
         "How good the analysis is, on labelled material.",
     ),
+    "department": (f"{_HERE}.departments.commands:department", "Departments."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
+    "permit": (f"{_HERE}.rules.commands:permit", "Permits of sites."),
     "person": ("foundation.access.commands:person", "People and their roles."),
+    "rule": (f"{_HERE}.rules.commands:rule", "Rules in versions."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "synthesize": (f"{_HERE}.synthetic.commands:synthesize", "Scenes with known truth, as files."),
     "token": ("foundation.access.commands:token", "API tokens."),
@@ -27,7 +31,8 @@ _MEMBERS = {
 }
 
 _SECTIONS = {
-    "Administrators": ("person", "operation", "audit"),
+    "Cameras": ("camera", "rule", "permit"),
+    "Administrators": ("department", "person", "operation", "audit"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "Quality": ("evaluate", "synthesize"),
     "The service itself": ("serve", "db", "administrator", "config"),
