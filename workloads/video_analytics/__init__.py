@@ -13,6 +13,7 @@ PRODUCT = Product(
         "department": "there is no such department",
         "event": "there is no such event",
         "rule": "there is no such rule",
+        "track": "there is no such track",
     },
 )
 declare(PRODUCT)
