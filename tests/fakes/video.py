@@ -27,8 +27,12 @@ from workloads.video_analytics.events.notification.senders import Mail, MailSett
 from workloads.video_analytics.events.notification.service import Receivers
 from workloads.video_analytics.events.notification.store import PostgresReceivers
 from workloads.video_analytics.events.ports import Fence, Fenced, Listener, RuleAbout, Seen
+from workloads.video_analytics.events.privacy.exports import Exports
+from workloads.video_analytics.events.privacy.retention import Retaining
+from workloads.video_analytics.events.privacy.store import PostgresPrivacy
 from workloads.video_analytics.events.service import Events
 from workloads.video_analytics.events.store import PostgresEvents
+from workloads.video_analytics.timeline.store import PostgresTimeline
 from workloads.video_analytics.vision.model import Box, Phase, Point, RuleKind, Signal
 
 NOON = datetime(2026, 11, 3, 4, 0, tzinfo=UTC)
@@ -165,6 +169,14 @@ class EventWorld:
         self.linkages = Linkages(
             PostgresLinkages(database), self.store, self.receiver_store, self.receivers,
             self.cameras, self.actions, database, clock, self.audit,
+        )  # fmt: skip
+        self.privacy_store = PostgresPrivacy(database)
+        self.exports = Exports(
+            self.privacy_store, self.store, self.cameras, self.files, database, clock, self.audit
+        )
+        self.retaining = Retaining(
+            self.privacy_store, self.store, self.cameras, self.files, database, clock, self.audit,
+            [self.privacy_store, PostgresTimeline(database)], [PostgresTimeline(database)],
         )  # fmt: skip
         self.cameras.add(
             "cam_gate",

@@ -38,12 +38,12 @@ _FILL = """
 INSERT INTO video_track
   (series, began, track, ended, size, dwell, colour, kind, way, times, thumbnail)
 SELECT c, at, 't' || n, at + make_interval(secs => d), 0.001 + power(random(), 4) * 0.2, d,
-       (ARRAY['black','white','grey','red','blue','green','yellow','brown'])[1 + (random()*7)::int],
-       (ARRAY['person','person','person','car','bus',''])[1 + (random() * 5)::int],
-       format('[(%s,%s),(%s,%s),(%s,%s),(%s,%s)]', x, y, x + dx, y + dy, x + 2 * dx, y + 2 * dy,
+       ('{black,white,grey,red,blue,green,yellow,brown}'::text[])[1 + (random()*7)::int],
+       (ARRAY['person','person','person','car','bus',''])[1 + (random()*5)::int],
+       format('[(%%s,%%s),(%%s,%%s),(%%s,%%s),(%%s,%%s)]', x, y, x + dx, y + dy, x + 2 * dx, y + 2 * dy,
               x + 3 * dx, y + 3 * dy)::path,
        ARRAY[0, (d * 333)::int, (d * 667)::int, (d * 1000)::int], NULL
-FROM (SELECT n, 1 + (n * 7919) % %(cameras)s AS c,
+FROM (SELECT n, 1 + (n::bigint * 7919) %% %(cameras)s AS c,
              %(day)s::timestamptz + make_interval(secs => 86400.0 * n / %(many)s) AS at,
              1 - 20 * ln(1 - random()) AS d, round(random()::numeric, 3) AS x,
              round(random()::numeric, 3) AS y, round((random() - 0.5)::numeric * 0.2, 3) AS dx,
@@ -77,10 +77,7 @@ def timeline(
         for day in range(DAYS):
             at = FIRST + timedelta(days=day)
             connection.execute("SELECT video_ensure_partition('video_track', %s, 'day')", [at])
-            text = _FILL.replace("'[(%s,%s),(%s,%s),(%s,%s),(%s,%s)]'",
-                                 "'[(%%s,%%s),(%%s,%%s),(%%s,%%s),(%%s,%%s)]'").replace(
-                                     " % %(cameras)s", " %% %(cameras)s")  # fmt: skip
-            connection.execute(text, {"cameras": CAMERAS, "day": at, "many": ROWS // DAYS})
+            connection.execute(_FILL, {"cameras": CAMERAS, "day": at, "many": ROWS // DAYS})
         took = time.monotonic() - begun
         connection.execute("ANALYZE video_track")
         size = connection.execute("SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits "

@@ -131,8 +131,9 @@ def _authorities() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _is_here(host: str) -> bool:
-    return ipaddress.ip_address(socket.gethostbyname(host)).is_loopback
+def _check_here(host: str) -> None:
+    if not ipaddress.ip_address(socket.gethostbyname(host)).is_loopback:
+        raise ValueError("without TLS it must be on this machine")
 
 
 def _said(error: Exception) -> str:
@@ -215,8 +216,8 @@ class Mail:
         try:
             if at.security == "starttls":
                 server.starttls(context=context)
-            elif at.security != "tls" and not _is_here(at.host):
-                raise ValueError("without TLS it must be on this machine")
+            elif at.security != "tls":
+                _check_here(at.host)
             if at.user:
                 server.login(at.user, at.password)
         except BaseException:

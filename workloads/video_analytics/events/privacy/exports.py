@@ -149,15 +149,18 @@ class Exports:
                 policy.require(actor, _EXPORT, path, "export")
             if found.state is not ExportState.READY:
                 raise Conflict(f"the export is {found.state}", state=found.state)
+            details = {"sha256": found.archive, "reason": found.reason}
             self._audit.record(actor, "export.download", path=found.path, subject=found.id,
-                               details={"sha256": found.archive, "reason": found.reason})  # fmt: skip
+                               details=details)  # fmt: skip
         return found, self._files.open(found.archive)
 
     # Jobs -------------------------------------------------------------------------------------
 
     def make_approved(self) -> int:
-        """Make the archives of what was approved; a job. Made again after a kill, it is the same
-        work: the archive is in the store before the export says so.
+        """Make the archives of what was approved; a job.
+
+        Made again after a kill, it is the same work: the archive is in the store before the export
+        says so.
         """
         with self._db.transaction():
             waiting = self._store.in_state(ExportState.APPROVED, _BATCH)
@@ -166,9 +169,7 @@ class Exports:
         return len(waiting)
 
     def expire(self) -> int:
-        """Take away archives whose time is over; a job. Their content goes with the next cleaning
-        of the store.
-        """
+        """Give up archives whose time is over; a job. Cleaning the store takes them away."""
         with self._db.transaction():
             over = [
                 x
@@ -183,7 +184,7 @@ class Exports:
     def _make(self, export: Export) -> None:
         try:
             done = self._archive(export)
-        except Exception as error:  # one export must not stop the others
+        except Exception as error:  # noqa: BLE001 - one export must not stop the others
             _log.exception("export %s", export.id)
             why = str(error) if isinstance(error, NotFound) else type(error).__name__
             done = replace(export, state=ExportState.FAILED, error=why[:500])

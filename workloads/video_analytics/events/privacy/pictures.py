@@ -1,10 +1,10 @@
 """What is done to pictures before they leave: masks, blurring, visible and embedded watermarks.
 
-The embedded mark is 64 bits in the order of two middle coefficients of the 8 × 8 cosine transform of
-brightness, as Zhao and Koch ("Embedding robust labels into images for copyright protection", 1995)
-put it: one bit a block, each bit in very many blocks. It outlives saving as JPEG again at usual
-qualities; it does not outlive cutting, turning or scaling, which is why it stands beside a visible
-line and not in its place.
+The embedded mark is 64 bits in the order of two middle coefficients of the 8 × 8 cosine transform
+of brightness, as Zhao and Koch put it ("Embedding robust labels into images for copyright
+protection", 1995): one bit a block, each bit in very many blocks. It outlives saving as JPEG again
+at usual qualities; it does not outlive cutting, turning or scaling, which is why it stands beside a
+visible line and not in its place.
 """
 
 import hashlib
@@ -118,7 +118,7 @@ def bits_of(name: str) -> NDArray[np.bool_]:
 def embed(image: Image, name: str) -> None:
     """Hide the mark of ``name`` in the picture's brightness, in place."""
     yuv = cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb)
-    blocks = _blocks(yuv[:, :, 0])
+    blocks = _blocks(np.asarray(yuv[:, :, 0], np.uint8))
     if not blocks.size:
         return
     bits = bits_of(name)[_order(len(blocks))]
@@ -137,7 +137,7 @@ def embed(image: Image, name: str) -> None:
 
 def carries(image: Image, name: str) -> float:
     """How far a picture carries the mark of ``name``: 1 wholly, about 0.5 by chance."""
-    blocks = _blocks(cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb)[:, :, 0])
+    blocks = _blocks(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb)[:, :, 0], np.uint8))
     if len(blocks) < _LEAST:
         return 0.0
     found = fft.dctn(blocks, axes=(1, 2), norm="ortho")
@@ -221,8 +221,8 @@ class Treatment:
                 for n, frame in enumerate(read.decode(shown)):
                     if n == _MOST_FRAMES:
                         break
-                    image: Image = frame.to_ndarray(format="bgr24")
-                    image = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2].copy()
+                    whole = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+                    image = whole[: whole.shape[0] // 2 * 2, : whole.shape[1] // 2 * 2].copy()
                     made.width, made.height = image.shape[1], image.shape[0]
                     boxes, said = self._where(image, _moving(image, still))
                     self._finish(image, boxes)
@@ -262,7 +262,9 @@ def _still(source: Path) -> Image:
         many = min(stream.frames or 250, _MOST_FRAMES)
         every = max(1, many // _SAMPLES)
         kept = [
-            cv2.GaussianBlur(_small(frame.to_ndarray(format="gray")), (5, 5), 0)
+            cv2.GaussianBlur(
+                _small(np.asarray(frame.to_ndarray(format="gray"), np.uint8)), (5, 5), 0
+            )
             for n, frame in enumerate(read.decode(stream))
             if n % every == 0 and n < _MOST_FRAMES
         ]

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from itertools import batched
+from itertools import islice
 
 from foundation.access import policy
 from foundation.kernel.actor import Actor
@@ -74,9 +74,11 @@ class Retaining:
         with self._db.transaction():
             before = self._periods()[retention.data_class]
             self._store.put_retention(retention)
-            self._audit.record(actor, "retention.set", path=policy.ROOT,
-                               subject=retention.data_class,
-                               details={"before": asdict(before), "after": asdict(retention)})  # fmt: skip
+            details = {"before": asdict(before), "after": asdict(retention)}
+            self._audit.record(
+                actor, "retention.set", path=policy.ROOT, subject=retention.data_class,
+                details=details,
+            )  # fmt: skip
         return retention
 
     def sweep(self) -> dict[str, int]:
@@ -102,7 +104,8 @@ class Retaining:
     def clean(self) -> int:
         """Take away files that nobody refers to; a job. Answers how many."""
         gone = 0
-        for names in batched(self._files.names(), _BATCH):
+        every = self._files.names()
+        while names := list(islice(every, _BATCH)):
             with self._db.transaction():
                 used = set[str]().union(*(user.used(names) for user in self._users))
             for name in names:

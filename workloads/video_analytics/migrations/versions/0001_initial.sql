@@ -338,6 +338,31 @@ CREATE INDEX ix_video_event_kept ON video_event (received_at) WHERE erased_at IS
 
 CREATE INDEX ix_video_event_path ON video_event (path text_pattern_ops, began);
 
+CREATE TABLE video_export (
+	id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	event_ids TEXT[] NOT NULL, 
+	reason TEXT NOT NULL, 
+	blurred BOOLEAN NOT NULL, 
+	state TEXT NOT NULL, 
+	requested_by TEXT NOT NULL, 
+	requested_name TEXT NOT NULL, 
+	requested_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	decided_by TEXT NOT NULL, 
+	decided_name TEXT NOT NULL, 
+	decided_at TIMESTAMP WITH TIME ZONE, 
+	note TEXT NOT NULL, 
+	ready_at TIMESTAMP WITH TIME ZONE, 
+	archive TEXT NOT NULL, 
+	size BIGINT NOT NULL, 
+	manifest TEXT NOT NULL, 
+	error TEXT NOT NULL, 
+	contents JSONB NOT NULL, 
+	CONSTRAINT pk_video_export PRIMARY KEY (id), 
+	CONSTRAINT ck_video_export_state CHECK (state IN ('requested', 'approved', 'refused', 'ready', 'failed', 'expired')), 
+	CONSTRAINT ck_video_export_second_person CHECK (decided_by <> requested_by)
+);
+
 CREATE TABLE video_incident (
 	id TEXT NOT NULL, 
 	path TEXT NOT NULL, 
@@ -382,6 +407,14 @@ CREATE TABLE video_receiver (
 	version INTEGER NOT NULL, 
 	CONSTRAINT pk_video_receiver PRIMARY KEY (id), 
 	CONSTRAINT ck_video_receiver_kind CHECK (kind IN ('webhook', 'mail'))
+);
+
+CREATE TABLE video_retention (
+	data_class TEXT NOT NULL, 
+	evidence INTEGER NOT NULL, 
+	tracks INTEGER NOT NULL, 
+	reads INTEGER NOT NULL, 
+	CONSTRAINT pk_video_retention PRIMARY KEY (data_class)
 );
 
 CREATE TABLE video_thumbnail (
