@@ -31,6 +31,14 @@ class Settings(CommonSettings):
     )
     platform_token: str = setting("", "The token that is shown to it.", secret=True)
     platform_resource: str = setting("", "What this service is called there.")
+    camera_networks: str = setting(
+        "",
+        "Networks in which cameras may lie, such as 10.20.0.0/16, separated by commas. Empty: all "
+        "but this machine itself, link-local, multicast and reserved addresses.",
+    )
+    camera_folders: str = setting(
+        "", "Folders below which files may be sources of cameras, separated by commas."
+    )
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
