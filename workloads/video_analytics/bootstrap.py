@@ -1,6 +1,7 @@
 """The composition root: the one place that knows which adapter stands behind which port."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,10 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.database import Database
 from foundation.serving.base import Base, build_base, open_database
 from workloads.video_analytics.cameras.addresses import AddressPolicy
+from workloads.video_analytics.cameras.devices import Devices
+from workloads.video_analytics.cameras.live import LivePictures
+from workloads.video_analytics.cameras.onvif.client import Client
+from workloads.video_analytics.cameras.onvif.discovery import Discovery
 from workloads.video_analytics.cameras.service import Cameras
 from workloads.video_analytics.cameras.store import PostgresCameras
 from workloads.video_analytics.departments.service import Departments
@@ -32,6 +37,8 @@ class Video:
     people: People
     departments: Departments
     cameras: Cameras
+    devices: Devices
+    live: LivePictures
     rules: Rules
 
     @property
@@ -39,7 +46,7 @@ class Video:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.departments,
-            self.cameras, self.rules,
+            self.cameras, self.devices, self.live, self.rules,
         )  # fmt: skip
 
 
@@ -74,6 +81,14 @@ def build(settings: Settings, database: Database) -> Video:
         base.people(places, ADMINISTRATOR),
         Departments(places, database, base.audit),
         cameras,
+        Devices(
+            cameras,
+            functools.partial(Client, policy=addresses, clock=base.clock),
+            Discovery(addresses, [one for one in settings.onvif_interfaces.split(",") if one]),
+            database,
+            base.audit,
+        ),
+        LivePictures(settings.home / "live", base.clock),
         Rules(PostgresRules(database), database, base.clock, base.audit, cameras, _NoModels()),
     )
 

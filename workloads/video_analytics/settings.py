@@ -39,6 +39,11 @@ class Settings(CommonSettings):
     camera_folders: str = setting(
         "", "Folders below which files may be sources of cameras, separated by commas."
     )
+    onvif_interfaces: str = setting(
+        "",
+        "IPv4 addresses of this machine's interfaces on which ONVIF devices are searched, "
+        "separated by commas. Empty: only addresses that people give are asked.",
+    )
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:

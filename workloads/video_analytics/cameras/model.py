@@ -21,6 +21,7 @@ SHARDS = 512
 #: A camera of which nothing was heard for so long is shown as late.
 STALE = timedelta(seconds=60)
 
+TIMEZONE = "Asia/Shanghai"
 NAME_MAX = 200
 TEXT_MAX = 400
 GROUPS_MAX = 20
@@ -158,7 +159,7 @@ class Settings:
     model: str = ""
     groups: tuple[str, ...] = ()
     place: Place = Place()
-    timezone: str = "Asia/Shanghai"
+    timezone: str = TIMEZONE
     data_class: DataClass = DataClass.INTERNAL
     masks: tuple[tuple[Point, ...], ...] = ()
     overhead: bool = False
