@@ -96,7 +96,9 @@ def _authorised(device: Device, text: str, header: str) -> bool:
     if device.http_digest:
         return _http_authorised(device, header)
     found = {
-        key: match.group(1) if (match := re.search(rf"<\w+:{key}(?: [^>]*)?>([^<]*)<", text)) else ""
+        key: match.group(1)
+        if (match := re.search(rf"<\w+:{key}(?: [^>]*)?>([^<]*)<", text))
+        else ""
         for key in ("Username", "Password", "Nonce", "Created")
     }
     if found["Username"] != name or found["Nonce"] in device.nonces:

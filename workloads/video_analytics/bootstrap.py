@@ -91,7 +91,7 @@ def build(settings: Settings, database: Database) -> Video:
             database,
             base.audit,
         ),
-        LivePictures(settings.home / "live", base.clock),
+        LivePictures(settings.home / "live"),
         Rules(PostgresRules(database), database, base.clock, base.audit, cameras, _NoModels()),
     )
 

@@ -248,6 +248,10 @@ class Cameras:
         with self._db.transaction():
             return self._store.history(self.camera(actor, camera_id).id, _HISTORY)
 
+    def may_look(self, actor: Actor, camera: Camera) -> bool:
+        """Whether the actor may see live pictures of a camera."""
+        return policy.allows(actor, "live.view", camera.path)
+
     def state(self, camera: Camera) -> HealthState | None:
         """What is shown of a camera now; None when it was never watched."""
         return camera.state(self._clock.now())
