@@ -16,6 +16,8 @@ PRODUCT = Product(
         "export": "there is no such export",
         "incident": "there is no such incident",
         "linkage": "there is no such linkage rule",
+        "permit": "there is no such permit",
+        "picture": "there is no picture of this camera yet",
         "receiver": "there is no such receiver",
         "rule": "there is no such rule",
         "track": "there is no such track",

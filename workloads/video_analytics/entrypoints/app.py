@@ -3,8 +3,6 @@
 from typing import Any
 
 from apiflask import APIFlask
-from flask import redirect
-from flask.typing import ResponseReturnValue
 
 from foundation.access.pages import pages as access
 from foundation.kernel.text import Text
@@ -12,16 +10,25 @@ from foundation.operations.pages import pages as operations
 from foundation.serving import app
 from foundation.serving.app import Parts
 from foundation.surface.api import limits
-from foundation.surface.auth import signed_in
 from foundation.surface.web.install import Theme, install
 from workloads.video_analytics import PRODUCT
+from workloads.video_analytics.cameras.pages import pages as cameras
+from workloads.video_analytics.departments.pages import pages as departments
+from workloads.video_analytics.entrypoints.home import pages as home
+from workloads.video_analytics.rules.pages import pages as rules
 from workloads.video_analytics.settings import Settings
 
 #: The features with an API; each module exports ``api``, or several as ``apis``.
-FEATURES = ("foundation.access.api", "foundation.operations.api")
+FEATURES = (
+    "foundation.access.api",
+    "foundation.operations.api",
+    "workloads.video_analytics.departments.api",
+    "workloads.video_analytics.cameras.api",
+    "workloads.video_analytics.rules.api",
+)
 
 #: The pages of the features.
-PAGES = (access, operations)
+PAGES = (home, access, operations, departments, cameras, rules)
 
 ABOUT = Text(
     "Borough Video: cameras, watched for the city", "Borough 视频分析：为城市看好每一路画面"
@@ -42,8 +49,3 @@ def _register(application: APIFlask, theme: Any) -> None:  # noqa: ANN401 - Them
     install(application, theme or Theme(about=ABOUT))
     for pages in PAGES:
         application.register_blueprint(pages)
-    application.add_url_rule("/", "home", signed_in(_home))
-
-
-def _home() -> ResponseReturnValue:
-    return redirect("/account", 303)
