@@ -27,7 +27,7 @@ CORNER = (Point(0, 0), Point(0.2, 0), Point(0.2, 0.2), Point(0, 0.2))
 
 
 def _clip(path: Path, frames: int = 20) -> Path:
-    """A bright square that walks over a textured ground."""
+    """A striped figure that walks over a textured ground."""
     ground = np.random.default_rng(3).integers(60, 120, (180, 320, 3), np.uint8)
     ground = cv2.GaussianBlur(ground, (5, 5), 0)
     with av.open(str(path), "w", format="mp4") as out:

@@ -25,6 +25,8 @@ FEATURES = (
     "workloads.video_analytics.departments.api",
     "workloads.video_analytics.cameras.api",
     "workloads.video_analytics.rules.api",
+    "workloads.video_analytics.events.api",
+    "workloads.video_analytics.timeline.api",
 )
 
 #: The pages of the features.

@@ -24,7 +24,7 @@ from workloads.video_analytics.events.linkage.model import (
 )
 from workloads.video_analytics.events.model import Severity
 from workloads.video_analytics.events.notification.model import Matching
-from workloads.video_analytics.events.notification.store import matching_json
+from workloads.video_analytics.events.notification.shown import matching_json
 from workloads.video_analytics.events.store import INSTANT, JSON, one_of
 from workloads.video_analytics.tables import metadata
 

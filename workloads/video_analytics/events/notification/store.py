@@ -19,6 +19,7 @@ from workloads.video_analytics.events.notification.model import (
     ReceiverId,
     ReceiverKind,
 )
+from workloads.video_analytics.events.notification.shown import matching_json
 from workloads.video_analytics.events.store import INSTANT, JSON, one_of
 from workloads.video_analytics.tables import metadata
 
@@ -171,18 +172,6 @@ class PostgresReceivers:
             query = query.where(_D.position < sa.cast(after[0], sa.BigInteger))
         rows = [_delivery(row) for row in self._db.execute(query.limit(request.limit + 1))]
         return page_of(rows, request, lambda d: (str(d.position),))
-
-
-def matching_json(wanted: Matching) -> dict[str, Any]:
-    """How it is kept and shown."""
-    value = asdict(wanted)
-    if wanted.hours is not None:
-        value["hours"] = {
-            "start": wanted.hours.start.isoformat("minutes"),
-            "end": wanted.hours.end.isoformat("minutes"),
-            "timezone": wanted.hours.timezone,
-        }
-    return value
 
 
 def _receiver(row: sa.Row[Any]) -> Receiver:
