@@ -26,7 +26,7 @@ from workloads.video_analytics.events.model import CLIP, JPEG, EvidenceRef, Repo
 from workloads.video_analytics.happenings import build_happenings
 from workloads.video_analytics.rules.model import Wish
 from workloads.video_analytics.settings import Settings
-from workloads.video_analytics.timeline.model import Kept
+from workloads.video_analytics.timeline.model import DailyCover, Kept
 from workloads.video_analytics.vision.model import Box, Phase, Point, RuleKind, Signal, TrackPiece
 
 NOW = datetime.now(UTC)  # noqa: TID251 - the application's own clock is the machine's
@@ -178,8 +178,9 @@ def test_changes_are_streamed(product: Product) -> None:
 
 
 def test_receivers_show_their_secret_once(product: Product) -> None:
+    hours = {"start": "18:00", "end": "06:00"}
     body = {"path": WATER, "name": "Duty", "kind": "webhook", "target": "https://x.example/hook",
-            "wanted": {"severities": ["critical"], "hours": {"start": "18:00", "end": "06:00"}}}  # fmt: skip
+            "wanted": {"severities": ["critical"], "hours": hours}}  # fmt: skip
     made = product("wang", "POST", "/receivers", json=body)
     assert made.status_code == 201
     assert made.json["secret"].startswith("whsec_")
@@ -292,3 +293,76 @@ def test_signals_of_an_unknown_version_are_refused(product: Product) -> None:
     with pytest.raises(Exception, match="rule"):
         product.happenings.events.report(product.fence, product.cameras["water"], [Reported(told)])
     assert re.match("evt_", product.report())
+
+
+def test_pages_show_what_happened_and_what_may_be_done(product: Product) -> None:
+    event_id = product.report()
+    theirs = product.report("roads")
+    _pass(product)
+    listed = product.page("wang", "/events?kind=motion&acknowledged=no")
+    assert event_id in listed
+    assert theirs not in listed
+    assert "water闸" in product.page("wang", "/events?lang=zh")
+    shown = product.page("wang", f"/events/{event_id}")
+    assert "<img" in shown
+    assert "/judge" in shown
+    assert "/judge" not in product.page("li", f"/events/{event_id}")
+    product.page("zhao", f"/events/{event_id}", 404)
+    judged = product.page("wang", f"/events/{event_id}/judge", form={"verdict": "false_alarm"})
+    assert "bo-state--warn" in judged
+    product.page("wang", f"/events/{event_id}/acknowledge", form={"note": "seen"})
+    assert "100 %" in product.page("wang", "/events/rates")
+    wrong = product.page("wang", f"/events/{event_id}/export", 422, form={"reason": ""})
+    assert 'role="alert"' in wrong
+    product.page("wang", f"/events/{event_id}/export", form={"reason": "case", "blurred": "on"})
+    assert "/decide" in product.page("chief", "/exports")
+    assert "/decide" not in product.page("wang", "/exports")
+    product.page("wang", f"/events/{event_id}/incident", form={})
+    incidents = product.page("wang", "/incidents")
+    incident = re.findall(r"/incidents/(inc_\w+)", incidents)[0]
+    product.page("wang", f"/incidents/{incident}/step", 422, form={"state": "closed"})
+    product.page("wang", f"/incidents/{incident}/step", form={"state": "assigned",
+                 "assigned_to": "patrol"})  # fmt: skip
+    product.page("wang", "/receivers", 422, form={"kind": "webhook", "start": "9"})
+    made = product.page("wang", "/receivers", form={
+        "path": WATER, "name": "Duty", "kind": "webhook", "target": "https://x.example/",
+        "start": "18:00", "end": "06:00",
+    })  # fmt: skip
+    assert "whsec_" in made
+    assert "whsec_" not in product.page("wang", "/receivers")
+
+
+def test_pages_of_search_water_and_nights(product: Product) -> None:
+    _pass(product)
+    since = (NOW - timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M")
+    until = (NOW + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M")
+    found = product.page("wang", f"/search?since={since}&until={until}&colour=red&shortest=60")
+    track = re.findall(r"/search/tracks/(trk_[\w]+)", found)[0]
+    assert "/search/thumbnails/" in found
+    product.page("wang", f"/search/tracks/{track}")
+    product.page("zhao", f"/search/tracks/{track}", 404)
+    wrong = product.page("wang", f"/search?since={since}&until={since}&line=x", 422)
+    assert 'role="alert"' in wrong
+    product.page("wang", "/search")
+    for n in range(20):
+        day = (NOW - timedelta(days=20 - n)).date().isoformat()
+        data = {"day": day, "cover": None if n == 5 else 0.05 * 1.08**n, "frames": 30}
+        if n == 19:
+            data |= {"forecast": 0.35, "forecast_low": 0.3, "forecast_high": 0.4,
+                     "threshold": 0.3}  # fmt: skip
+        product.happenings.timeline.keep_cover(
+            product.fence, product.cameras["water"], product.rules["water"],
+            (NOW - timedelta(days=20 - n)).date(), _cover(data),
+        )  # fmt: skip
+    water = product.page("li", "/water")
+    assert water.count("<circle") == 19
+    assert "bv-band" in water
+    assert "insufficient data" in water
+    assert "<circle" not in product.page("zhao", "/water")
+    assert "bv-calendar" in product.page("li", "/nights?month=2026-11")
+    product.page("li", "/nights?month=nonsense")
+
+
+def _cover(data: dict[str, Any]) -> Any:
+    rest = {k: v for k, v in data.items() if k not in {"day", "cover", "frames"}}
+    return DailyCover("", "", NOW.date(), data["cover"], data["frames"], rest)

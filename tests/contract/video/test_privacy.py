@@ -47,8 +47,9 @@ def _decoded(jpeg: bytes) -> Any:
 
 
 def _treat(**more: Any) -> Treatment:
+    line = "王 · 2026-11-03 · 案件"
     values: dict[str, Any] = {"masks": (), "subject": None, "faces": None, "blurred": False,
-                              "line": "王 · 2026-11-03 · 案件", "name": "exp_1", **more}  # fmt: skip
+                              "line": line, "name": "exp_1", **more}  # fmt: skip
     return Treatment(values.pop("masks"), values.pop("subject"), values.pop("faces"), **values)
 
 

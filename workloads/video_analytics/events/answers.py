@@ -1,8 +1,9 @@
 """Files as answers: parts on request (RFC 9110, ranges), never run, never kept by others."""
 
+import os
 from typing import BinaryIO
 
-from flask import Response, send_file
+from flask import Response, request, send_file
 
 _NAMES = {"image/jpeg": "jpg", "video/mp4": "mp4", "application/zip": "zip"}
 
@@ -13,11 +14,14 @@ def file_answer(file: BinaryIO, kind: str, name: str, *, download: bool = False)
     A player asks for a clip in parts: ``Range`` is answered with 206.
     """
     ending = _NAMES.get(kind, "bin")
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    answer = send_file(
+        file, mimetype=kind, as_attachment=download, download_name=f"{name}.{ending}",
+        conditional=False, etag=name, max_age=0,
+    )  # fmt: skip
     try:
-        answer = send_file(
-            file, mimetype=kind, as_attachment=download, download_name=f"{name}.{ending}",
-            conditional=True, etag=name, max_age=0,
-        )  # fmt: skip
+        answer.make_conditional(request.environ, accept_ranges=True, complete_length=size)
     except BaseException:  # a part that is not there: 416
         file.close()
         raise
