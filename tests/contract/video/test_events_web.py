@@ -31,8 +31,8 @@ def clip(tmp_path: Path) -> Path:
 
 
 def test_every_page_is_accessible_and_clips_play(
-    product: Product,  # noqa: F811 - the fixture
-    visit: Callable[..., Visitor],  # noqa: F811
+    product: Product,
+    visit: Callable[..., Visitor],
     clip: Path,
 ) -> None:
     if not build_assets.is_built():
@@ -42,8 +42,11 @@ def test_every_page_is_accessible_and_clips_play(
     product.happenings.events.attach(product.fence, event_id, ref)
     _pass(product)
     for n in range(12):
-        data = {"cover": None if n == 5 else 0.05 * 1.08**n, "frames": 30, "threshold": 0.1,
-                **({"forecast": 0.2, "forecast_low": 0.1, "forecast_high": 0.3} if n == 11 else {})}  # fmt: skip
+        data: dict[str, object] = {"cover": 0.05 * 1.08**n, "frames": 30, "threshold": 0.1}
+        if n == 5:
+            data["cover"] = None
+        if n == 11:
+            data |= {"forecast": 0.2, "forecast_low": 0.1, "forecast_high": 0.3}
         day = (datetime.now(UTC) - timedelta(days=12 - n)).date()  # noqa: TID251 - the app's own
         product.happenings.timeline.keep_cover(
             product.fence, product.cameras["water"], product.rules["water"], day, _cover(data)

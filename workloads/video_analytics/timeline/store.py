@@ -49,6 +49,8 @@ _JSON = postgresql.JSONB(none_as_null=True)
 _FIRST_STEP = timedelta(hours=1)
 _LONGEST_STEP = timedelta(days=8)
 _QUICK, _SLOW = 0.06, 0.2
+#: Of so few cameras the index finds days as fast as hours.
+_FEW = 20
 #: Rows that are read at once when paths are measured against a line.
 _BATCH = 500
 #: Rows that retention takes away in one transaction.
@@ -167,6 +169,7 @@ on_create(track_table, _PARTITIONS)
 
 _S, _T, _N, _R, _C = series_table.c, track_table.c, thumbnail_table.c, read_table.c, cover_table.c
 _ENSURE = sa.text("SELECT video_ensure_partition(:parent, :at, :step)")
+_CUSTOM_PLANS = sa.text("SET LOCAL plan_cache_mode = force_custom_plan")
 _CHILDREN = sa.text(
     "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = CAST(:parent AS regclass)"
 )
@@ -234,7 +237,10 @@ class PostgresTimeline:
         everything = cameras is None and "/" in paths
         high, after = _begin(cursor, wanted.until)
         found: list[Track] = []
-        step, began = _FIRST_STEP, time.monotonic()
+        # A plan for any cameras and times would read a whole day for one camera.
+        self._db.execute(_CUSTOM_PLANS)
+        few = not everything and len(names) <= _FEW
+        step, began = _LONGEST_STEP if few else _FIRST_STEP, time.monotonic()
         while names and high > wanted.since:
             low, begun = max(wanted.since, high - step), time.monotonic()
             only = None if everything else list(names)
@@ -264,7 +270,11 @@ class PostgresTimeline:
             .where(_T.began >= window[0], _T.began < window[1], *_filtered(wanted))
             .order_by(_T.began.desc(), _T.series.desc(), _T.track.desc())
         )
-        if only is not None:
+        if only is not None and len(only) == 1:
+            # The primary key's own order: nothing is sorted, and no other index is tried.
+            query = query.where(_T.series == only[0]).order_by(None)
+            query = query.order_by(_T.began.desc(), _T.track.desc())
+        elif only is not None:
             query = query.where(_T.series == sa.any_(sa.literal(only, _INTEGERS)))
         most = max(need, _BATCH) if wanted.line else need
         while len(found) < need:
