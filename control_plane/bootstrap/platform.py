@@ -20,6 +20,7 @@ from control_plane.billing.store import PostgresBilling
 from control_plane.bootstrap.bindings import build_bindings
 from control_plane.bootstrap.campaigns import build_campaigns
 from control_plane.bootstrap.drift import build_drift
+from control_plane.bootstrap.imports import build_imports
 from control_plane.bootstrap.links import (
     LateFees,
     LateProvenance,
@@ -29,6 +30,7 @@ from control_plane.bootstrap.links import (
 )
 from control_plane.bootstrap.regions import RealRegions, probes, room_readers
 from control_plane.bootstrap.registry import build_registry
+from control_plane.bootstrap.workloads import PlatformAuthenticator
 from control_plane.metering.ports import Collector
 from control_plane.metering.service import Metering
 from control_plane.metering.store import PostgresMetering
@@ -39,6 +41,7 @@ from control_plane.provisioning.drift.service import Drift
 from control_plane.provisioning.fleet.service import Fleet
 from control_plane.provisioning.fleet.service import Needs as FleetNeeds
 from control_plane.provisioning.fleet.store import PostgresFleet
+from control_plane.provisioning.imports.service import Imports
 from control_plane.provisioning.model import EngineKind
 from control_plane.provisioning.policies.service import Policies
 from control_plane.provisioning.policies.store import PostgresPolicies
@@ -51,7 +54,6 @@ from control_plane.tenancy.migration.service import Migration
 from control_plane.tenancy.migration.store import PostgresMigration
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
-from foundation.access.authenticator import AccessAuthenticator
 from foundation.access.service import AuditLog, Gate, People
 from foundation.access.workload_identity.service import WorkloadIdentity
 from foundation.access.workload_identity.store import PostgresIdentities
@@ -65,6 +67,7 @@ from foundation.kernel.secretbox import SecretBox
 from foundation.kernel.time import Clock
 from foundation.operations.service import Operations
 from foundation.serving.base import build_base, open_database
+from foundation.surface.auth import Authenticator
 from marketplace.service import Marketplace
 from marketplace.service.core import Needs
 from marketplace.store import PostgresMarketplace
@@ -83,7 +86,7 @@ class Platform:
     people: People
     gate: Gate
     identity: WorkloadIdentity
-    authenticator: AccessAuthenticator
+    authenticator: Authenticator
     operations: Operations
     tenancy: TenancyService
     migration: Migration
@@ -97,6 +100,7 @@ class Platform:
     campaigns: Campaigns
     drift: Drift
     bindings: Bindings
+    imports: Imports
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -115,6 +119,7 @@ class Platform:
                 self.campaigns,
                 self.drift,
                 self.bindings,
+                self.imports,
             ),
         )
 
@@ -304,9 +309,13 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
     )
     provenance.answer, fees.charge = marketplace.origin, marketplace.charge_fees
     directory.services = marketplace.metered
+    drift = build_drift(
+        settings, database, clock, audit, secrets, operations, tenancy, provisioning, marketplace
+    )
     return Platform(
         settings, database, clock, secrets, programs, audit,
-        people, gate, identity, base.authenticator, operations, tenancy,
+        people, gate, identity, PlatformAuthenticator(base.authenticator, provisioning),
+        operations, tenancy,
         Migration(PostgresMigration(database), tenancy, database, clock, audit),
         policies, provisioning, fleet, metering, billing,
         marketplace,
@@ -314,11 +323,11 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
         registry=build_registry(
             settings, database, clock, secrets, audit, operations, provisioning
         ),
-        drift=build_drift(
-            settings, database, clock, audit, secrets, operations, tenancy, provisioning,
-            marketplace,
-        ),
+        drift=drift,
         bindings=build_bindings(database, clock, audit, operations, provisioning, marketplace),
+        imports=build_imports(
+            database, clock, audit, operations, tenancy, provisioning, drift
+        ),
     )  # fmt: skip
 
 

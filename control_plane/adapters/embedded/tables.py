@@ -46,6 +46,19 @@ RESOURCE = sa.Table(
     sa.Index("ix_embedded_resource_region_place", "region", "place"),
 )
 
+# What somebody added by hand to an object of the region.
+BESIDE = sa.Table(
+    "embedded_beside",
+    metadata,
+    sa.Column("region", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    # The physical id of what it lies in.
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("found", JSONB, nullable=False),
+    sa.Index("ix_embedded_beside_holder", "region", "holder"),
+)
+
 ACTION = sa.Table(
     "embedded_action",
     metadata,
@@ -64,6 +77,24 @@ ACTION = sa.Table(
         "action IN ('create', 'start', 'stop', 'resize', 'change', 'delete')", name="action"
     ),
     sa.Index("ix_embedded_action_region_at", "region", "at", "id"),
+)
+
+PROCESS = sa.Table(
+    "embedded_process",
+    metadata,
+    sa.Column("deployment", sa.Text, primary_key=True),
+    sa.Column("urn", sa.Text, primary_key=True),
+    sa.Column("program", sa.Text, nullable=False),
+    sa.Column("arguments", JSONB, nullable=False),
+    # Its variables, sealed: secrets of the workload are among them.
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("labels", JSONB, nullable=False),
+    sa.Column("replicas", sa.Integer, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("state IN ('starting', 'running', 'failed')", name="state"),
 )
 
 FAULT = sa.Table(
