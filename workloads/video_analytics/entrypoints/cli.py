@@ -8,21 +8,26 @@ _HERE = "workloads.video_analytics"
 _MEMBERS = {
     "administrator": (f"{_HERE}.entrypoints.processes:administrator", "Add an administrator."),
     "audit": ("foundation.access.commands:audit", "The audit log."),
+    "camera": (f"{_HERE}.cameras.commands:camera", "Cameras: registry, ONVIF, health."),
     "completion": ("foundation.surface.cli.commands:completion", "Shell completion."),
     "config": (f"{_HERE}.entrypoints.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
     "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
+    "department": (f"{_HERE}.departments.commands:department", "Departments."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
+    "permit": (f"{_HERE}.rules.commands:permit", "Permits of sites."),
     "person": ("foundation.access.commands:person", "People and their roles."),
+    "rule": (f"{_HERE}.rules.commands:rule", "Rules in versions."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "token": ("foundation.access.commands:token", "API tokens."),
     "whoami": ("foundation.access.commands:whoami", "Who you are to the service."),
 }
 
 _SECTIONS = {
-    "Administrators": ("person", "operation", "audit"),
+    "Cameras": ("camera", "rule", "permit"),
+    "Administrators": ("department", "person", "operation", "audit"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "The service itself": ("serve", "db", "administrator", "config"),
 }
