@@ -61,9 +61,7 @@ def running(
     ):
         gate, token = furnish(video, home)
         plenty = limits.Rate(1e6, 1_000_000)
-        app = create_app(
-            parts(video), video.settings, rate_limits=limits.Limits(plenty, plenty)
-        )
+        app = create_app(parts(video), video.settings, rate_limits=limits.Limits(plenty, plenty))
         server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
