@@ -12,7 +12,7 @@ from foundation.kernel.text import Text
 from foundation.surface.web import forms
 from foundation.surface.web.forms import Field, Form
 from workloads.video_analytics.cameras.forms import points_text, read_points
-from workloads.video_analytics.rules.model import DAYS, Hours, Rule, Wish
+from workloads.video_analytics.rules.model import DAYS, FILLED, Hours, Rule, Wish
 from workloads.video_analytics.vision.model import RuleKind
 from workloads.video_analytics.vision.parameters import PARAMETERS
 
@@ -23,6 +23,8 @@ def form_schema(kind: RuleKind) -> dict[str, Any]:
     """The schema of a kind as the form kit reads it: words of choices in both languages."""
     properties = {}
     for name, rule in PARAMETERS[kind].get("properties", {}).items():
+        if name == FILLED:
+            continue
         changed = dict(rule)
         words = rule.get("x-enum")
         if words:

@@ -64,7 +64,9 @@ def _plain(text: str) -> str:
 )
 @pytest.mark.parametrize("media2", [True, False])
 def test_a_device_is_understood_however_it_speaks(
-    tell: Callable[[str], str], media2: bool, clock: SettableClock
+    tell: Callable[[str], str],
+    media2: bool,  # noqa: FBT001 - a parameter of the test
+    clock: SettableClock,
 ) -> None:
     device = Device(clock.now, tell=tell, media2=media2)
     with serving(device) as address:

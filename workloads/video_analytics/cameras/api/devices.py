@@ -80,7 +80,7 @@ class ProfileOut(Schema):
     url: str
 
 
-class EventsOut(Schema):
+class DeviceEventsOut(Schema):
     """What a device can tell by itself."""
 
     pull_point: bool
@@ -97,7 +97,7 @@ class DeviceReport(Schema):
     ]
     services: list[str]
     profiles: list[ProfileOut]
-    events: EventsOut
+    events: DeviceEventsOut
     problems: Annotated[list[str], Field(description="What it did not answer.")]
 
 

@@ -74,10 +74,10 @@
     });
     ["pointerup", "pointercancel"].forEach((name) => frame.addEventListener(name, () => { held = -1; }));
     field.addEventListener("input", () => { points = read(field.value); draw(); });
-    document.querySelectorAll("[data-draw]").forEach((button) => {
+    document.querySelectorAll("[data-edit]").forEach((button) => {
       button.hidden = false;
       button.addEventListener("click", () => {
-        points = button.dataset.draw === "clear" ? [] : points.slice(0, -1);
+        points = button.dataset.edit === "clear" ? [] : points.slice(0, -1);
         keep();
       });
     });
