@@ -75,6 +75,7 @@ def _bodies(event: str) -> dict[str, dict[str, Any]]:
             "subject": "E280"}  # fmt: skip
     receiver = {"path": A, "name": "Duty", "kind": "webhook", "target": "https://x.example/"}
     return {
+        "POST /api/v1/events/<id>/acknowledge": {},
         "POST /api/v1/events/<id>/judge": {"verdict": "true"},
         "POST /events/<id>/judge": {"verdict": "true"},
         "POST /api/v1/events/<id>/hold": {"reason": "court"},

@@ -13,7 +13,7 @@ from foundation.kernel.text import Text
 from tests.architecture.harness import PASSWORD, Things
 from tests.architecture.video_happenings import make_happenings
 from workloads.video_analytics.bootstrap import Video
-from workloads.video_analytics.cameras.model import Device, Settings, SourceKind
+from workloads.video_analytics.cameras.model import Device, Place, Settings, SourceKind
 from workloads.video_analytics.cameras.service import SourceWish
 from workloads.video_analytics.rules.model import Wish
 from workloads.video_analytics.rules.service import PermitWish
@@ -42,7 +42,9 @@ def make(video: Video) -> Things:
     device = Device("http://10.1.2.3/onvif/device_service", "P1")
     source = SourceWish(SourceKind.RTSP, "rtsp://10.1.2.3/s", "viewer", "secret", device)
     camera = video.cameras.create(
-        _SYSTEM, Settings(Text("Bridge", "桥"), A, groups=("gates",)), source
+        _SYSTEM,
+        Settings(Text("Bridge", "桥"), A, groups=("gates",), place=Place("", 31.2, 120.6)),
+        source,
     )
     video.cameras.create(
         _SYSTEM, Settings(Text("Gate", "门"), A, groups=("gates",)), replace(source, device=None)

@@ -182,7 +182,7 @@ class Receivers:
             found = self._store.delivery(delivery_id)
             if found is None:
                 raise policy.unknown("delivery")
-            receiver = self._seen(actor, found.receiver_id, "receiver.manage")
+            receiver = self._seen(actor, found.receiver_id, "receiver.manage", "delivery")
             if found.state is not DeliveryState.DEAD:
                 raise Conflict(f"the delivery is {found.state}", state=found.state)
             again = replace(found, state=DeliveryState.PENDING, attempts=0,
@@ -242,12 +242,14 @@ class Receivers:
             self._store.settle(_after(delivery, error, self._clock.now()))
         return True
 
-    def _seen(self, actor: Actor, receiver_id: str, action: str) -> Receiver:
+    def _seen(
+        self, actor: Actor, receiver_id: str, action: str, noun: str = "receiver"
+    ) -> Receiver:
         found = self._store.get(receiver_id)
         if found is None:
-            raise policy.unknown("receiver")
-        policy.require(actor, "receiver.view", found.path, "receiver")
-        policy.require(actor, action, found.path, "receiver")
+            raise policy.unknown(noun)
+        policy.require(actor, "receiver.view", found.path, noun)
+        policy.require(actor, action, found.path, noun)
         return found
 
     def _seal(self, receiver_id: str, secret: str) -> str:
