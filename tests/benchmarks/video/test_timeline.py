@@ -40,8 +40,8 @@ INSERT INTO video_track
 SELECT c, at, 't' || n, at + make_interval(secs => d), 0.001 + power(random(), 4) * 0.2, d,
        ('{black,white,grey,red,blue,green,yellow,brown}'::text[])[1 + (random()*7)::int],
        (ARRAY['person','person','person','car','bus',''])[1 + (random()*5)::int],
-       format('[(%%s,%%s),(%%s,%%s),(%%s,%%s),(%%s,%%s)]', x, y, x + dx, y + dy, x + 2 * dx, y + 2 * dy,
-              x + 3 * dx, y + 3 * dy)::path,
+       format('[(%%s,%%s),(%%s,%%s),(%%s,%%s),(%%s,%%s)]',
+              x, y, x + dx, y + dy, x + 2 * dx, y + 2 * dy, x + 3 * dx, y + 3 * dy)::path,
        ARRAY[0, (d * 333)::int, (d * 667)::int, (d * 1000)::int], NULL
 FROM (SELECT n, 1 + (n::bigint * 7919) %% %(cameras)s AS c,
              %(day)s::timestamptz + make_interval(secs => 86400.0 * n / %(many)s) AS at,
@@ -49,6 +49,11 @@ FROM (SELECT n, 1 + (n::bigint * 7919) %% %(cameras)s AS c,
              round(random()::numeric, 3) AS y, round((random() - 0.5)::numeric * 0.2, 3) AS dx,
              round((random() - 0.5)::numeric * 0.2, 3) AS dy
       FROM generate_series(0, %(many)s - 1) AS n) made
+"""
+
+_SIZE = """
+SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits
+WHERE inhparent = 'video_track'::regclass
 """
 
 
@@ -80,8 +85,8 @@ def timeline(
             connection.execute(_FILL, {"cameras": CAMERAS, "day": at, "many": ROWS // DAYS})
         took = time.monotonic() - begun
         connection.execute("ANALYZE video_track")
-        size = connection.execute("SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits "
-                                  "WHERE inhparent = 'video_track'::regclass").fetchone()  # fmt: skip
+        size = connection.execute(_SIZE).fetchone()
+    assert size is not None
     print(f"\n{ROWS:,} rows made in {took:.0f} s, {size[0] / 2**30:.2f} GiB with indexes")
     yield world, Timeline(
         PostgresTimeline(database), database, clock, world.fences, world.cameras, Places(),
