@@ -266,7 +266,7 @@ class Asker:
 
     def leaks(self, text: str) -> list[str]:
         """The ids in an answer that only department A may know of."""
-        return sorted(one for one in self._things.owned if one.partition("_")[2] in text)
+        return sorted(one for one in self._things.owned if (one.partition("_")[2] or one) in text)
 
 
 def replaced(value: Any, instead: Mapping[str, str]) -> Any:

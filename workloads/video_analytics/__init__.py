@@ -11,10 +11,16 @@ PRODUCT = Product(
     unknown={
         "camera": "there is no such camera",
         "department": "there is no such department",
+        "delivery": "there is no such delivery",
         "event": "there is no such event",
-        "picture": "there is no picture of this camera yet",
+        "export": "there is no such export",
+        "incident": "there is no such incident",
+        "linkage": "there is no such linkage rule",
         "permit": "there is no such permit",
+        "picture": "there is no picture of this camera yet",
+        "receiver": "there is no such receiver",
         "rule": "there is no such rule",
+        "track": "there is no such track",
     },
 )
 declare(PRODUCT)

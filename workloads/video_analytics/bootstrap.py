@@ -20,6 +20,7 @@ from workloads.video_analytics.cameras.service import Cameras
 from workloads.video_analytics.cameras.store import PostgresCameras
 from workloads.video_analytics.departments.service import Departments
 from workloads.video_analytics.departments.store import PostgresDepartments
+from workloads.video_analytics.happenings import Happenings, build_happenings
 from workloads.video_analytics.migrations import SCHEMA
 from workloads.video_analytics.rules.service import Rules
 from workloads.video_analytics.rules.store import PostgresRules
@@ -41,13 +42,14 @@ class Video:
     devices: Devices
     live: LivePictures
     rules: Rules
+    happenings: Happenings
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.departments,
-            self.cameras, self.devices, self.live, self.rules,
+            self.cameras, self.devices, self.live, self.rules, *self.happenings.services,
         )  # fmt: skip
 
 
@@ -78,21 +80,24 @@ def build(settings: Settings, database: Database) -> Video:
         addresses,
         Limits.of(settings.most_cameras, settings.highest_tier),
     )  # fmt: skip
+    devices = Devices(
+        cameras,
+        functools.partial(Client, policy=addresses, clock=base.clock),
+        Discovery(addresses, [one for one in settings.onvif_interfaces.split(",") if one]),
+        database,
+        base.audit,
+    )
+    rules = Rules(PostgresRules(database), database, base.clock, base.audit, cameras, _NoModels())
     return Video(
         settings,
         base,
         base.people(places, ADMINISTRATOR),
         Departments(places, database, base.audit),
         cameras,
-        Devices(
-            cameras,
-            functools.partial(Client, policy=addresses, clock=base.clock),
-            Discovery(addresses, [one for one in settings.onvif_interfaces.split(",") if one]),
-            database,
-            base.audit,
-        ),
+        devices,
         LivePictures(settings.home / "live"),
-        Rules(PostgresRules(database), database, base.clock, base.audit, cameras, _NoModels()),
+        rules,
+        build_happenings(settings, base, cameras, devices, rules, places),
     )
 
 

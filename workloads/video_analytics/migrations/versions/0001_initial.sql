@@ -278,6 +278,17 @@ CREATE TABLE operations_step (
 	CONSTRAINT fk_operations_step_operation_id FOREIGN KEY(operation_id) REFERENCES operations_operation (id)
 );
 
+CREATE TABLE video_cover (
+	rule TEXT NOT NULL, 
+	camera_id TEXT NOT NULL, 
+	day DATE NOT NULL, 
+	path TEXT NOT NULL, 
+	cover DOUBLE PRECISION, 
+	frames INTEGER NOT NULL, 
+	data JSONB NOT NULL, 
+	CONSTRAINT pk_video_cover PRIMARY KEY (rule, camera_id, day)
+);
+
 CREATE TABLE video_department (
 	path TEXT COLLATE "C" NOT NULL, 
 	id TEXT NOT NULL, 
@@ -285,6 +296,144 @@ CREATE TABLE video_department (
 	external TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_video_department PRIMARY KEY (path), 
 	CONSTRAINT uq_video_department_id UNIQUE (id)
+);
+
+CREATE TABLE video_event (
+	id TEXT NOT NULL, 
+	rule TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	key TEXT NOT NULL, 
+	began TIMESTAMP WITH TIME ZONE NOT NULL, 
+	camera_id TEXT NOT NULL, 
+	camera TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	rule_name TEXT NOT NULL, 
+	severity TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	ended_at TIMESTAMP WITH TIME ZONE, 
+	box JSONB, 
+	score DOUBLE PRECISION, 
+	track TEXT, 
+	data JSONB NOT NULL, 
+	clock_offset_seconds DOUBLE PRECISION, 
+	received_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	revision INTEGER NOT NULL, 
+	acknowledged JSONB, 
+	verdict TEXT, 
+	judged JSONB, 
+	hold JSONB, 
+	erased_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_video_event PRIMARY KEY (id), 
+	CONSTRAINT ck_video_event_severity CHECK (severity IN ('critical', 'major', 'minor', 'warning')), 
+	CONSTRAINT ck_video_event_state CHECK (state IN ('active', 'updated', 'ended')), 
+	CONSTRAINT ck_video_event_verdict CHECK (verdict IN ('true', 'false_alarm')), 
+	CONSTRAINT uq_video_event_identity UNIQUE (rule, version, key, began)
+);
+
+CREATE INDEX ix_video_event_began ON video_event (began, id);
+
+CREATE INDEX ix_video_event_camera_id ON video_event (camera_id, began);
+
+CREATE INDEX ix_video_event_kept ON video_event (received_at) WHERE erased_at IS NULL AND hold IS NULL;
+
+CREATE INDEX ix_video_event_path ON video_event (path text_pattern_ops, began);
+
+CREATE TABLE video_export (
+	id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	event_ids TEXT[] NOT NULL, 
+	reason TEXT NOT NULL, 
+	blurred BOOLEAN NOT NULL, 
+	state TEXT NOT NULL, 
+	requested_by TEXT NOT NULL, 
+	requested_name TEXT NOT NULL, 
+	requested_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	decided_by TEXT NOT NULL, 
+	decided_name TEXT NOT NULL, 
+	decided_at TIMESTAMP WITH TIME ZONE, 
+	note TEXT NOT NULL, 
+	ready_at TIMESTAMP WITH TIME ZONE, 
+	archive TEXT NOT NULL, 
+	size BIGINT NOT NULL, 
+	manifest TEXT NOT NULL, 
+	error TEXT NOT NULL, 
+	contents JSONB NOT NULL, 
+	CONSTRAINT pk_video_export PRIMARY KEY (id), 
+	CONSTRAINT ck_video_export_state CHECK (state IN ('requested', 'approved', 'refused', 'ready', 'failed', 'expired')), 
+	CONSTRAINT ck_video_export_second_person CHECK (decided_by <> requested_by)
+);
+
+CREATE TABLE video_incident (
+	id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	title TEXT NOT NULL, 
+	severity TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	opened_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	event_id TEXT NOT NULL, 
+	assigned_to TEXT NOT NULL, 
+	report TEXT NOT NULL, 
+	closed_at TIMESTAMP WITH TIME ZONE, 
+	steps JSONB NOT NULL, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_video_incident PRIMARY KEY (id), 
+	CONSTRAINT ck_video_incident_state CHECK (state IN ('warning', 'assigned', 'acting', 'closed'))
+);
+
+CREATE INDEX ix_video_incident_event_id ON video_incident (event_id);
+
+CREATE TABLE video_linkage (
+	id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	"when" JSONB NOT NULL, 
+	"then" JSONB NOT NULL, 
+	pause_seconds INTEGER NOT NULL, 
+	enabled BOOLEAN NOT NULL, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_video_linkage PRIMARY KEY (id)
+);
+
+CREATE TABLE video_receiver (
+	id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	target TEXT NOT NULL, 
+	wanted JSONB NOT NULL, 
+	enabled BOOLEAN NOT NULL, 
+	sealed TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_video_receiver PRIMARY KEY (id), 
+	CONSTRAINT ck_video_receiver_kind CHECK (kind IN ('webhook', 'mail'))
+);
+
+CREATE TABLE video_retention (
+	data_class TEXT NOT NULL, 
+	evidence INTEGER NOT NULL, 
+	tracks INTEGER NOT NULL, 
+	reads INTEGER NOT NULL, 
+	CONSTRAINT pk_video_retention PRIMARY KEY (data_class)
+);
+
+CREATE TABLE video_thumbnail (
+	sha256 BYTEA NOT NULL, 
+	series INTEGER NOT NULL, 
+	began TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_video_thumbnail PRIMARY KEY (sha256, series)
+);
+
+CREATE INDEX ix_video_thumbnail_began ON video_thumbnail (began);
+
+CREATE TABLE video_track_series (
+	id INTEGER GENERATED ALWAYS AS IDENTITY, 
+	camera_id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	CONSTRAINT pk_video_track_series PRIMARY KEY (id), 
+	CONSTRAINT uq_video_track_series UNIQUE (camera_id, path)
 );
 
 CREATE TABLE video_camera (
@@ -327,6 +476,120 @@ CREATE INDEX ix_video_camera_watched ON video_camera (shard) WHERE enabled AND r
 
 CREATE UNIQUE INDEX uq_video_camera_code ON video_camera (code);
 
+CREATE TABLE video_deed (
+	id TEXT NOT NULL, 
+	linkage_id TEXT NOT NULL, 
+	linkage TEXT NOT NULL, 
+	event_id TEXT NOT NULL, 
+	camera_id TEXT NOT NULL, 
+	index INTEGER NOT NULL, 
+	action JSONB NOT NULL, 
+	outcome TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	detail TEXT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	claimed_until TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_video_deed PRIMARY KEY (id), 
+	CONSTRAINT ck_video_deed_outcome CHECK (outcome IN ('pending', 'done', 'failed', 'skipped')), 
+	CONSTRAINT uq_video_deed_once UNIQUE (linkage_id, event_id, index), 
+	CONSTRAINT fk_video_deed_event_id FOREIGN KEY(event_id) REFERENCES video_event (id)
+);
+
+CREATE INDEX ix_video_deed_event_id ON video_deed (event_id);
+
+CREATE INDEX ix_video_deed_pending ON video_deed (at) WHERE outcome = 'pending';
+
+CREATE INDEX ix_video_deed_recent ON video_deed (linkage_id, camera_id, at);
+
+CREATE TABLE video_delivery (
+	id TEXT NOT NULL, 
+	position BIGINT GENERATED ALWAYS AS IDENTITY, 
+	receiver_id TEXT NOT NULL, 
+	key TEXT NOT NULL, 
+	event_id TEXT NOT NULL, 
+	change TEXT NOT NULL, 
+	body JSONB NOT NULL, 
+	state TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	next_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	claimed_until TIMESTAMP WITH TIME ZONE, 
+	error TEXT NOT NULL, 
+	delivered_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_video_delivery PRIMARY KEY (id), 
+	CONSTRAINT ck_video_delivery_state CHECK (state IN ('pending', 'delivered', 'dead')), 
+	CONSTRAINT uq_video_delivery_key UNIQUE (receiver_id, key), 
+	CONSTRAINT fk_video_delivery_receiver_id FOREIGN KEY(receiver_id) REFERENCES video_receiver (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_video_delivery_due ON video_delivery (next_at) WHERE state = 'pending';
+
+CREATE INDEX ix_video_delivery_order ON video_delivery (receiver_id, event_id, position) WHERE state = 'pending';
+
+CREATE TABLE video_event_entry (
+	number BIGINT GENERATED ALWAYS AS IDENTITY, 
+	xact BIGINT DEFAULT (pg_current_xact_id()::text::bigint) NOT NULL, 
+	event_id TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	change TEXT NOT NULL, 
+	by TEXT NOT NULL, 
+	data JSONB NOT NULL, 
+	CONSTRAINT pk_video_event_entry PRIMARY KEY (number), 
+	CONSTRAINT ck_video_event_entry_change CHECK (change IN ('active', 'ended', 'evidence', 'acknowledged', 'judged', 'linked', 'held', 'released', 'exported', 'erased')), 
+	CONSTRAINT fk_video_event_entry_event_id FOREIGN KEY(event_id) REFERENCES video_event (id)
+);
+
+CREATE INDEX ix_video_event_entry_event_id ON video_event_entry (event_id, number);
+
+CREATE INDEX ix_video_event_entry_order ON video_event_entry (xact, number);
+
+CREATE TABLE video_evidence (
+	event_id TEXT NOT NULL, 
+	sha256 TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	size BIGINT NOT NULL, 
+	number BIGINT GENERATED ALWAYS AS IDENTITY, 
+	added_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_video_evidence PRIMARY KEY (event_id, sha256), 
+	CONSTRAINT fk_video_evidence_event_id FOREIGN KEY(event_id) REFERENCES video_event (id)
+);
+
+CREATE INDEX ix_video_evidence_sha256 ON video_evidence (sha256);
+
+CREATE TABLE video_track (
+	series INTEGER NOT NULL, 
+	began TIMESTAMP WITH TIME ZONE NOT NULL, 
+	track TEXT NOT NULL, 
+	ended TIMESTAMP WITH TIME ZONE NOT NULL, 
+	size REAL NOT NULL, 
+	dwell REAL NOT NULL, 
+	colour TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	way path NOT NULL, 
+	times INTEGER[] NOT NULL, 
+	thumbnail BYTEA, 
+	CONSTRAINT pk_video_track PRIMARY KEY (series, began, track)
+)
+ PARTITION BY RANGE (began);
+
+CREATE INDEX ix_video_track_began ON video_track (began);
+
+CREATE FUNCTION video_ensure_partition(parent text, at timestamptz, step text) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  first timestamptz := date_trunc(step, at, 'UTC');
+  name text := parent || '_' || to_char(first AT TIME ZONE 'UTC', 'YYYYMMDD');
+BEGIN
+  IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('partition ' || parent, 0));
+  EXECUTE format('LOCK TABLE %I IN ACCESS SHARE MODE', parent);
+  IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
+  EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', name, parent);
+  EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                 parent, name, first,
+                 (first AT TIME ZONE 'UTC' + ('1 ' || step)::interval) AT TIME ZONE 'UTC');
+END $$;
+
 CREATE TABLE video_camera_health (
 	camera_id TEXT NOT NULL, 
 	state TEXT NOT NULL, 
@@ -351,6 +614,31 @@ CREATE TABLE video_camera_health_change (
 );
 
 CREATE INDEX ix_video_camera_health_change_since ON video_camera_health_change (since);
+
+CREATE TABLE video_read (
+	source TEXT NOT NULL, 
+	number TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	kind TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	received_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	camera_id TEXT NOT NULL, 
+	latitude DOUBLE PRECISION, 
+	longitude DOUBLE PRECISION, 
+	direction TEXT NOT NULL, 
+	score DOUBLE PRECISION, 
+	clock_offset_seconds DOUBLE PRECISION, 
+	CONSTRAINT pk_video_read PRIMARY KEY (source, number, at)
+)
+ PARTITION BY RANGE (at);
+
+CREATE INDEX ix_video_read_at ON video_read (at);
+
+CREATE INDEX ix_video_read_digest ON video_read (digest, at);
+
+CREATE INDEX ix_video_read_subject ON video_read (subject text_pattern_ops, at);
 
 CREATE TABLE video_rule (
 	id TEXT COLLATE "C" NOT NULL, 
