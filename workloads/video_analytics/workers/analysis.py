@@ -1,0 +1,11 @@
+"""Makes the analysis of a camera: the one place of a lane that knows ``vision``."""
+
+from workloads.video_analytics.vision.analyser import CameraAnalyser
+from workloads.video_analytics.vision.model import Analyser, CameraView, RuleSpec, Tier
+
+
+def make(view: CameraView, rules: tuple[RuleSpec, ...], tier: Tier) -> Analyser:
+    """The analysis of a camera."""
+    analyser: Analyser = CameraAnalyser(view)
+    analyser.change(rules, tier)
+    return analyser
