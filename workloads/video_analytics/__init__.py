@@ -12,6 +12,7 @@ PRODUCT = Product(
         "camera": "there is no such camera",
         "department": "there is no such department",
         "event": "there is no such event",
+        "permit": "there is no such permit",
         "rule": "there is no such rule",
     },
 )

@@ -9,8 +9,14 @@ from foundation.adapters.clock import SystemClock
 from foundation.kernel.actor import Actor
 from foundation.kernel.database import Database
 from foundation.serving.base import Base, build_base, open_database
+from workloads.video_analytics.cameras.addresses import AddressPolicy
+from workloads.video_analytics.cameras.service import Cameras
+from workloads.video_analytics.cameras.store import PostgresCameras
+from workloads.video_analytics.departments.service import Departments
 from workloads.video_analytics.departments.store import PostgresDepartments
 from workloads.video_analytics.migrations import SCHEMA
+from workloads.video_analytics.rules.service import Rules
+from workloads.video_analytics.rules.store import PostgresRules
 from workloads.video_analytics.settings import Settings
 
 
@@ -21,11 +27,17 @@ class Video:
     settings: Settings
     base: Base
     people: People
+    departments: Departments
+    cameras: Cameras
+    rules: Rules
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
-        return (self.base.audit, self.base.gate, self.base.operations, self.people)
+        return (
+            self.base.audit, self.base.gate, self.base.operations, self.people, self.departments,
+            self.cameras, self.rules,
+        )  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -48,7 +60,27 @@ def open_video(settings: Settings, *, upgrade: bool = True) -> Iterator[Video]:
 def build(settings: Settings, database: Database) -> Video:
     """All services on a database."""
     base = build_base(settings, database, SystemClock())
-    return Video(settings, base, base.people(PostgresDepartments(database)))
+    places = PostgresDepartments(database)
+    addresses = AddressPolicy.of(settings.camera_networks, settings.camera_folders)
+    cameras = Cameras(
+        PostgresCameras(database), database, base.clock, base.audit, places, base.secrets, addresses
+    )
+    return Video(
+        settings,
+        base,
+        base.people(places),
+        Departments(places, database, base.audit),
+        cameras,
+        Rules(PostgresRules(database), database, base.clock, base.audit, cameras, _NoModels()),
+    )
+
+
+class _NoModels:
+    """No model is installed."""
+
+    def present(self, _name: str) -> bool:
+        """Never."""
+        return False
 
 
 def add_administrator(settings: Settings, login: str, name: str, password: str) -> None:

@@ -18,6 +18,14 @@ class Settings(CommonSettings):
         PROGRAM.home(), "Folder of its own files: embedded database, keys, evidence, run files."
     )
     port: int = setting(8090, "Port on which `borough-video serve` listens; 0 takes a free one.")
+    camera_networks: str = setting(
+        "",
+        "Networks in which cameras may lie, such as 10.20.0.0/16, separated by commas. Empty: all "
+        "but this machine itself, link-local, multicast and reserved addresses.",
+    )
+    camera_folders: str = setting(
+        "", "Folders below which files may be sources of cameras, separated by commas."
+    )
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:

@@ -1,0 +1,1 @@
+"""The tree of departments that cameras, rules and people belong to."""

@@ -279,8 +279,128 @@ CREATE TABLE operations_step (
 );
 
 CREATE TABLE video_department (
-	path TEXT NOT NULL, 
+	path TEXT COLLATE "C" NOT NULL, 
+	id TEXT NOT NULL, 
 	name JSONB NOT NULL, 
 	external TEXT DEFAULT '' NOT NULL, 
-	CONSTRAINT pk_video_department PRIMARY KEY (path)
+	CONSTRAINT pk_video_department PRIMARY KEY (path), 
+	CONSTRAINT uq_video_department_id UNIQUE (id)
 );
+
+CREATE TABLE video_camera (
+	id TEXT COLLATE "C" NOT NULL, 
+	path TEXT COLLATE "C" NOT NULL, 
+	shard INTEGER NOT NULL, 
+	name JSONB NOT NULL, 
+	code TEXT, 
+	vendor TEXT NOT NULL, 
+	model TEXT NOT NULL, 
+	groups TEXT[] NOT NULL, 
+	place TEXT NOT NULL, 
+	latitude FLOAT, 
+	longitude FLOAT, 
+	timezone TEXT NOT NULL, 
+	data_class TEXT NOT NULL, 
+	masks JSONB NOT NULL, 
+	overhead BOOLEAN NOT NULL, 
+	tier TEXT NOT NULL, 
+	priority INTEGER NOT NULL, 
+	enabled BOOLEAN NOT NULL, 
+	source_kind TEXT NOT NULL, 
+	location TEXT NOT NULL, 
+	sealed TEXT NOT NULL, 
+	has_credentials BOOLEAN NOT NULL, 
+	device TEXT, 
+	device_profile TEXT DEFAULT '' NOT NULL, 
+	version INTEGER NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	removed_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_video_camera PRIMARY KEY (id), 
+	CONSTRAINT fk_video_camera_path FOREIGN KEY(path) REFERENCES video_department (path)
+);
+
+CREATE INDEX ix_video_camera_groups ON video_camera USING gin (groups);
+
+CREATE INDEX ix_video_camera_path ON video_camera (path);
+
+CREATE INDEX ix_video_camera_watched ON video_camera (shard) WHERE enabled AND removed_at IS NULL;
+
+CREATE UNIQUE INDEX uq_video_camera_code ON video_camera (code);
+
+CREATE TABLE video_camera_health (
+	camera_id TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	since TIMESTAMP WITH TIME ZONE NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	detail TEXT NOT NULL, 
+	fps FLOAT, 
+	lag_seconds FLOAT, 
+	tier_now TEXT, 
+	clock_offset_seconds FLOAT, 
+	CONSTRAINT pk_video_camera_health PRIMARY KEY (camera_id), 
+	CONSTRAINT fk_video_camera_health_camera_id FOREIGN KEY(camera_id) REFERENCES video_camera (id)
+);
+
+CREATE TABLE video_camera_health_change (
+	camera_id TEXT NOT NULL, 
+	since TIMESTAMP WITH TIME ZONE NOT NULL, 
+	state TEXT NOT NULL, 
+	detail TEXT NOT NULL, 
+	CONSTRAINT pk_video_camera_health_change PRIMARY KEY (camera_id, since), 
+	CONSTRAINT fk_video_camera_health_change_camera_id FOREIGN KEY(camera_id) REFERENCES video_camera (id)
+);
+
+CREATE INDEX ix_video_camera_health_change_since ON video_camera_health_change (since);
+
+CREATE TABLE video_rule (
+	id TEXT COLLATE "C" NOT NULL, 
+	camera_id TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	enabled BOOLEAN NOT NULL, 
+	removed_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_video_rule PRIMARY KEY (id), 
+	CONSTRAINT fk_video_rule_camera_id FOREIGN KEY(camera_id) REFERENCES video_camera (id)
+);
+
+CREATE INDEX ix_video_rule_camera_id ON video_rule (camera_id);
+
+CREATE TABLE video_permit (
+	id TEXT COLLATE "C" NOT NULL, 
+	rule_id TEXT NOT NULL, 
+	number TEXT NOT NULL, 
+	holder TEXT NOT NULL, 
+	first DATE NOT NULL, 
+	last DATE NOT NULL, 
+	start TEXT NOT NULL, 
+	"end" TEXT NOT NULL, 
+	note TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	created_by TEXT NOT NULL, 
+	revoked_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_video_permit PRIMARY KEY (id), 
+	CONSTRAINT uq_video_permit_rule_id_number UNIQUE (rule_id, number), 
+	CONSTRAINT fk_video_permit_rule_id FOREIGN KEY(rule_id) REFERENCES video_rule (id)
+);
+
+CREATE TABLE video_rule_version (
+	rule_id TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	name JSONB NOT NULL, 
+	points JSONB NOT NULL, 
+	parameters JSONB NOT NULL, 
+	schedule JSONB NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	by TEXT NOT NULL, 
+	note TEXT NOT NULL, 
+	CONSTRAINT pk_video_rule_version PRIMARY KEY (rule_id, version), 
+	CONSTRAINT fk_video_rule_version_rule_id FOREIGN KEY(rule_id) REFERENCES video_rule (id)
+);
+
+CREATE FUNCTION video_rule_version_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'versions of rules are only added';
+END $$;
+
+CREATE TRIGGER video_rule_version_kept BEFORE UPDATE OR DELETE ON video_rule_version FOR EACH ROW EXECUTE FUNCTION video_rule_version_kept();
+CREATE TRIGGER video_rule_version_whole BEFORE TRUNCATE ON video_rule_version FOR EACH STATEMENT EXECUTE FUNCTION video_rule_version_kept();

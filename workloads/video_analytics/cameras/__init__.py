@@ -1,0 +1,1 @@
+"""The registry of cameras: sources, credentials, groups, ONVIF, health; who may see which."""
