@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 import av.logging
+from av.stream import Discard
 
 from workloads.video_analytics.workers.model import Feed
 
@@ -125,7 +126,7 @@ def _stream(container: Any) -> Any:  # noqa: ANN401 - PyAV
     stream = container.streams.video[0]
     for other in container.streams:
         if other.index != stream.index:
-            other.discard = "all"
+            other.discard = Discard.all
     context = stream.codec_context
     if context is None or context.codec is None:
         raise Unwatchable("its codec is not known")

@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -180,6 +181,9 @@ class CameraThread:
             sources.Unwatchable, av.InvalidDataError, av.PatchWelcomeError, av.DecoderNotFoundError,
             av.DemuxerNotFoundError, ValueError, MemoryError,
         ))  # fmt: skip
+        if not broken and not isinstance(error, OSError):
+            # A defect of ours. Its message may hold an address, so only where it was is told.
+            traceback.print_tb(error.__traceback__)
         self.out.state(
             self.orders.camera, "broken" if broken else "no_signal", sources.reason(error)
         )
@@ -283,7 +287,7 @@ class _Session:
                 return
 
     def _live_time(self, packet: Any, now: float) -> float:  # noqa: ANN401 - PyAV
-        stamps = self._owner._stamps
+        stamps = self._owner.stamps
         decoded = packet.dts if packet.dts is not None else packet.pts
         at = stamps.at(None if decoded is None else decoded * self._base, now)
         if packet.pts is None or packet.dts is None:
@@ -367,7 +371,7 @@ class _Session:
         """Decode without handing over: frames that were seen before a takeover."""
         if packet.is_keyframe:
             self._need_key = False
-        if not self._need_key and not self._owner._look.keys:
+        if not self._need_key and not self._owner.look.keys:
             self._decode(packet)
 
     def _take(self, packet: Any, at: float, lag: float, position: float, *, wait: bool) -> None:  # noqa: ANN401
@@ -408,8 +412,8 @@ class _Session:
             self._hand(frame, self._times.pop(frame.pts, at), 0.0, 0.0, wait=True)
 
     def _decode(self, packet: Any) -> list[Any]:  # noqa: ANN401 - PyAV
-        camera = self._owner._orders.camera
-        self._owner._out.calling(camera, "decode")
+        camera = self._owner.orders.camera
+        self._owner.out.calling(camera, "decode")
         try:
             frames = list(self._context.decode(packet))
         except (av.FFmpegError, EOFError) as error:
@@ -420,7 +424,7 @@ class _Session:
                 raise sources.Unwatchable("its pictures cannot be decoded") from error
             return []
         finally:
-            self._owner._out.calling(camera, "")
+            self._owner.out.calling(camera, "")
         if frames:
             self._failures = 0
         return frames
