@@ -18,7 +18,7 @@ Schema = dict[str, Any]
 LONGEST_SECONDS = 3600
 
 
-def schema(  # noqa: PLR0913 - each is a word of the schema
+def schema(
     title: str,
     zh: str,
     properties: Mapping[str, Schema],
@@ -44,9 +44,7 @@ def schema(  # noqa: PLR0913 - each is a word of the schema
     return found
 
 
-def number(  # noqa: PLR0913 - each is a word of the schema
-    title: str, zh: str, default: float, low: float, high: float, unit: str = ""
-) -> Schema:
+def number(title: str, zh: str, default: float, low: float, high: float, unit: str = "") -> Schema:
     """A number with its limits and its unit for people."""
     return {
         "type": "number",
@@ -255,7 +253,9 @@ PARAMETERS: dict[RuleKind, Schema] = {
             "likeness_percent": percent(
                 "Moved when it resembles itself less than", "与原画面相似度低于此为移位", 35.0, 1.0
             ),
-            "frozen_seconds": seconds("Frozen when the same for", "画面完全不变多久为冻结", 30.0, 2.0),
+            "frozen_seconds": seconds(
+                "Frozen when the same for", "画面完全不变多久为冻结", 30.0, 2.0
+            ),
             "after_seconds": seconds("Told after", "持续多久后告警", 5.0),
             "clear_seconds": seconds("Ended when fine for", "恢复多久后结束", 5.0),
         },
