@@ -139,7 +139,7 @@ class Tracker:
             if kinds and kinds[column]:
                 track.kind = kinds[column]
 
-    def _match(  # noqa: PLR0913 - a stage has so many sides
+    def _match(
         self,
         rows: Index,
         columns: Index,
