@@ -41,7 +41,7 @@ def assign(likeness: Array, least: float) -> tuple[Index, Index]:
 
 
 def suppressed(boxes: Array, scores: Array, most: float) -> Index:
-    """Non-maximum suppression: what is left, best first, where two overlap by more than ``most``."""
+    """Non-maximum suppression: of two that overlap by more than ``most`` the better one."""
     order = np.argsort(-scores, kind="stable")
     shared = overlap(boxes, boxes)
     kept: list[int] = []

@@ -147,7 +147,7 @@ class Background:
         return gain
 
     def _tolerate(self, gain: float) -> None:
-        """A picture made brighter has its noise, and all that is not linear, made larger as well."""
+        """In a picture made brighter noise, and all that is not linear, is larger as well."""
         wider = (1 + _GAIN_LOOSENS * abs(math.log(gain))) / min(gain, 1.0)
         self._mog.setVarThreshold(_VARIANCE * wider * wider)
         self._differs = _DIFFERS * wider

@@ -1,4 +1,4 @@
-"""The motion gate: does anything move at all? It decides whether the dear stages look at a frame."""
+"""The motion gate: does anything move at all? The costly stages look at a frame only then."""
 
 import cv2
 import numpy as np

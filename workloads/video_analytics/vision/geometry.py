@@ -1,5 +1,6 @@
 """Lines and polygons in the frame; positions are fractions of its width and height."""
 
+import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -76,7 +77,7 @@ def crossing(before: Point, after: Point, line: Sequence[Point]) -> int:
     A step that crosses a bent line there and back crosses it not at all.
     """
     total = 0
-    for start, end in zip(line[:-1], line[1:], strict=True):
+    for start, end in itertools.pairwise(line):
         from_side, to_side = _side(start, end, before), _side(start, end, after)
         if (from_side > 0) == (to_side > 0):
             continue

@@ -1,10 +1,10 @@
 """What the rules of each kind can be told: the one source of names, units, defaults and limits.
 
 ``PARAMETERS`` holds a JSON Schema (2020-12) per kind, for forms, the API and the detectors alike.
-Titles are English; Chinese stands beside them in ``x-zh``. Units are in the names of the parameters.
-``x-onvif`` names the rule of the ONVIF Analytics Service Specification (annex A) of the same meaning,
-``x-points`` says what is drawn: ``line``, ``field`` (a polygon), ``field?`` (a polygon, or nothing for
-the whole frame), ``line|field``.
+Titles are English; Chinese stands beside them in ``x-zh``. Units are in the names of parameters.
+``x-onvif`` names the rule of the same meaning in the ONVIF Analytics Service Specification (annex
+A), ``x-points`` says what is drawn: ``line``, ``field`` (a polygon), ``field?`` (a polygon, or
+nothing for the whole frame), ``line|field``, or nothing.
 """
 
 from collections.abc import Mapping

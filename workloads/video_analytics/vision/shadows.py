@@ -5,6 +5,8 @@ the background is below one, smooth, and the same in all channels. A dark thing 
 What is enclosed by a thing belongs to it, so a grey car keeps its bonnet.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +104,7 @@ def _filled(mask: Image) -> Image:
     return whole
 
 
-def _grown(box: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, slice]:
+def _grown(box: Sequence[int], shape: tuple[int, ...]) -> tuple[slice, slice]:
     """The part of the picture around a box, a little larger than it."""
     left, top, width, height = box
     return (

@@ -2,10 +2,10 @@
 
 Own Kalman filters, overlap and assignment, in two stages by score as Zhang et al., "ByteTrack:
 Multi-Object Tracking by Associating Every Detection Box" (2022), describe it: sure detections are
-given to tracks first, then the doubtful ones to tracks that are left, which carries a track through
-an occlusion without starting tracks from noise. A third look with boxes made larger finds fast small
-things at low rates. When most tracks are off in the same direction the camera has moved, and they
-are moved along.
+given to tracks first, then the doubtful ones to tracks that are left, which carries a track
+through an occlusion without starting tracks from noise. A third look with boxes made larger finds
+fast small things at low rates. When most tracks are off in the same direction the camera has
+moved, and they are moved along.
 
 Boxes are left, top, width, height in any unit that is the same across and down.
 """
@@ -253,6 +253,7 @@ class Tracker:
         )
         if not fits or not isinstance(at, int | float) or not isinstance(following, int):
             return
+        names = kinds if isinstance(kinds, list) else []
         self._at, self._next = float(at), following
         self.filters.mean, self.filters.covariance = np.array(mean), np.array(covariance)
         self.tracks = [
@@ -260,7 +261,7 @@ class Tracker:
                 int(row[0]), row[1], row[2], (row[3], row[4]), row[5],
                 int(row[6]), bool(row[7]), str(kind), row[8],
             )
-            for row, kind in zip(rows.tolist(), kinds or [], strict=True)
+            for row, kind in zip(rows.tolist(), names, strict=True)
         ]  # fmt: skip
 
 

@@ -61,11 +61,11 @@ class MotionDetector(SubjectRule):
         if before is None or before.shape != luma.shape:
             self._before, self._before_at = luma, now
             return None
-        changed = None
+        changed: Image | None = None
         if sight.moving:
             difference = cv2.absdiff(luma, before)
-            _, changed = cv2.threshold(difference, _CHANGED, 255, cv2.THRESH_BINARY)
-            changed = np.asarray(cv2.medianBlur(changed, 3), np.uint8) & sight.foreground
+            _, over = cv2.threshold(difference, _CHANGED, 255, cv2.THRESH_BINARY)
+            changed = np.asarray(cv2.medianBlur(over, 3), np.uint8) & sight.foreground
         if now - self._before_at >= _APART_SECONDS:
             self._before, self._before_at = luma, now
         return changed

@@ -57,5 +57,5 @@ class SubjectRule:
 
 def aspect(sight: Sight) -> float:
     """The frame's width divided by its height."""
-    height, width = sight.luma.shape[:2]
-    return width / height
+    height, width = sight.luma.shape
+    return float(width) / float(height)
