@@ -27,6 +27,8 @@ _HELD_AFTER_SECONDS = 0.35  # continuously new for so long: a thing, not leaves 
 _GHOST_EVERY_SECONDS = 2.0
 _EDGE_GAIN = 4.0  # grey levels that the outline of a real thing has more than the background there
 _STANDS = 0.7  # so much of it has not changed for a while
+_FAINT = 40.0  # grey levels: patches that differ by less must have an outline of their own
+_FAINT_EDGE = 1.0
 _SWITCHED = 0.6  # so much of the picture is new at once: light, not things
 _SWITCHED_FRAMES = 3
 _DIFFERS = 15  # grey levels, for pixels whose model rests
@@ -51,6 +53,8 @@ class Background:
         self._switched = 0
         self._differs = float(_DIFFERS)
         self._since_ghosts = 0.0
+        self._edges: Floats | None = None
+        self._edges_age = 0.0
         self._steady = Steady()
 
     @property
@@ -92,6 +96,7 @@ class Background:
             return np.zeros(image.shape[:2], np.uint8)
         new = without_shadows(raw, picture, mean, held) if self.ready else np.zeros_like(raw)
         self._learn(picture if shift is not None else image, raw, seconds)
+        new = self._without_faint(picture, new)
         self._drop_ghosts(picture, new, seconds)
         if self._steady.moved_for_good:
             self.restart(image)
@@ -103,6 +108,7 @@ class Background:
         self._mog = _mixture()
         self._mog.apply(image, learningRate=1.0)
         self._age = np.zeros(image.shape[:2], np.float32)
+        self._edges = None
         self._seen = 0
         self._switched = 0
         self._steady = Steady()
@@ -179,6 +185,7 @@ class Background:
         rate = max(1 / (self._seen + 1), 1 - math.exp(-seconds / _MEMORY_SECONDS))
         old = cv2.bitwise_not(raw) if self.ready else np.full_like(raw, 255)
         cv2.accumulateWeighted(image, mean, rate, old)
+        self._edges_age += seconds
         self._age += seconds
         self._age[raw == 0] = 0
         worn = self._age >= self.patience_seconds
@@ -199,19 +206,50 @@ class Background:
         standing = new & ((self._age > _GHOST_EVERY_SECONDS) * np.uint8(255))
         if mean is None or cv2.countNonZero(standing) < 12:  # noqa: PLR2004 - nothing to judge
             return
-        more = _edges(picture) - _edges(_bytes(mean))
-        kernel = np.ones((3, 3), np.uint8)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(new)
-        labels = labels.astype(np.intp)
-        stands = np.bincount(labels[standing > 0], minlength=count)
-        wide = cv2.dilate(labels.astype(np.float32), kernel).astype(np.intp)
-        ring = (cv2.morphologyEx(new, cv2.MORPH_GRADIENT, kernel) > 0) & (wide > 0)
-        weight = np.bincount(wide[ring], more[ring], minlength=count)
-        length = np.maximum(np.bincount(wide[ring], minlength=count), 1)
-        ghost = (weight / length < _EDGE_GAIN) & (stands > _STANDS * stats[:, cv2.CC_STAT_AREA])
+        count, wide, more, stats = self._outlines(picture, mean, new)
+        stands = np.bincount(wide[standing > 0], minlength=count)
+        ghost = (more < _EDGE_GAIN) & (stands > _STANDS * stats[:, cv2.CC_STAT_AREA])
         ghost[0] = False
         if ghost.any():
             self.absorb(picture, np.asarray(ghost[wide] * np.uint8(255), np.uint8))
+
+    def _without_faint(self, picture: Image, new: Image) -> Image:
+        """Without patches that differ little and have no outline: light, not things."""
+        mean = self.mean
+        if mean is None or not cv2.countNonZero(new):
+            return new
+        count, wide, more, stats = self._outlines(picture, mean, new)
+        difference = cv2.absdiff(picture, _bytes(mean))
+        if difference.ndim == 3:  # noqa: PLR2004 - colour
+            difference = difference.max(axis=2)
+        inside = new > 0
+        contrast = np.bincount(wide[inside], difference[inside], minlength=count)
+        contrast = contrast / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
+        faint = (more < _FAINT_EDGE) & (contrast < _FAINT)
+        faint[0] = False
+        if not faint.any():
+            return new
+        return np.where(faint[wide], np.uint8(0), new)
+
+    def _outlines(
+        self, picture: Image, mean: Floats, new: Image
+    ) -> tuple[int, NDArray[np.intp], NDArray[np.float64], NDArray[np.int32]]:
+        """The patches of a mask, each with how much more edge its outline has than the background.
+
+        Answers their number (with the background, 0), labels a pixel larger than they are, grey
+        levels of edge, and OpenCV's statistics.
+        """
+        if self._edges is None or self._edges.shape != new.shape or self._edges_age > 1:
+            self._edges, self._edges_age = _edges(_bytes(mean)), 0.0
+        kernel = np.ones((3, 3), np.uint8)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(new, ltype=cv2.CV_16U)
+        wide = cv2.dilate(labels, kernel).astype(np.intp)
+        ring = cv2.morphologyEx(new, cv2.MORPH_GRADIENT, kernel) > 0
+        where = wide[ring]
+        edges = _edges(picture)[ring] - self._edges[ring]
+        weight = np.bincount(where, edges, minlength=count)
+        length = np.maximum(np.bincount(where, minlength=count), 1)
+        return count, wide, weight / length, np.asarray(stats, np.int32)
 
     def memory(self) -> dict[str, object]:
         """The background's picture and for how long things have been standing."""

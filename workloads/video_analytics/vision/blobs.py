@@ -17,7 +17,7 @@ _JOIN = 2  # pixels on each side: parts of one thing that nearly touch
 def find(mask: Image) -> tuple[Boxes, NDArray[np.float64]]:
     """The boxes of things in a mask, and for each a score of 0.3 to 0.95.
 
-    Larger and fuller ones are surer. At most 200, the largest; parts that nearly touch are one thing.
+    Larger and fuller ones are surer. At most 200, the largest; parts that nearly touch are one.
     """
     none = np.empty((0, 4)), np.empty(0)
     if not cv2.countNonZero(mask):
