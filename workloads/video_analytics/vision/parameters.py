@@ -1,10 +1,10 @@
 """What the rules of each kind can be told: the one source of names, units, defaults and limits.
 
 ``PARAMETERS`` holds a JSON Schema (2020-12) per kind, for forms, the API and the detectors alike.
-Titles are English; Chinese stands beside them in ``x-zh``. Units are in the names of the parameters.
-``x-onvif`` names the rule of the ONVIF Analytics Service Specification (annex A) of the same meaning,
-``x-points`` says what is drawn: ``line``, ``field`` (a polygon), ``field?`` (a polygon, or nothing for
-the whole frame), ``line|field``.
+Titles are English; Chinese stands beside them in ``x-zh``. Units are in the names of parameters.
+``x-onvif`` names the rule of the same meaning in the ONVIF Analytics Service Specification (annex
+A), ``x-points`` says what is drawn: ``line``, ``field`` (a polygon), ``field?`` (a polygon, or
+nothing for the whole frame), ``line|field``, or nothing.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Schema = dict[str, Any]
 LONGEST_SECONDS = 3600
 
 
-def schema(  # noqa: PLR0913 - each is a word of the schema
+def schema(
     title: str,
     zh: str,
     properties: Mapping[str, Schema],
@@ -44,9 +44,7 @@ def schema(  # noqa: PLR0913 - each is a word of the schema
     return found
 
 
-def number(  # noqa: PLR0913 - each is a word of the schema
-    title: str, zh: str, default: float, low: float, high: float, unit: str = ""
-) -> Schema:
+def number(title: str, zh: str, default: float, low: float, high: float, unit: str = "") -> Schema:
     """A number with its limits and its unit for people."""
     return {
         "type": "number",
@@ -255,7 +253,9 @@ PARAMETERS: dict[RuleKind, Schema] = {
             "likeness_percent": percent(
                 "Moved when it resembles itself less than", "与原画面相似度低于此为移位", 35.0, 1.0
             ),
-            "frozen_seconds": seconds("Frozen when the same for", "画面完全不变多久为冻结", 30.0, 2.0),
+            "frozen_seconds": seconds(
+                "Frozen when the same for", "画面完全不变多久为冻结", 30.0, 2.0
+            ),
             "after_seconds": seconds("Told after", "持续多久后告警", 5.0),
             "clear_seconds": seconds("Ended when fine for", "恢复多久后结束", 5.0),
         },

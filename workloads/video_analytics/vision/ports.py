@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from workloads.video_analytics.vision.model import Box, Frame, Image, Point, RuleSpec, Signal
+from workloads.video_analytics.vision.model import (
+    Box,
+    Frame,
+    Image,
+    Point,
+    RuleSpec,
+    Signal,
+    Tier,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +44,9 @@ class Sight:
     """What the stages before found in a frame.
 
     Attributes:
-        frame: as it was decoded.
-        luma: at the size of analysis (at most 320 × 180), masked where privacy wants it.
+        frame: as it was decoded, masked where privacy wants it.
+        luma: at the size of analysis (as many pixels as 320 × 180 at most, in the shape of the
+            frame), masked where privacy wants it.
         foreground: 255 where it moves or is new, 0 else; the same size.
         moving: whether the gate saw motion at all; without it ``foreground`` is empty.
         tracks: what is followed, predicted ones too.
@@ -69,4 +78,24 @@ class Detector(Protocol):
 
     def recall(self, memory: dict[str, object]) -> None:
         """Go on with what another one knew; nonsense is ignored."""
+        ...
+
+
+class Maker(Protocol):
+    """Makes the detectors that need more than a rule: models, watch lists. One for each camera."""
+
+    def make(self, rule: RuleSpec) -> Detector | None:
+        """The detector of a rule; None when it cannot be had."""
+        ...
+
+    def missing(self, rules: Sequence[RuleSpec], tier: Tier) -> Sequence[str]:
+        """What these rules ask for and is not there, such as ``no model: plate``."""
+        ...
+
+
+class Finder(Protocol):
+    """A model that finds things of known classes in a picture."""
+
+    def find(self, frame: Frame) -> Sequence[tuple[Box, str, float]]:
+        """Where, which class, and how sure, 0 to 1; the frame has its colours."""
         ...

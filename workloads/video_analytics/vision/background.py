@@ -1,0 +1,292 @@
+"""What is new in the picture: background subtraction that survives light, jitter and ghosts.
+
+Zivkovic's mixture of Gaussians (MOG2, Pattern Recognition Letters 27, 2006) as OpenCV has it judges
+each pixel; around it stand the things it has no means for: exposure that changes for the whole
+picture, light that is switched, a mast that shakes, shadows, things that stop (MOG2 alone takes
+them for background within seconds) and the ghosts that they leave when they go.
+"""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workloads.video_analytics.vision.model import Image
+from workloads.video_analytics.vision.shadows import without_shadows
+from workloads.video_analytics.vision.steady import Steady
+
+Floats = NDArray[np.float32]
+
+_MEMORY_SECONDS = 30.0  # how long the mixture remembers
+_BACKGROUND_RATIO = 0.8  # a mode is background when the heavier ones sum up to less than this
+_VARIANCE = 16.0  # squared Mahalanobis distance up to which a pixel fits a mode
+_LEAST_VARIANCE = 6.0
+_WARM = 12  # frames learnt fast after a start
+_HELD_AFTER_SECONDS = 0.35  # continuously new for so long: a thing, not leaves that wave
+_GHOST_EVERY_SECONDS = 2.0
+_EDGE_GAIN = 4.0  # grey levels that the outline of a real thing has more than the background there
+_STANDS = 0.7  # so much of it has not changed for a while
+_FAINT = 40.0  # grey levels: patches that differ by less must have an outline of their own
+_FAINT_EDGE = 1.0
+_SWITCHED = 0.6  # so much of the picture is new at once: light, not things
+_SWITCHED_FRAMES = 3
+_DIFFERS = 15  # grey levels, for pixels whose model rests
+_GAIN_DEAD_BAND = 0.015
+_GAIN_LOOSENS = 1.0
+_AGREES = 0.08
+
+
+class Background:
+    """The background of one camera, at the size of analysis.
+
+    Args:
+        patience_seconds: what stands still for longer becomes background.
+    """
+
+    def __init__(self, patience_seconds: float = 600.0) -> None:
+        self.patience_seconds = patience_seconds
+        self.mean: Floats | None = None
+        self._mog = _mixture()
+        self._age: Floats = np.zeros((1, 1), np.float32)
+        self._seen = 0
+        self._switched = 0
+        self._differs = float(_DIFFERS)
+        self._since_ghosts = 0.0
+        self._edges: Floats | None = None
+        self._edges_age = 0.0
+        self._steady = Steady()
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough was seen for a judgement."""
+        return self._seen >= _WARM
+
+    @property
+    def picture(self) -> Image | None:
+        """The background itself; None before the first frame."""
+        return None if self.mean is None else _bytes(self.mean)
+
+    def look(self, image: Image, seconds: float) -> Image:
+        """What is new: 255, else 0.
+
+        Args:
+            image: grey or BGR, at the size of analysis; a change of size or kind starts anew.
+            seconds: since the frame before.
+        """
+        if self.mean is None or self.mean.shape != image.shape:
+            self.restart(image)
+        mean = self.mean
+        if mean is None:  # pragma: no cover - restart() sets it
+            return np.zeros(image.shape[:2], np.uint8)
+        seconds = min(max(seconds, 0.0), 10.0)
+        gain = self._gain(image, mean)
+        picture = _times(image, 1 / gain)
+        self._tolerate(gain)
+        picture, shift = self._steady.straighten(picture, mean, seconds)
+        held = self._held()
+        rate = max(1 / (self._seen + 2), 1 - math.exp(-seconds / _MEMORY_SECONDS))
+        raw = self._judge(picture, mean, held, rate)
+        if shift is None and self._steady.suspects(cv2.countNonZero(raw) / raw.size):
+            picture, shift = self._steady.find(picture, mean)
+            if shift is not None:
+                raw = self._judge(picture, mean, held, 0.0)
+        self._seen += 1
+        if self._light_switched(raw, image):
+            return np.zeros(image.shape[:2], np.uint8)
+        new = without_shadows(raw, picture, mean, held) if self.ready else np.zeros_like(raw)
+        self._learn(picture if shift is not None else image, raw, seconds)
+        new = self._without_faint(picture, new)
+        self._drop_ghosts(picture, new, seconds)
+        if self._steady.moved_for_good:
+            self.restart(image)
+        return new if shift is None else Steady.back(new, shift)
+
+    def restart(self, image: Image) -> None:
+        """Begin with this picture, knowing nothing else."""
+        self.mean = image.astype(np.float32)
+        self._mog = _mixture()
+        self._mog.apply(image, learningRate=1.0)
+        self._age = np.zeros(image.shape[:2], np.float32)
+        self._edges = None
+        self._seen = 0
+        self._switched = 0
+        self._steady = Steady()
+
+    def absorb(self, image: Image, where: Image) -> None:
+        """Take what is there for background at once, where the mask is not 0."""
+        if self.mean is None or self.mean.shape != image.shape or not cv2.countNonZero(where):
+            return
+        elsewhere = cv2.bitwise_not(where)
+        for _ in range(2):
+            self._mog.apply(image, knownForegroundMask=elsewhere, learningRate=0.7)
+        inside = where > 0
+        self.mean[inside] = image[inside]
+        self._age[inside] = 0
+
+    def _judge(self, picture: Image, mean: Floats, held: Image, rate: float) -> Image:
+        """MOG2, but for pixels whose model rests: those are compared with the mean."""
+        if not cv2.countNonZero(held):
+            return np.asarray(self._mog.apply(picture, learningRate=rate), dtype=np.uint8)
+        new = self._mog.apply(picture, knownForegroundMask=held, learningRate=rate)
+        difference = cv2.absdiff(picture, _bytes(mean))
+        if difference.ndim == 3:  # noqa: PLR2004 - colour
+            difference = difference.max(axis=2)
+        _, differs = cv2.threshold(difference, self._differs, 255, cv2.THRESH_BINARY)
+        return np.asarray(np.where(held > 0, differs, new), dtype=np.uint8)
+
+    def _gain(self, image: Image, mean: Floats) -> float:
+        """How much brighter the whole picture is than its background: automatic exposure.
+
+        The median over a grid, believed when half of the grid agrees with it.
+        """
+        now = image[4::8, 4::8].astype(np.float32).reshape(-1)
+        then = mean[4::8, 4::8].reshape(-1)
+        known = (then > 12) & (now < 250) & (then < 250)  # noqa: PLR2004 - neither black nor burnt out
+        if np.count_nonzero(known) < 50:  # noqa: PLR2004 - too few for a median
+            return 1.0
+        ratios = now[known] / then[known]
+        gain = float(np.median(ratios))
+        agree = float(np.mean(np.abs(ratios / max(gain, 1e-3) - 1) < _AGREES))
+        if agree < 0.5 or abs(gain - 1) < _GAIN_DEAD_BAND or not 0.25 < gain < 4:  # noqa: PLR2004
+            return 1.0
+        return gain
+
+    def _tolerate(self, gain: float) -> None:
+        """In a picture made brighter noise, and all that is not linear, is larger as well."""
+        wider = (1 + _GAIN_LOOSENS * abs(math.log(gain))) / min(gain, 1.0)
+        self._mog.setVarThreshold(_VARIANCE * wider * wider)
+        self._differs = _DIFFERS * wider
+
+    def _held(self) -> Image:
+        """Where the model rests, as a thing stands there."""
+        age = self._age
+        return np.asarray(
+            ((age > _HELD_AFTER_SECONDS) & (age < self.patience_seconds)) * np.uint8(255),
+            dtype=np.uint8,
+        )
+
+    def _light_switched(self, raw: Image, image: Image) -> bool:
+        """Whether most of the picture is new at once; when that stays, it is the background."""
+        if not self.ready or cv2.countNonZero(raw) < _SWITCHED * raw.size:
+            self._switched = 0
+            return False
+        self._switched += 1
+        if self._switched >= _SWITCHED_FRAMES:
+            self.restart(image)
+            self._seen = _WARM // 2
+        return True
+
+    def _learn(self, image: Image, raw: Image, seconds: float) -> None:
+        """The mean where nothing is new; for how long it has been new elsewhere."""
+        mean = self.mean
+        if mean is None:  # pragma: no cover - look() sets it
+            return
+        rate = max(1 / (self._seen + 1), 1 - math.exp(-seconds / _MEMORY_SECONDS))
+        old = cv2.bitwise_not(raw) if self.ready else np.full_like(raw, 255)
+        cv2.accumulateWeighted(image, mean, rate, old)
+        self._edges_age += seconds
+        self._age += seconds
+        self._age[raw == 0] = 0
+        worn = self._age >= self.patience_seconds
+        if worn.any():
+            self.absorb(image, np.asarray(worn * np.uint8(255), dtype=np.uint8))
+
+    def _drop_ghosts(self, picture: Image, new: Image, seconds: float) -> None:
+        """Absorb what has no outline of its own: the place that a thing left, or a patch of light.
+
+        The outline of a thing that is there has more edge in the picture than in the background;
+        that of a ghost has its edge in the background.
+        """
+        self._since_ghosts += seconds
+        if self._since_ghosts < _GHOST_EVERY_SECONDS or not self.ready:
+            return
+        self._since_ghosts = 0.0
+        mean = self.mean
+        standing = new & ((self._age > _GHOST_EVERY_SECONDS) * np.uint8(255))
+        if mean is None or cv2.countNonZero(standing) < 12:  # noqa: PLR2004 - nothing to judge
+            return
+        count, wide, more, stats = self._outlines(picture, mean, new)
+        stands = np.bincount(wide[standing > 0], minlength=count)
+        ghost = (more < _EDGE_GAIN) & (stands > _STANDS * stats[:, cv2.CC_STAT_AREA])
+        ghost[0] = False
+        if ghost.any():
+            self.absorb(picture, np.asarray(ghost[wide] * np.uint8(255), np.uint8))
+
+    def _without_faint(self, picture: Image, new: Image) -> Image:
+        """Without patches that differ little and have no outline: light, not things."""
+        mean = self.mean
+        if mean is None or not cv2.countNonZero(new):
+            return new
+        count, wide, more, stats = self._outlines(picture, mean, new)
+        difference = cv2.absdiff(picture, _bytes(mean))
+        if difference.ndim == 3:  # noqa: PLR2004 - colour
+            difference = difference.max(axis=2)
+        inside = new > 0
+        contrast = np.bincount(wide[inside], difference[inside], minlength=count)
+        contrast = contrast / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
+        faint = (more < _FAINT_EDGE) & (contrast < _FAINT)
+        faint[0] = False
+        if not faint.any():
+            return new
+        return np.where(faint[wide], np.uint8(0), new)
+
+    def _outlines(
+        self, picture: Image, mean: Floats, new: Image
+    ) -> tuple[int, NDArray[np.intp], NDArray[np.float64], NDArray[np.int32]]:
+        """The patches of a mask, each with how much more edge its outline has than the background.
+
+        Answers their number (with the background, 0), labels a pixel larger than they are, grey
+        levels of edge, and OpenCV's statistics.
+        """
+        if self._edges is None or self._edges.shape != new.shape or self._edges_age > 1:
+            self._edges, self._edges_age = _edges(_bytes(mean)), 0.0
+        kernel = np.ones((3, 3), np.uint8)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(new, ltype=cv2.CV_16U)
+        wide = cv2.dilate(labels, kernel).astype(np.intp)
+        ring = cv2.morphologyEx(new, cv2.MORPH_GRADIENT, kernel) > 0
+        where = wide[ring]
+        edges = _edges(picture)[ring] - self._edges[ring]
+        weight = np.bincount(where, edges, minlength=count)
+        length = np.maximum(np.bincount(where, minlength=count), 1)
+        return count, wide, weight / length, np.asarray(stats, np.int32)
+
+    def memory(self) -> dict[str, object]:
+        """The background's picture and for how long things have been standing."""
+        return {"mean": self.picture, "age": self._age.astype(np.uint16)}
+
+    def recall(self, memory: dict[str, object]) -> None:
+        """Go on with another one's background; what does not fit is ignored."""
+        mean, age = memory.get("mean"), memory.get("age")
+        if not isinstance(mean, np.ndarray) or mean.dtype != np.uint8 or not mean.size:
+            return
+        if mean.ndim not in {2, 3} or (mean.ndim == 3 and mean.shape[2] != 3):  # noqa: PLR2004
+            return
+        self.restart(mean)
+        self._seen = _WARM
+        if isinstance(age, np.ndarray) and age.shape == mean.shape[:2] and age.dtype == np.uint16:
+            self._age = age.astype(np.float32)
+
+
+def _mixture() -> cv2.BackgroundSubtractorMOG2:
+    mixture = cv2.createBackgroundSubtractorMOG2(500, _VARIANCE, detectShadows=False)
+    mixture.setBackgroundRatio(_BACKGROUND_RATIO)
+    mixture.setVarMin(_LEAST_VARIANCE)
+    return mixture
+
+
+def _bytes(values: Floats) -> Image:
+    return np.asarray(cv2.convertScaleAbs(values), dtype=np.uint8)
+
+
+def _times(image: Image, factor: float) -> Image:
+    if factor == 1.0:
+        return image
+    return np.asarray(cv2.convertScaleAbs(image, alpha=factor), dtype=np.uint8)
+
+
+def _edges(image: Image) -> Floats:
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image  # noqa: PLR2004
+    across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.25)
+    down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.25)
+    return np.asarray(cv2.magnitude(across, down), dtype=np.float32)
