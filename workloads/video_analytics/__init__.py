@@ -14,6 +14,7 @@ PRODUCT = Product(
         "event": "there is no such event",
         "permit": "there is no such permit",
         "rule": "there is no such rule",
+        "track": "there is no such track",
     },
 )
 declare(PRODUCT)

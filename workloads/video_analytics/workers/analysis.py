@@ -6,6 +6,4 @@ from workloads.video_analytics.vision.model import Analyser, CameraView, RuleSpe
 
 def make(view: CameraView, rules: tuple[RuleSpec, ...], tier: Tier) -> Analyser:
     """The analysis of a camera."""
-    analyser: Analyser = CameraAnalyser(view)
-    analyser.change(rules, tier)
-    return analyser
+    return CameraAnalyser(view, rules, tier)

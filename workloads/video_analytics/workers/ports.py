@@ -8,7 +8,8 @@ from typing import Protocol
 from workloads.video_analytics.cameras.model import Health, Watched
 from workloads.video_analytics.events.model import EventRef, EvidenceRef, Reported
 from workloads.video_analytics.events.ports import Fence
-from workloads.video_analytics.vision.model import RuleSpec, Tier, TrackPiece
+from workloads.video_analytics.timeline.model import Kept
+from workloads.video_analytics.vision.model import RuleSpec, Tier
 from workloads.video_analytics.workers.model import Held, Worker
 
 
@@ -106,11 +107,9 @@ class Events(Protocol):
 
 
 class Tracks(Protocol):
-    """Where pieces of tracks go: the timeline."""
+    """Where pieces of tracks go (``timeline.service.Timeline``)."""
 
-    def keep(
-        self, fence: Fence, camera_id: str, pieces: Sequence[tuple[TrackPiece, EvidenceRef | None]]
-    ) -> None: ...
+    def keep(self, fence: Fence, camera_id: str, pieces: Sequence[Kept]) -> None: ...
 
 
 class Usage(Protocol):

@@ -16,6 +16,7 @@ from foundation.operations.jobs.outage import is_outage
 from workloads.video_analytics.cameras.model import BLIND, Health, HealthState
 from workloads.video_analytics.events.model import CLIP, JPEG, EvidenceRef, Reported
 from workloads.video_analytics.events.ports import EvidenceFiles, Fence, Fenced, Fences
+from workloads.video_analytics.timeline.model import Kept
 from workloads.video_analytics.vision.model import Phase, Tier
 from workloads.video_analytics.workers import wire
 from workloads.video_analytics.workers.ports import (
@@ -142,8 +143,11 @@ class Writer:
         signals = [
             Reported(wire.signal_in(one), evidence(one["picture"])) for one in header["signals"]
         ]
-        pieces = [(wire.piece_in(one), evidence(one["thumbnail"])) for one in header["tracks"]]
+        pieces = [
+            Kept(wire.piece_in(one), evidence(one["thumbnail"])) for one in header["tracks"]
+        ]
         with to.db.transaction():
+            to.fences.check(fence)
             refs = to.events.report(fence, camera, signals) if signals else []
             for ref in refs:
                 if ref.made:

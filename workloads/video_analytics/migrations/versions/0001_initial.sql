@@ -278,6 +278,17 @@ CREATE TABLE operations_step (
 	CONSTRAINT fk_operations_step_operation_id FOREIGN KEY(operation_id) REFERENCES operations_operation (id)
 );
 
+CREATE TABLE video_cover (
+	rule TEXT NOT NULL, 
+	camera_id TEXT NOT NULL, 
+	day DATE NOT NULL, 
+	path TEXT NOT NULL, 
+	cover DOUBLE PRECISION, 
+	frames INTEGER NOT NULL, 
+	data JSONB NOT NULL, 
+	CONSTRAINT pk_video_cover PRIMARY KEY (rule, camera_id, day)
+);
+
 CREATE TABLE video_department (
 	path TEXT COLLATE "C" NOT NULL, 
 	id TEXT NOT NULL, 
@@ -286,6 +297,48 @@ CREATE TABLE video_department (
 	CONSTRAINT pk_video_department PRIMARY KEY (path), 
 	CONSTRAINT uq_video_department_id UNIQUE (id)
 );
+
+CREATE TABLE video_event (
+	id TEXT NOT NULL, 
+	rule TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	key TEXT NOT NULL, 
+	began TIMESTAMP WITH TIME ZONE NOT NULL, 
+	camera_id TEXT NOT NULL, 
+	camera TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	rule_name TEXT NOT NULL, 
+	severity TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	ended_at TIMESTAMP WITH TIME ZONE, 
+	box JSONB, 
+	score DOUBLE PRECISION, 
+	track TEXT, 
+	data JSONB NOT NULL, 
+	clock_offset_seconds DOUBLE PRECISION, 
+	received_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	revision INTEGER NOT NULL, 
+	acknowledged JSONB, 
+	verdict TEXT, 
+	judged JSONB, 
+	hold JSONB, 
+	erased_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_video_event PRIMARY KEY (id), 
+	CONSTRAINT ck_video_event_severity CHECK (severity IN ('critical', 'major', 'minor', 'warning')), 
+	CONSTRAINT ck_video_event_state CHECK (state IN ('active', 'updated', 'ended')), 
+	CONSTRAINT ck_video_event_verdict CHECK (verdict IN ('true', 'false_alarm')), 
+	CONSTRAINT uq_video_event_identity UNIQUE (rule, version, key, began)
+);
+
+CREATE INDEX ix_video_event_began ON video_event (began, id);
+
+CREATE INDEX ix_video_event_camera_id ON video_event (camera_id, began);
+
+CREATE INDEX ix_video_event_kept ON video_event (received_at) WHERE erased_at IS NULL AND hold IS NULL;
+
+CREATE INDEX ix_video_event_path ON video_event (path text_pattern_ops, began);
 
 CREATE TABLE video_memory (
 	camera_id TEXT NOT NULL, 
@@ -304,6 +357,23 @@ CREATE TABLE video_shard (
 );
 
 CREATE INDEX ix_video_shard_holder ON video_shard (holder);
+
+CREATE TABLE video_thumbnail (
+	sha256 BYTEA NOT NULL, 
+	series INTEGER NOT NULL, 
+	began TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_video_thumbnail PRIMARY KEY (sha256, series)
+);
+
+CREATE INDEX ix_video_thumbnail_began ON video_thumbnail (began);
+
+CREATE TABLE video_track_series (
+	id INTEGER GENERATED ALWAYS AS IDENTITY, 
+	camera_id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	CONSTRAINT pk_video_track_series PRIMARY KEY (id), 
+	CONSTRAINT uq_video_track_series UNIQUE (camera_id, path)
+);
 
 CREATE TABLE video_usage_alarm (
 	event_id TEXT NOT NULL, 
@@ -394,6 +464,70 @@ CREATE INDEX ix_video_camera_watched ON video_camera (shard) WHERE enabled AND r
 
 CREATE UNIQUE INDEX uq_video_camera_code ON video_camera (code);
 
+CREATE TABLE video_event_entry (
+	number BIGINT GENERATED ALWAYS AS IDENTITY, 
+	xact BIGINT DEFAULT (pg_current_xact_id()::text::bigint) NOT NULL, 
+	event_id TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	change TEXT NOT NULL, 
+	by TEXT NOT NULL, 
+	data JSONB NOT NULL, 
+	CONSTRAINT pk_video_event_entry PRIMARY KEY (number), 
+	CONSTRAINT ck_video_event_entry_change CHECK (change IN ('active', 'ended', 'evidence', 'acknowledged', 'judged', 'linked', 'held', 'released', 'exported', 'erased')), 
+	CONSTRAINT fk_video_event_entry_event_id FOREIGN KEY(event_id) REFERENCES video_event (id)
+);
+
+CREATE INDEX ix_video_event_entry_event_id ON video_event_entry (event_id, number);
+
+CREATE INDEX ix_video_event_entry_order ON video_event_entry (xact, number);
+
+CREATE TABLE video_evidence (
+	event_id TEXT NOT NULL, 
+	sha256 TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	size BIGINT NOT NULL, 
+	number BIGINT GENERATED ALWAYS AS IDENTITY, 
+	added_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_video_evidence PRIMARY KEY (event_id, sha256), 
+	CONSTRAINT fk_video_evidence_event_id FOREIGN KEY(event_id) REFERENCES video_event (id)
+);
+
+CREATE INDEX ix_video_evidence_sha256 ON video_evidence (sha256);
+
+CREATE TABLE video_track (
+	series INTEGER NOT NULL, 
+	began TIMESTAMP WITH TIME ZONE NOT NULL, 
+	track TEXT NOT NULL, 
+	ended TIMESTAMP WITH TIME ZONE NOT NULL, 
+	size REAL NOT NULL, 
+	dwell REAL NOT NULL, 
+	colour TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	way path NOT NULL, 
+	times INTEGER[] NOT NULL, 
+	thumbnail BYTEA, 
+	CONSTRAINT pk_video_track PRIMARY KEY (series, began, track)
+)
+ PARTITION BY RANGE (began);
+
+CREATE INDEX ix_video_track_began ON video_track (began);
+
+CREATE FUNCTION video_ensure_partition(parent text, at timestamptz, step text) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  first timestamptz := date_trunc(step, at, 'UTC');
+  name text := parent || '_' || to_char(first AT TIME ZONE 'UTC', 'YYYYMMDD');
+BEGIN
+  IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('partition ' || parent, 0));
+  EXECUTE format('LOCK TABLE %I IN ACCESS SHARE MODE', parent);
+  IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
+  EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', name, parent);
+  EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                 parent, name, first,
+                 (first AT TIME ZONE 'UTC' + ('1 ' || step)::interval) AT TIME ZONE 'UTC');
+END $$;
+
 CREATE TABLE video_camera_health (
 	camera_id TEXT NOT NULL, 
 	state TEXT NOT NULL, 
@@ -418,6 +552,31 @@ CREATE TABLE video_camera_health_change (
 );
 
 CREATE INDEX ix_video_camera_health_change_since ON video_camera_health_change (since);
+
+CREATE TABLE video_read (
+	source TEXT NOT NULL, 
+	number TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	kind TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	received_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	camera_id TEXT NOT NULL, 
+	latitude DOUBLE PRECISION, 
+	longitude DOUBLE PRECISION, 
+	direction TEXT NOT NULL, 
+	score DOUBLE PRECISION, 
+	clock_offset_seconds DOUBLE PRECISION, 
+	CONSTRAINT pk_video_read PRIMARY KEY (source, number, at)
+)
+ PARTITION BY RANGE (at);
+
+CREATE INDEX ix_video_read_at ON video_read (at);
+
+CREATE INDEX ix_video_read_digest ON video_read (digest, at);
+
+CREATE INDEX ix_video_read_subject ON video_read (subject text_pattern_ops, at);
 
 CREATE TABLE video_rule (
 	id TEXT COLLATE "C" NOT NULL, 
