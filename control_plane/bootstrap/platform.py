@@ -228,7 +228,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
     base = build_base(settings, database, clock)
     secrets, audit, gate, operations = base.secrets, base.audit, base.gate, base.operations
     tenancy = TenancyService(PostgresTenancy(database), database, clock, audit)
-    people = base.people(Places(tenancy))
+    people = base.people(Places(tenancy), "platform_administrator")
     identity = WorkloadIdentity(
         PostgresIdentities(database),
         JoseTokens(IssuerKeys(fetcher(settings.identity_private_hosts.split(",")))),

@@ -33,11 +33,16 @@ class Base:
     authenticator: AccessAuthenticator
     operations: Operations
 
-    def people(self, places: Places) -> People:
-        """The people of a product whose tree of organisations this is."""
+    def people(self, places: Places, administrator: str) -> People:
+        """The people of a product.
+
+        Args:
+            places: its tree of organisations.
+            administrator: the role that somebody always has on all of it.
+        """
         return People(
             self.principals, CredentialStore(self.database), Argon2Passwords(), self.audit,
-            self.database, self.clock, places,
+            self.database, self.clock, places, administrator=administrator,
         )  # fmt: skip
 
 

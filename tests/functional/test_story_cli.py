@@ -102,7 +102,7 @@ def wanted() -> StoryOrder:
 def test_nobody_is_told_how_to_sign_in(people: People) -> None:
     ran = people.run("stranger", "order", "list")
     assert ran.status == USAGE
-    assert "borough login URL" in ran.err
+    assert "borough login --url URL" in ran.err
     wrong = people.run(
         "stranger", "login", people.product.url, "-l", "auditor", "--password-stdin", stdin="wrong"
     )

@@ -1,6 +1,7 @@
 """The composition root: the one place that knows which adapter stands behind which port."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,13 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.database import Database
 from foundation.serving.base import Base, build_base, open_database
 from workloads.video_analytics.cameras.addresses import AddressPolicy
+<<<<<<< HEAD
+=======
+from workloads.video_analytics.cameras.devices import Devices
+from workloads.video_analytics.cameras.live import LivePictures
+from workloads.video_analytics.cameras.onvif.client import Client
+from workloads.video_analytics.cameras.onvif.discovery import Discovery
+>>>>>>> v-cameras
 from workloads.video_analytics.cameras.service import Cameras
 from workloads.video_analytics.cameras.store import PostgresCameras
 from workloads.video_analytics.departments.service import Departments
@@ -18,6 +26,9 @@ from workloads.video_analytics.migrations import SCHEMA
 from workloads.video_analytics.rules.service import Rules
 from workloads.video_analytics.rules.store import PostgresRules
 from workloads.video_analytics.settings import Settings
+
+#: The role that somebody always has on everything.
+ADMINISTRATOR = "video_administrator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,11 @@ class Video:
     people: People
     departments: Departments
     cameras: Cameras
+<<<<<<< HEAD
+=======
+    devices: Devices
+    live: LivePictures
+>>>>>>> v-cameras
     rules: Rules
 
     @property
@@ -36,7 +52,11 @@ class Video:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.departments,
+<<<<<<< HEAD
             self.cameras, self.rules,
+=======
+            self.cameras, self.devices, self.live, self.rules,
+>>>>>>> v-cameras
         )  # fmt: skip
 
 
@@ -68,9 +88,23 @@ def build(settings: Settings, database: Database) -> Video:
     return Video(
         settings,
         base,
+<<<<<<< HEAD
         base.people(places),
         Departments(places, database, base.audit),
         cameras,
+=======
+        base.people(places, ADMINISTRATOR),
+        Departments(places, database, base.audit),
+        cameras,
+        Devices(
+            cameras,
+            functools.partial(Client, policy=addresses, clock=base.clock),
+            Discovery(addresses, [one for one in settings.onvif_interfaces.split(",") if one]),
+            database,
+            base.audit,
+        ),
+        LivePictures(settings.home / "live", base.clock),
+>>>>>>> v-cameras
         Rules(PostgresRules(database), database, base.clock, base.audit, cameras, _NoModels()),
     )
 
@@ -81,6 +115,20 @@ class _NoModels:
     def present(self, _name: str) -> bool:
         """Never."""
         return False
+<<<<<<< HEAD
+=======
+
+
+def add_first_administrator(video: Video) -> None:
+    """Add the administrator of the settings when there is none yet; several may try at once."""
+    settings, database = video.settings, video.base.database
+    if settings.administrator_password:
+        with database.transaction():
+            database.lock("video:first-administrator")
+            video.people.ensure_administrator(
+                login=settings.administrator, password=settings.administrator_password
+            )
+>>>>>>> v-cameras
 
 
 def add_administrator(settings: Settings, login: str, name: str, password: str) -> None:
@@ -96,4 +144,19 @@ def add_administrator(settings: Settings, login: str, name: str, password: str) 
         person = video.people.create_person(
             actor, login=login, name=name, path="/", password=password
         )
-        video.people.grant(actor, principal_id=person.id, role="video_administrator", path="/")
+        video.people.grant(actor, principal_id=person.id, role=ADMINISTRATOR, path="/")
+
+
+def upgrade_database(settings: Settings) -> str:
+    """Bring the database to the newest schema; answers what was done, for people.
+
+    Raises:
+        Unavailable: the embedded database cannot be started.
+    """
+    from foundation.operations.jobs.durable import migrate  # noqa: PLC0415 - web needs no DBOS
+
+    with open_database(settings) as database:
+        before = SCHEMA.is_current(database)
+        SCHEMA.upgrade(database)
+        migrate(database.engine)
+    return f"The database {'had' if before else 'has'} the newest schema."

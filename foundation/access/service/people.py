@@ -32,7 +32,6 @@ from foundation.kernel.errors import (
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock
 
-ADMINISTRATOR = "platform_administrator"
 _NOUN = {ActorKind.PERSON: "person", ActorKind.SERVICE: "service_account"}
 _PREFIX = {ActorKind.PERSON: "usr", ActorKind.SERVICE: "svc"}
 _MAX_EMAIL = 254
@@ -43,6 +42,9 @@ class People:
 
     An administrator manages the principals of its own part of the tree, and among them only those
     who hold nothing that it does not hold itself: else it could act through their accounts.
+
+    Args:
+        administrator: the role that somebody always has on everything.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class People:
         db: UnitOfWork,
         clock: Clock,
         places: Places,
+        *,
+        administrator: str,
     ) -> None:
         self._store = store
         self._credentials = credentials
@@ -62,6 +66,7 @@ class People:
         self._db = db
         self._clock = clock
         self._places = places
+        self._administrator = administrator
 
     def create_person(
         self,
@@ -352,13 +357,13 @@ class People:
         """
         system = Actor.system("bootstrap")
         with self._db.transaction():
-            if self._store.any_with_role(ADMINISTRATOR, policy.ROOT):
+            if self._store.any_with_role(self._administrator, policy.ROOT):
                 return None
             first = password or secrets.token_urlsafe(18)
             person = self.create_person(
                 system, login=login, name=name, path=policy.ROOT, password=first
             )
-            self.grant(system, principal_id=person.id, role=ADMINISTRATOR, path=policy.ROOT)
+            self.grant(system, principal_id=person.id, role=self._administrator, path=policy.ROOT)
         return person, first
 
     def _managed(self, actor: Actor, principal_id: str) -> Principal:
@@ -375,8 +380,8 @@ class People:
 
     def _keep_an_administrator(self, lost: Iterable[RoleGrant], besides: str) -> None:
         """Refuse what would leave the platform without an administrator."""
-        matters = any((g.role, g.path) == (ADMINISTRATOR, policy.ROOT) for g in lost)
-        if matters and not self._store.any_with_role(ADMINISTRATOR, policy.ROOT, besides):
+        matters = any((g.role, g.path) == (self._administrator, policy.ROOT) for g in lost)
+        if matters and not self._store.any_with_role(self._administrator, policy.ROOT, besides):
             raise Conflict("the platform would be left without an administrator")
 
 

@@ -63,7 +63,7 @@ class Console:
         return self.client_for(self.context.url, self.context.token)
 
     def client_for(self, url: str, token: str = "") -> Client:
-        """A client of another address (``borough login URL``)."""
+        """A client of another address (``borough login --url URL``)."""
         return Client(url, token, observe=self._show_curl if self._curl else None)
 
     def conceal(self, secrets: Sequence[str]) -> None:

@@ -61,7 +61,16 @@ def city(database: Database, clock: Clock) -> City:
     principals, credentials = PrincipalStore(database), CredentialStore(database)
     passwords = quick()
     places = Places()
-    people = People(principals, credentials, passwords, audit, database, clock, places)
+    people = People(
+        principals,
+        credentials,
+        passwords,
+        audit,
+        database,
+        clock,
+        places,
+        administrator="platform_administrator",
+    )
     gate = Gate(principals, credentials, passwords, audit, database, clock)
     made = people.ensure_administrator(password=PASSWORD)
     assert made is not None

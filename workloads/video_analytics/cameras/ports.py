@@ -13,6 +13,10 @@ from workloads.video_analytics.cameras.model import (
     HealthChange,
     HealthState,
 )
+<<<<<<< HEAD
+=======
+from workloads.video_analytics.cameras.onvif.model import Found, Preset, Report
+>>>>>>> v-cameras
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,43 @@ class CameraStore(Protocol):
         ...
 
 
+<<<<<<< HEAD
+=======
+class DeviceClient(Protocol):
+    """An ONVIF device: ``cameras.onvif.client.Client``; what it raises stands there."""
+
+    def report(self) -> Report:
+        """Everything about it."""
+        ...
+
+    def clock_offset(self) -> float | None:
+        """Seconds by which its clock is ahead of ours; signs what follows."""
+        ...
+
+    def presets(self, profile: str) -> Sequence[Preset]:
+        """The kept positions of a profile that turns."""
+        ...
+
+    def go_to(self, profile: str, preset: str) -> None:
+        """Turn to a kept position."""
+        ...
+
+
+class DeviceClients(Protocol):
+    """Opens devices."""
+
+    def __call__(self, address: str, username: str, password: str) -> DeviceClient: ...
+
+
+class Probes(Protocol):
+    """Finds devices: ``cameras.onvif.discovery.Discovery``."""
+
+    def probe(self, host: str = "") -> Sequence[Found]:
+        """Those that answer; of one host, or of all on the configured interfaces."""
+        ...
+
+
+>>>>>>> v-cameras
 class Places(Protocol):
     """The tree of departments."""
 

@@ -18,7 +18,13 @@ from workloads.video_analytics import PRODUCT
 from workloads.video_analytics.settings import Settings
 
 #: The features with an API; each module exports ``api``, or several as ``apis``.
-FEATURES = ("foundation.access.api", "foundation.operations.api")
+FEATURES = (
+    "foundation.access.api",
+    "foundation.operations.api",
+    "workloads.video_analytics.departments.api",
+    "workloads.video_analytics.cameras.api",
+    "workloads.video_analytics.rules.api",
+)
 
 #: The pages of the features.
 PAGES = (access, operations)

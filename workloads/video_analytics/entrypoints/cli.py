@@ -11,6 +11,7 @@ _MEMBERS = {
     "completion": ("foundation.surface.cli.commands:completion", "Shell completion."),
     "config": (f"{_HERE}.entrypoints.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
+    "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
@@ -23,7 +24,7 @@ _MEMBERS = {
 _SECTIONS = {
     "Administrators": ("person", "operation", "audit"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
-    "The service itself": ("serve", "administrator", "config"),
+    "The service itself": ("serve", "db", "administrator", "config"),
 }
 
 

@@ -64,3 +64,16 @@ def config(console: cli.Console) -> None:
     found = run(lambda settings: kernel.describe(settings, PROGRAM))
     rows = [{"name": name, "value": value, "meaning": meaning} for name, value, meaning in found]
     console.rows(rows, _SETTINGS, name="name")
+
+
+@click.group()
+def db() -> None:
+    """The database's schema."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the database to the newest schema; safe to run again and while the service runs."""
+    from workloads.video_analytics.bootstrap import upgrade_database  # noqa: PLC0415 - loads all
+
+    click.echo(run(upgrade_database))

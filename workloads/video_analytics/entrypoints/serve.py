@@ -11,7 +11,7 @@ from foundation.serving.server import Server, address_of, bind
 from foundation.surface.cli.contexts import RUN_FILE
 from foundation.surface.cli.exits import Failure
 from foundation.surface.runtime import Runtime
-from workloads.video_analytics.bootstrap import Video, open_video
+from workloads.video_analytics.bootstrap import Video, add_first_administrator, open_video
 from workloads.video_analytics.entrypoints.app import create_app
 from workloads.video_analytics.migrations import SCHEMA
 from workloads.video_analytics.settings import Settings
@@ -31,6 +31,7 @@ def serve(settings: Settings) -> None:
         raise Failure(f"cannot listen on {where}: {error.strerror}") from None
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(open_video(settings))
+        add_first_administrator(video)
         server = Server(create_app(parts(video), settings), listening, settings.web_threads)
         url = address_of(listening)
         stack.enter_context(run_file(settings.home / RUN_FILE, url=url))

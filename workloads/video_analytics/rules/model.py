@@ -287,6 +287,7 @@ _TYPES = {
 def _clause(error: jsonschema.ValidationError) -> str:
     """What is wrong, as a clause that can stand beside the field."""
     value: Any = error.validator_value
+<<<<<<< HEAD
     match error.validator:
         case "type":
             return _TYPES.get(str(value), "is of another type")
@@ -302,6 +303,18 @@ def _clause(error: jsonschema.ValidationError) -> str:
             return "names something twice"
         case _:
             return "is not what this parameter takes"
+=======
+    rule = str(error.validator)
+    if rule == "type":
+        return _TYPES.get(str(value), "is of another type")
+    if rule == "enum":
+        return f"must be one of {', '.join(map(str, value))}"
+    if rule == "minimum":
+        return f"must be at least {value}"
+    if rule in {"maximum", "maxItems"}:
+        return f"must be at most {value}"
+    return "names something twice" if rule == "uniqueItems" else "is not what is taken here"
+>>>>>>> v-cameras
 
 
 def check_permit(found: Collector, permit: Permit) -> None:

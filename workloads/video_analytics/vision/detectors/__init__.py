@@ -1,4 +1,5 @@
 """What judges the rules of a camera: one class a kind, found by ``make``."""
+<<<<<<< HEAD
 
 from collections.abc import Callable, Mapping
 
@@ -31,3 +32,5 @@ def make(rule: RuleSpec, view: CameraView) -> Detector | None:
     """The detector of a rule; None when there is none for its kind."""
     factory = DETECTORS.get(rule.kind)
     return None if factory is None else factory(rule, view)
+=======
+>>>>>>> v-cameras

@@ -1,0 +1,1 @@
+"""ONVIF: finding devices, and asking them for what a camera of the registry needs."""
