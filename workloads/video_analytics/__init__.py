@@ -12,10 +12,7 @@ PRODUCT = Product(
         "camera": "there is no such camera",
         "department": "there is no such department",
         "event": "there is no such event",
-<<<<<<< HEAD
-=======
         "picture": "there is no picture of this camera yet",
->>>>>>> v-cameras
         "permit": "there is no such permit",
         "rule": "there is no such rule",
         "track": "there is no such track",

@@ -11,13 +11,10 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.database import Database
 from foundation.serving.base import Base, build_base, open_database
 from workloads.video_analytics.cameras.addresses import AddressPolicy
-<<<<<<< HEAD
-=======
 from workloads.video_analytics.cameras.devices import Devices
 from workloads.video_analytics.cameras.live import LivePictures
 from workloads.video_analytics.cameras.onvif.client import Client
 from workloads.video_analytics.cameras.onvif.discovery import Discovery
->>>>>>> v-cameras
 from workloads.video_analytics.cameras.service import Cameras
 from workloads.video_analytics.cameras.store import PostgresCameras
 from workloads.video_analytics.departments.service import Departments
@@ -40,11 +37,8 @@ class Video:
     people: People
     departments: Departments
     cameras: Cameras
-<<<<<<< HEAD
-=======
     devices: Devices
     live: LivePictures
->>>>>>> v-cameras
     rules: Rules
 
     @property
@@ -52,11 +46,7 @@ class Video:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.departments,
-<<<<<<< HEAD
-            self.cameras, self.rules,
-=======
             self.cameras, self.devices, self.live, self.rules,
->>>>>>> v-cameras
         )  # fmt: skip
 
 
@@ -88,11 +78,6 @@ def build(settings: Settings, database: Database) -> Video:
     return Video(
         settings,
         base,
-<<<<<<< HEAD
-        base.people(places),
-        Departments(places, database, base.audit),
-        cameras,
-=======
         base.people(places, ADMINISTRATOR),
         Departments(places, database, base.audit),
         cameras,
@@ -104,7 +89,6 @@ def build(settings: Settings, database: Database) -> Video:
             base.audit,
         ),
         LivePictures(settings.home / "live", base.clock),
->>>>>>> v-cameras
         Rules(PostgresRules(database), database, base.clock, base.audit, cameras, _NoModels()),
     )
 
@@ -115,8 +99,6 @@ class _NoModels:
     def present(self, _name: str) -> bool:
         """Never."""
         return False
-<<<<<<< HEAD
-=======
 
 
 def add_first_administrator(video: Video) -> None:
@@ -128,7 +110,6 @@ def add_first_administrator(video: Video) -> None:
             video.people.ensure_administrator(
                 login=settings.administrator, password=settings.administrator_password
             )
->>>>>>> v-cameras
 
 
 def add_administrator(settings: Settings, login: str, name: str, password: str) -> None:

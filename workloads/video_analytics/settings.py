@@ -18,8 +18,6 @@ class Settings(CommonSettings):
         PROGRAM.home(), "Folder of its own files: embedded database, keys, evidence, run files."
     )
     port: int = setting(8090, "Port on which `borough-video serve` listens; 0 takes a free one.")
-<<<<<<< HEAD
-=======
     administrator: str = setting("administrator", "Login of the first administrator.")
     administrator_password: str = setting(
         "", "Their password; with it they are added when there is nobody yet.", secret=True
@@ -33,7 +31,6 @@ class Settings(CommonSettings):
     )
     platform_token: str = setting("", "The token that is shown to it.", secret=True)
     platform_resource: str = setting("", "What this service is called there.")
->>>>>>> v-cameras
     camera_networks: str = setting(
         "",
         "Networks in which cameras may lie, such as 10.20.0.0/16, separated by commas. Empty: all "
@@ -42,14 +39,11 @@ class Settings(CommonSettings):
     camera_folders: str = setting(
         "", "Folders below which files may be sources of cameras, separated by commas."
     )
-<<<<<<< HEAD
-=======
     onvif_interfaces: str = setting(
         "",
         "IPv4 addresses of this machine's interfaces on which ONVIF devices are searched, "
         "separated by commas. Empty: only addresses that people give are asked.",
     )
->>>>>>> v-cameras
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:

@@ -21,10 +21,7 @@ SHARDS = 512
 #: A camera of which nothing was heard for so long is shown as late.
 STALE = timedelta(seconds=60)
 
-<<<<<<< HEAD
-=======
 TIMEZONE = "Asia/Shanghai"
->>>>>>> v-cameras
 NAME_MAX = 200
 TEXT_MAX = 400
 GROUPS_MAX = 20
@@ -162,11 +159,7 @@ class Settings:
     model: str = ""
     groups: tuple[str, ...] = ()
     place: Place = Place()
-<<<<<<< HEAD
-    timezone: str = "Asia/Shanghai"
-=======
     timezone: str = TIMEZONE
->>>>>>> v-cameras
     data_class: DataClass = DataClass.INTERNAL
     masks: tuple[tuple[Point, ...], ...] = ()
     overhead: bool = False

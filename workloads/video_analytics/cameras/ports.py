@@ -13,10 +13,7 @@ from workloads.video_analytics.cameras.model import (
     HealthChange,
     HealthState,
 )
-<<<<<<< HEAD
-=======
 from workloads.video_analytics.cameras.onvif.model import Found, Preset, Report
->>>>>>> v-cameras
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +108,6 @@ class CameraStore(Protocol):
         ...
 
 
-<<<<<<< HEAD
-=======
 class DeviceClient(Protocol):
     """An ONVIF device: ``cameras.onvif.client.Client``; what it raises stands there."""
 
@@ -147,7 +142,6 @@ class Probes(Protocol):
         ...
 
 
->>>>>>> v-cameras
 class Places(Protocol):
     """The tree of departments."""
 

@@ -287,23 +287,6 @@ _TYPES = {
 def _clause(error: jsonschema.ValidationError) -> str:
     """What is wrong, as a clause that can stand beside the field."""
     value: Any = error.validator_value
-<<<<<<< HEAD
-    match error.validator:
-        case "type":
-            return _TYPES.get(str(value), "is of another type")
-        case "enum":
-            return f"must be one of {', '.join(map(str, value))}"
-        case "minimum":
-            return f"must be at least {value}"
-        case "maximum":
-            return f"must be at most {value}"
-        case "maxItems":
-            return f"must be at most {value}"
-        case "uniqueItems":
-            return "names something twice"
-        case _:
-            return "is not what this parameter takes"
-=======
     rule = str(error.validator)
     if rule == "type":
         return _TYPES.get(str(value), "is of another type")
@@ -314,7 +297,6 @@ def _clause(error: jsonschema.ValidationError) -> str:
     if rule in {"maximum", "maxItems"}:
         return f"must be at most {value}"
     return "names something twice" if rule == "uniqueItems" else "is not what is taken here"
->>>>>>> v-cameras
 
 
 def check_permit(found: Collector, permit: Permit) -> None:

@@ -191,22 +191,12 @@ class Rules:
             ]
             if not cameras:
                 raise Invalid([Problem("group", "has no camera that you may change")])
-<<<<<<< HEAD
-            made = []
-            for camera in cameras:
-                if camera.id != origin.camera_id and not self._has(camera.id, origin):
-                    made.append(
-                        self.create(actor, camera.id, wish, note=f"copied from {origin.id}")
-                    )
-            return made
-=======
             note = f"copied from {origin.id}"
             return [
                 self.create(actor, camera.id, wish, note=note)
                 for camera in cameras
                 if camera.id != origin.camera_id and not self._has(camera.id, origin)
             ]
->>>>>>> v-cameras
 
     def _has(self, camera_id: str, like: Rule) -> bool:
         """Whether a camera has a rule that looks for the same in the same place."""

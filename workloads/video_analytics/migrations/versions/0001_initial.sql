@@ -278,7 +278,6 @@ CREATE TABLE operations_step (
 	CONSTRAINT fk_operations_step_operation_id FOREIGN KEY(operation_id) REFERENCES operations_operation (id)
 );
 
-<<<<<<< HEAD
 CREATE TABLE video_cover (
 	rule TEXT NOT NULL, 
 	camera_id TEXT NOT NULL, 
@@ -290,8 +289,6 @@ CREATE TABLE video_cover (
 	CONSTRAINT pk_video_cover PRIMARY KEY (rule, camera_id, day)
 );
 
-=======
->>>>>>> v-cameras
 CREATE TABLE video_department (
 	path TEXT COLLATE "C" NOT NULL, 
 	id TEXT NOT NULL, 
@@ -301,7 +298,6 @@ CREATE TABLE video_department (
 	CONSTRAINT uq_video_department_id UNIQUE (id)
 );
 
-<<<<<<< HEAD
 CREATE TABLE video_event (
 	id TEXT NOT NULL, 
 	rule TEXT NOT NULL, 
@@ -428,8 +424,6 @@ CREATE TABLE video_worker (
 	CONSTRAINT pk_video_worker PRIMARY KEY (id)
 );
 
-=======
->>>>>>> v-cameras
 CREATE TABLE video_camera (
 	id TEXT COLLATE "C" NOT NULL, 
 	path TEXT COLLATE "C" NOT NULL, 
@@ -470,7 +464,6 @@ CREATE INDEX ix_video_camera_watched ON video_camera (shard) WHERE enabled AND r
 
 CREATE UNIQUE INDEX uq_video_camera_code ON video_camera (code);
 
-<<<<<<< HEAD
 CREATE TABLE video_event_entry (
 	number BIGINT GENERATED ALWAYS AS IDENTITY, 
 	xact BIGINT DEFAULT (pg_current_xact_id()::text::bigint) NOT NULL, 
@@ -535,8 +528,6 @@ BEGIN
                  (first AT TIME ZONE 'UTC' + ('1 ' || step)::interval) AT TIME ZONE 'UTC');
 END $$;
 
-=======
->>>>>>> v-cameras
 CREATE TABLE video_camera_health (
 	camera_id TEXT NOT NULL, 
 	state TEXT NOT NULL, 
@@ -562,7 +553,6 @@ CREATE TABLE video_camera_health_change (
 
 CREATE INDEX ix_video_camera_health_change_since ON video_camera_health_change (since);
 
-<<<<<<< HEAD
 CREATE TABLE video_read (
 	source TEXT NOT NULL, 
 	number TEXT NOT NULL, 
@@ -588,8 +578,6 @@ CREATE INDEX ix_video_read_digest ON video_read (digest, at);
 
 CREATE INDEX ix_video_read_subject ON video_read (subject text_pattern_ops, at);
 
-=======
->>>>>>> v-cameras
 CREATE TABLE video_rule (
 	id TEXT COLLATE "C" NOT NULL, 
 	camera_id TEXT NOT NULL, 

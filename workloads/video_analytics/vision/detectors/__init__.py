@@ -1,5 +1,4 @@
 """What judges the rules of a camera: one class a kind, found by ``make``."""
-<<<<<<< HEAD
 
 from collections.abc import Callable, Mapping
 
@@ -32,5 +31,3 @@ def make(rule: RuleSpec, view: CameraView) -> Detector | None:
     """The detector of a rule; None when there is none for its kind."""
     factory = DETECTORS.get(rule.kind)
     return None if factory is None else factory(rule, view)
-=======
->>>>>>> v-cameras
