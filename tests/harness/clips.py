@@ -41,8 +41,8 @@ def film(
 
 
 def restamped(source: Path, path: Path, stamp: Callable[[int, int], int]) -> Path:
-    """The same packets with other stamps, as a broken recorder writes them (an NUT file)."""
-    with av.open(str(source)) as found, av.open(str(path), "w", format="mpegts") as out:
+    """The same packets with other stamps, as a broken recorder writes them."""
+    with av.open(str(source)) as found, av.open(str(path), "w") as out:
         stream = found.streams.video[0]
         target = out.add_stream_from_template(stream, opaque=True)
         for n, packet in enumerate(found.demux(stream)):

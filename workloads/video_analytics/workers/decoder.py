@@ -29,7 +29,7 @@ from workloads.video_analytics.workers.stream import Ask, CameraThread, Orders, 
 BOARD = "board"
 FAULT = "fault"
 SLOTS = 4096
-_SLOT = struct.Struct("<QQ")
+_SLOT = struct.Struct("<QQd")
 _CALLS = ("", "open", "read", "decode")
 #: Seconds in one call into FFmpeg after which it hangs; reading and opening have limits of their own.
 _HANGS = {"decode": 20.0, "read": 20.0, "open": 25.0}
@@ -45,6 +45,7 @@ class Doing(NamedTuple):
 
     thread: int
     call: str
+    since: float
 
 
 class Board:
@@ -58,14 +59,13 @@ class Board:
 
     def write(self, slot: int, call: str) -> None:
         """Note what the calling thread is doing."""
-        _SLOT.pack_into(
-            self._map, slot % SLOTS * _SLOT.size, threading.get_ident(), _CALLS.index(call)
-        )
+        at = slot % SLOTS * _SLOT.size
+        _SLOT.pack_into(self._map, at, threading.get_ident(), _CALLS.index(call), time.monotonic())
 
     def read(self, slot: int) -> Doing:
         """What a camera's thread did last."""
-        thread, call = _SLOT.unpack_from(self._map, slot % SLOTS * _SLOT.size)
-        return Doing(thread, _CALLS[call] if call < len(_CALLS) else "")
+        thread, call, since = _SLOT.unpack_from(self._map, slot % SLOTS * _SLOT.size)
+        return Doing(thread, _CALLS[call] if call < len(_CALLS) else "", since)
 
     def clear(self) -> None:
         """Nobody does anything."""
@@ -106,6 +106,12 @@ class Sender:
                 return
             self._news.append((header, body))
             self._changed.notify_all()
+
+    def drain(self, camera: str) -> None:
+        """Wait until the last frame of a camera was taken."""
+        with self._changed:
+            while camera in self._frames:
+                self._changed.wait(0.5)
 
     def begin(self, camera: str) -> None:
         """A camera is watched (again)."""
@@ -224,6 +230,9 @@ class Decoder:
     # What the cameras' threads call -----------------------------------------------------------------
 
     def _state(self, camera: str, state: str, detail: str) -> None:
+        if state == "ended":
+            # News go before frames: this one must not overtake the last.
+            self._sender.drain(camera)
         self._sender.say({"is": "state", "camera": camera, "state": state, "detail": detail})
 
     def _answer(self, camera: str, number: int, made: bytes | None) -> None:

@@ -243,9 +243,9 @@ class Lane:
                 self._busy += time.monotonic() - began
             case "state" if camera is not None:
                 camera.state = (header["state"], header["detail"])
-                self._tell_health(camera, time.monotonic())
                 if camera.ended:
                     self._save(camera)
+                self._tell_health(camera, time.monotonic())
             case "answer" if camera is not None:
                 self._answered(camera, header["number"], message.parts)
             case "live" if self._options.live and message.parts:
@@ -333,14 +333,14 @@ class Lane:
         code, found, certain = self._reading.bury(
             lambda: {name: camera.slot for name, camera in self._cameras.items()}
         )
-        if hung is not None:
+        if hung:
             found, certain = hung & self._cameras.keys(), True
         _log.error(
             "the decoder has ended with %d (%s); cause: %s", code,
-            "hung" if hung else "crashed", ", ".join(sorted(found)) or "unknown",
+            "crashed" if hung is None else "hung", ", ".join(sorted(found)) or "unknown",
         )  # fmt: skip
         for name in found:
-            self._strike(self._cameras[name], now, certain=certain, hung=bool(hung))
+            self._strike(self._cameras[name], now, certain=certain, hung=hung is not None)
         self._clips.clear()
         self._reading.start(now)
         for camera in self._cameras.values():

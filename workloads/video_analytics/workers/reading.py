@@ -66,7 +66,8 @@ class Reading:
             slots: the cameras and their places on the board.
 
         Returns:
-            How it ended, the cameras that may have caused it, and whether that is certain.
+            How it ended, the camera that caused it, and whether that is certain: else it is the one
+            that was in FFmpeg for longest. Others may wait there for it.
         """
         code = self.child.kill() if self.child is not None else 0
         self.child = None
@@ -77,7 +78,8 @@ class Reading:
         certain = {camera for camera, one in doing.items() if one.thread in crashed and one.call}
         if len(certain) == 1:
             return code, certain, True
-        return code, {c for c, one in doing.items() if one.call in {"decode", "open"}}, False
+        inside = [(one.since, c) for c, one in doing.items() if one.call in {"decode", "open"}]
+        return code, {min(inside)[1]} if inside else set(), False
 
     def close(self) -> None:
         """End it for good."""
