@@ -395,8 +395,8 @@ class InstanceStore(Protocol):
         """The living one of that name."""
         ...
 
-    def instances_named(self, instance_ids: Sequence[str]) -> list[Instance]:
-        """Those with these ids, as far as there are."""
+    def instances_named(self, names: Sequence[str]) -> list[Instance]:
+        """Those with these ids or deployments, as far as there are."""
         ...
 
     def instance_of(self, deployment_id: str) -> Instance | None: ...

@@ -29,6 +29,7 @@ from control_plane.bootstrap.links import (
 )
 from control_plane.bootstrap.regions import RealRegions, probes, room_readers
 from control_plane.bootstrap.registry import build_registry
+from control_plane.bootstrap.workloads import PlatformAuthenticator
 from control_plane.metering.ports import Collector
 from control_plane.metering.service import Metering
 from control_plane.metering.store import PostgresMetering
@@ -51,7 +52,6 @@ from control_plane.tenancy.migration.service import Migration
 from control_plane.tenancy.migration.store import PostgresMigration
 from control_plane.tenancy.service import TenancyService
 from control_plane.tenancy.store import PostgresTenancy
-from foundation.access.authenticator import AccessAuthenticator
 from foundation.access.service import AuditLog, Gate, People
 from foundation.access.workload_identity.service import WorkloadIdentity
 from foundation.access.workload_identity.store import PostgresIdentities
@@ -65,6 +65,7 @@ from foundation.kernel.secretbox import SecretBox
 from foundation.kernel.time import Clock
 from foundation.operations.service import Operations
 from foundation.serving.base import build_base, open_database
+from foundation.surface.auth import Authenticator
 from marketplace.service import Marketplace
 from marketplace.service.core import Needs
 from marketplace.store import PostgresMarketplace
@@ -83,7 +84,7 @@ class Platform:
     people: People
     gate: Gate
     identity: WorkloadIdentity
-    authenticator: AccessAuthenticator
+    authenticator: Authenticator
     operations: Operations
     tenancy: TenancyService
     migration: Migration
@@ -306,7 +307,8 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
     directory.services = marketplace.metered
     return Platform(
         settings, database, clock, secrets, programs, audit,
-        people, gate, identity, base.authenticator, operations, tenancy,
+        people, gate, identity, PlatformAuthenticator(base.authenticator, provisioning),
+        operations, tenancy,
         Migration(PostgresMigration(database), tenancy, database, clock, audit),
         policies, provisioning, fleet, metering, billing,
         marketplace,

@@ -3,6 +3,8 @@
 import os
 import socket
 
+from control_plane.adapters.embedded.local import LocalProcesses
+from control_plane.adapters.embedded.local_supervisor import LocalSupervisor, url_in
 from control_plane.billing import jobs as billing
 from control_plane.bootstrap.platform import Platform
 from control_plane.metering import jobs as metering
@@ -16,6 +18,7 @@ from foundation.kernel.outbox import Outbox
 from foundation.operations import jobs as operations
 from foundation.operations.jobs import Job, Schedule
 from foundation.operations.jobs.worker import Worker, WorkerOptions
+from foundation.surface.cli.contexts import RUN_FILE
 from marketplace import jobs as marketplace
 
 
@@ -59,4 +62,13 @@ def make_worker(platform: Platform) -> Worker:
     )
     return Worker(
         platform.database, platform.clock, handlers(platform), schedules(platform), options
+    )
+
+
+def local_processes(platform: Platform) -> LocalSupervisor:
+    """What keeps the workloads of simulated regions running, as processes of this machine."""
+    processes = LocalProcesses(platform.database, platform.secrets, platform.clock)
+    run_file = platform.settings.home / RUN_FILE
+    return LocalSupervisor(
+        platform.database, processes, platform.settings.home, lambda: url_in(run_file)
     )

@@ -6,7 +6,7 @@ import signal
 import sys
 
 from control_plane.bootstrap import open_platform
-from control_plane.bootstrap.work import make_worker
+from control_plane.bootstrap.work import local_processes, make_worker
 from control_plane.settings import Settings
 from foundation.serving.processes import run_file, start_logging
 
@@ -25,7 +25,7 @@ def work(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         file = settings.home / "run" / f"worker-{os.getpid()}.json"
-        with run_file(file, id=worker.id, name=worker.name):
+        with run_file(file, id=worker.id, name=worker.name), local_processes(platform):
             worker.run()
     # What still runs was given back and is fenced: no thread of it may hold the process.
     logging.shutdown()

@@ -60,7 +60,7 @@ class _Context:
     def resource_of(self, event: UsageEvent) -> ResourceRef | None:
         """The event's resource; what the sender may not meter is unknown to it."""
         ref = self.resources.get(event.resource)
-        return ref if ref is not None and _may_push(self.actor, ref.path) else None
+        return ref if ref is not None and _may_push(self.actor, ref) else None
 
 
 class _Seen:
@@ -414,8 +414,10 @@ class Metering:
         return month(f"{self._clock.now():%Y-%m}")
 
 
-def _may_push(actor: Actor, path: str) -> bool:
-    return actor.kind is ActorKind.SYSTEM or policy.allows(actor, "usage.push", path)
+def _may_push(actor: Actor, ref: ResourceRef) -> bool:
+    if actor.kind is ActorKind.WORKLOAD and ref.physical_id != actor.id:
+        return False  # it meters itself and nothing else
+    return actor.kind is ActorKind.SYSTEM or policy.allows(actor, "usage.push", ref.path)
 
 
 def _key_of(value: Any) -> tuple[str, str]:  # noqa: ANN401 - outside data

@@ -17,6 +17,8 @@ class ActorKind(StrEnum):
     PERSON = "person"
     SERVICE = "service"
     SYSTEM = "system"
+    #: Something that the platform runs for somebody; its id is that of its deployment.
+    WORKLOAD = "workload"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,16 +35,24 @@ class Fees(Approving):
                 made += events
 
     def metered(self, names: Iterable[str]) -> Mapping[str, ResourceRef]:
-        """Services as metering knows resources, by id; unknown names are left out."""
+        """Services as metering knows resources; unknown names are left out.
+
+        Args:
+            names: ids of services, or of their deployments: a workload knows its deployment alone.
+        """
+        wanted = list(names)
         with self._db.transaction():
-            found = self._store.instances_named(list(names))
-        return {
-            one.id: ResourceRef(
-                one.id, None, one.tenancy_id, one.path, one.active_at or one.created_at,
-                one.deleted_at,
+            found = self._store.instances_named(wanted)
+        refs = [
+            ResourceRef(
+                one.id, one.deployment_id or None, one.tenancy_id, one.path,
+                one.active_at or one.created_at, one.deleted_at,
             )
             for one in found
-        }  # fmt: skip
+        ]  # fmt: skip
+        known = {ref.id: ref for ref in refs}
+        known |= {ref.physical_id: ref for ref in refs if ref.physical_id}
+        return {name: known[name] for name in wanted if name in known}
 
     def _turn_fees(self, order: Order, plan: OrderPlan, at: datetime) -> None:
         """An order takes effect: what ran until now ends, and what it asked for begins."""

@@ -43,9 +43,10 @@ class InstanceRows:
             )
         )
 
-    def instances_named(self, instance_ids: Sequence[str]) -> list[Instance]:
+    def instances_named(self, names: Sequence[str]) -> list[Instance]:
+        t = instance_table.c
         rows = self._db.execute(
-            sa.select(instance_table).where(instance_table.c.id.in_(instance_ids))
+            sa.select(instance_table).where(sa.or_(t.id.in_(names), t.deployment_id.in_(names)))
         )
         return [_instance(row) for row in rows]
 

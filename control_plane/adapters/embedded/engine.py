@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
+from control_plane.adapters.embedded.local import LocalProcesses
 from control_plane.adapters.embedded.making import MakingPass, Steps, finding, outcome
 from control_plane.adapters.embedded.passes import Holdings, LookingPass, Pass, drifted
 from control_plane.adapters.embedded.region import SimulatedRegion
@@ -68,6 +69,7 @@ class EmbeddedEngine:
         self._locks = locks
         self._key = box.derive("engine mask")
         self.region = SimulatedRegion(database, clock)
+        self.local = LocalProcesses(database, box, clock)
 
     @property
     def simulated(self) -> bool:
@@ -205,6 +207,7 @@ class EmbeddedEngine:
             approved=approved,
             region=self.region,
             steps=steps,
+            local=self.local,
         )
         try:
             self._serve(run, making, on_event, dry_run=False)

@@ -5,6 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from control_plane.adapters.embedded.local import (
+    DEPLOYMENT,
+    SECRET,
+    LocalProcesses,
+    Secrets,
+    process_of,
+)
 from control_plane.adapters.embedded.passes import (
     Holdings,
     Pass,
@@ -203,8 +210,11 @@ class MakingPass(Pass):
         approved: Preview,
         region: SimulatedRegion,
         steps: Steps,
+        local: LocalProcesses,
     ) -> None:
         super().__init__(run, masker, holdings)
+        self._local = local
+        self._secrets = Secrets()
         self._approved = approved
         self._region = region
         self._steps = steps
@@ -227,7 +237,17 @@ class MakingPass(Pass):
                 self._make_room(wanted)
             thing = self._steps.do(change, lambda: self._begin(wanted, change), self._finish)
             self._keep(thing)
+        self._run_here(wanted)
         return {"id": thing.physical_id, "outputs": answered(wanted, thing)}
+
+    def _run_here(self, wanted: Wanted) -> None:
+        """Let a bundled workload's Deployment run as a local process."""
+        if wanted.type == SECRET:
+            self._secrets.note(wanted.clear)
+        elif wanted.type == DEPLOYMENT:
+            found = process_of(self.run.stack.deployment, wanted.urn, wanted.clear, self._secrets)
+            if found is not None:
+                self._local.put(found)
 
     def _make_room(self, wanted: Wanted) -> None:
         """End an object of Kubernetes before the next: there cannot be two of one name."""

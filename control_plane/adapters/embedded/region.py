@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from control_plane.adapters.embedded import rules
 from control_plane.adapters.embedded.quotas import QUOTA_SETS
-from control_plane.adapters.embedded.tables import ACTION, FAULT, RESOURCE, STACK
+from control_plane.adapters.embedded.tables import ACTION, FAULT, PROCESS, RESOURCE, STACK
 from control_plane.adapters.embedded.things import Action, Fault, RefusedError, Thing
 from control_plane.provisioning.graph import Json
 from control_plane.provisioning.paths import assign
@@ -160,6 +160,11 @@ class SimulatedRegion:
             if thing.type == SERVER:
                 self._note(thing, "stop")
             self._note(thing, "delete")
+            self._db.execute(
+                sa.delete(PROCESS).where(
+                    PROCESS.c.deployment == thing.deployment, PROCESS.c.urn == thing.urn
+                )
+            )
 
     # ------------------------------------------------------------------ stacks
 

@@ -257,13 +257,30 @@ def _deployment(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Js
 def _service(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:
     spec = inputs.get("spec") or {}
     found = _object(inputs, around)
+    added: dict[str, Json] = {}
     if spec.get("clusterIP") != "None":
-        found["spec"] = {"clusterIP": around.address("services", SERVICE_RANGE)}
+        added["clusterIP"] = around.address("services", SERVICE_RANGE)
+    if spec.get("type") == "NodePort":
+        added["ports"] = _node_ports(spec, around)
+    if added:
+        found["spec"] = added
     if spec.get("type") == "LoadBalancer":
         found["status"] = {
             "loadBalancer": {"ingress": [{"ip": around.address("balancers", BALANCER_RANGE)}]}
         }
     return found
+
+
+def _node_ports(spec: Mapping[str, Any], around: Surroundings) -> list[Json]:
+    """Return the ports of a Service with those on the nodes, 30000 to 32767 as Kubernetes has it.
+
+    A bundled workload listens there for real, so they come from an id that is its own.
+    """
+    first = uuid.UUID(around.id("node-port")).int
+    return [
+        {**port, "nodePort": port.get("nodePort") or 30000 + (first + number) % 2768}
+        for number, port in enumerate(spec.get("ports") or [])
+    ]
 
 
 def _claim(inputs: Mapping[str, Any], around: Surroundings) -> dict[str, Json]:

@@ -66,6 +66,24 @@ ACTION = sa.Table(
     sa.Index("ix_embedded_action_region_at", "region", "at", "id"),
 )
 
+PROCESS = sa.Table(
+    "embedded_process",
+    metadata,
+    sa.Column("deployment", sa.Text, primary_key=True),
+    sa.Column("urn", sa.Text, primary_key=True),
+    sa.Column("program", sa.Text, nullable=False),
+    sa.Column("arguments", JSONB, nullable=False),
+    # Its variables, sealed: secrets of the workload are among them.
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("labels", JSONB, nullable=False),
+    sa.Column("replicas", sa.Integer, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("state IN ('starting', 'running', 'failed')", name="state"),
+)
+
 FAULT = sa.Table(
     "embedded_fault",
     metadata,

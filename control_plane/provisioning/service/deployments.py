@@ -1,5 +1,6 @@
 """Use cases of deployments: apply a plan, return what was made, and say what there is."""
 
+import hmac
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from control_plane.provisioning import differences
+from control_plane.provisioning.derived import PLATFORM, derive
 from control_plane.provisioning.graph import ApplyResult, ApplyState, Change, Json, Op, Preview
 from control_plane.provisioning.model import (
     CAPACITY,
@@ -312,6 +314,19 @@ class Deployments(Core):
         None where there is no such output.
         """
         return self._secret_outputs(deployment_id).get(name)
+
+    def bearer(self, deployment_id: str, key: str) -> Deployment | None:
+        """The deployment whose program derived this key for its workload; None for any other key.
+
+        Both derive it from the deployment's seed: no token is made, kept or handed over, and it
+        ends with the deployment.
+        """
+        with self._db.transaction():
+            there = self._store.deployment(deployment_id)
+        if there is None or there.state is DeploymentState.DESTROYED:
+            return None
+        expected = derive(self._seed(there.id), PLATFORM)
+        return there if hmac.compare_digest(expected.encode(), key.encode()) else None
 
     def resolve_resources(self, names: Iterable[str]) -> Mapping[str, Resource]:
         """Resources by platform id or physical id, deleted ones too; unknown names are left out."""

@@ -1,0 +1,90 @@
+"""What the program declares."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from control_plane.provisioning.derived import derive
+from control_plane.provisioning.graph import Graph, is_secret
+
+Evaluate = Callable[..., Graph]
+
+
+def by_name(graph: Graph) -> dict[str, Any]:
+    return {n.logical_name: n for n in graph.resources}
+
+
+def pod(node: Any) -> Any:
+    return node.inputs["spec"]["template"]["spec"]
+
+
+def variables(node: Any) -> dict[str, Any]:
+    entries = pod(node)["containers"][0]["env"]
+    return {e["name"].removeprefix("BOROUGH_VIDEO_"): e for e in entries}
+
+
+def test_every_pod_passes_restricted_pod_security(evaluated: Evaluate) -> None:
+    nodes = by_name(evaluated("video-analytics", cameras=10))
+    for name in ("api", "worker", "database", "migration"):
+        spec = pod(nodes[name])
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["automountServiceAccountToken"] is False
+        box = spec["containers"][0]
+        assert box["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert box["securityContext"]["readOnlyRootFilesystem"] is True
+        assert box["resources"]["limits"]["memory"] == box["resources"]["requests"]["memory"]
+
+
+def test_secrets_are_references_and_never_values(evaluated: Evaluate) -> None:
+    graph = evaluated("video-analytics", cameras=10)
+    nodes = by_name(graph)
+    assert is_secret(nodes["credentials"].inputs["stringData"])
+    assert is_secret(graph.outputs["administrator_password"])
+    told = variables(nodes["worker"])
+    for name in ("DATABASE_URL", "SECRET_KEYS", "ADMINISTRATOR_PASSWORD", "PLATFORM_TOKEN"):
+        assert set(told[name]) == {"name", "valueFrom"}
+    assert told["MOST_CAMERAS"]["value"] == "10"
+
+
+def test_only_its_own_pods_reach_the_database(evaluated: Evaluate) -> None:
+    nodes = by_name(evaluated("video-analytics", cameras=10))
+    (rule,) = nodes["reach-database"].inputs["spec"]["ingress"]
+    parts = {
+        peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in rule["from"]
+    }
+    assert parts == {"api", "worker", "migration"}
+    assert nodes["reach-worker"].inputs["spec"]["ingress"] == []
+
+
+def test_more_than_one_worker_is_scaled_and_one_is_not(evaluated: Evaluate) -> None:
+    one = by_name(evaluated("video-analytics", cameras=10, workers_most=1))
+    assert "worker-scaling" not in one
+    assert one["worker"].inputs["spec"]["replicas"] == 1
+    many = by_name(evaluated("video-analytics", cameras=10, workers_most=8))
+    assert many["worker-scaling"].inputs["spec"]["maxReplicas"] == 8
+    assert "replicas" not in many["worker"].inputs["spec"]
+
+
+def test_no_pod_is_missed_while_it_is_renewed(evaluated: Evaluate) -> None:
+    nodes = by_name(evaluated("video-analytics", cameras=10))
+    for name in ("api", "worker"):
+        strategy = nodes[name].inputs["spec"]["strategy"]
+        assert strategy["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+        assert any("migration" in urn for urn in nodes[name].depends_on)
+
+
+def test_where_its_pages_answer(evaluated: Evaluate, region_facts: dict[str, Any]) -> None:
+    inside = evaluated("video-analytics", cameras=10)
+    assert inside.outputs["url"] == "http://shop.health.svc:8090/"
+    region_facts["kubernetes"] = {"ingress_domain": "city.example"}
+    outside = evaluated("video-analytics", cameras=10, facts=region_facts)
+    assert outside.outputs["url"] == "https://shop-health.city.example/"
+    assert "ingress" in by_name(outside)
+    closed = evaluated("video-analytics", cameras=10, reach="tenancy", facts=region_facts)
+    assert closed.outputs["url"] == "http://shop.health.svc:8090/"
+
+
+def test_a_key_that_the_platform_derives_as_well() -> None:
+    text = derive("s" * 32, "keys")
+    assert text.startswith("Bo1-")
+    assert len(base64.urlsafe_b64decode(text.removeprefix("Bo1-") + "=")) == 32
