@@ -66,7 +66,9 @@ def jpegs(count: int, size: tuple[int, int] = (160, 120)) -> list[bytes]:
 
 
 @contextlib.contextmanager
-def mjpeg_camera(*, frames: int | None = None, hang_after: int | None = None, rate: float = 10) -> Iterator[str]:
+def mjpeg_camera(
+    *, frames: int | None = None, hang_after: int | None = None, rate: float = 10
+) -> Iterator[str]:
     """A camera that sends MJPEG over HTTP; after so many frames it hangs, or hangs up.
 
     Args:

@@ -4,11 +4,14 @@ import contextlib
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from foundation.access.service import People
 from foundation.adapters.clock import SystemClock
 from foundation.kernel.actor import Actor
 from foundation.kernel.database import Database
+from foundation.kernel.files import own_folder
+from foundation.kernel.outbox import Outbox
 from foundation.serving.base import Base, build_base, open_database
 from workloads.video_analytics.cameras.addresses import AddressPolicy
 from workloads.video_analytics.cameras.devices import Devices
@@ -19,10 +22,25 @@ from workloads.video_analytics.cameras.service import Cameras
 from workloads.video_analytics.cameras.store import PostgresCameras
 from workloads.video_analytics.departments.service import Departments
 from workloads.video_analytics.departments.store import PostgresDepartments
+from workloads.video_analytics.events.books import RegistryBook, RulesBook
+from workloads.video_analytics.events.files import FolderEvidence
+from workloads.video_analytics.events.service import Events
+from workloads.video_analytics.events.store import PostgresEvents
 from workloads.video_analytics.migrations import SCHEMA
 from workloads.video_analytics.rules.service import Rules
 from workloads.video_analytics.rules.store import PostgresRules
 from workloads.video_analytics.settings import Settings
+from workloads.video_analytics.timeline.reads import Digester
+from workloads.video_analytics.timeline.service import Timeline
+from workloads.video_analytics.timeline.store import PostgresTimeline
+from workloads.video_analytics.usage.platform import HttpPlatform
+from workloads.video_analytics.usage.service import Usage
+from workloads.video_analytics.usage.store import PostgresUsage
+from workloads.video_analytics.workers.keeper import Keeper, KeeperOptions
+from workloads.video_analytics.workers.ports import Leases
+from workloads.video_analytics.workers.service import Workers
+from workloads.video_analytics.workers.store import PostgresFences, PostgresMemories, PostgresShards
+from workloads.video_analytics.workers.writer import Sinks
 
 #: The role that somebody always has on everything.
 ADMINISTRATOR = "video_administrator"
@@ -40,13 +58,16 @@ class Video:
     devices: Devices
     live: LivePictures
     rules: Rules
+    usage: Usage
+    workers: Workers
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.departments,
-            self.cameras, self.devices, self.live, self.rules,
+            self.cameras, self.devices, self.live, self.rules, self.usage,
+            self.workers,
         )  # fmt: skip
 
 
@@ -90,7 +111,31 @@ def build(settings: Settings, database: Database) -> Video:
         ),
         LivePictures(settings.home / "live", base.clock),
         Rules(PostgresRules(database), database, base.clock, base.audit, cameras, _NoModels()),
+        _usage(settings, base),
+        Workers(_leases(settings, database)),
     )
+
+
+def _usage(settings: Settings, base: Base) -> Usage:
+    platform = None
+    if settings.platform_url and settings.platform_resource:
+        file = settings.platform_token_file
+        token = Path(file) if file else settings.platform_token
+        platform = HttpPlatform(settings.platform_url, token)
+    return Usage(
+        PostgresUsage(base.database), base.database, base.clock, PostgresFences(base.database),
+        Outbox(base.database, base.clock), resource=settings.platform_resource, platform=platform,
+    )  # fmt: skip
+
+
+def _leases(settings: Settings, database: Database) -> Leases:
+    if settings.leases == "kubernetes":
+        from workloads.video_analytics.workers.kubernetes import (  # noqa: PLC0415 - 1 s of imports
+            KubernetesLeases,
+        )
+
+        return KubernetesLeases.of_pod(settings.leases_namespace)
+    return PostgresShards(database)
 
 
 class _NoModels:
@@ -141,3 +186,29 @@ def upgrade_database(settings: Settings) -> str:
         SCHEMA.upgrade(database)
         migrate(database.engine)
     return f"The database {'had' if before else 'has'} the newest schema."
+
+
+def make_keeper(video: Video, options: KeeperOptions) -> Keeper:
+    """A worker of this process."""
+    base, settings = video.base, video.settings
+    database = base.database
+    fences = PostgresFences(database)
+    files = FolderEvidence(settings.home / "evidence")
+    book = RegistryBook(video.cameras)
+    events = Events(
+        PostgresEvents(database), database, base.clock, fences, book,
+        RulesBook(PostgresRules(database)), files, Outbox(database, base.clock), base.audit,
+    )  # fmt: skip
+    timeline = Timeline(
+        PostgresTimeline(database), database, base.clock, fences, book,
+        PostgresDepartments(database), files, base.audit,
+        Digester(base.secrets.derive("timeline")),
+    )  # fmt: skip
+    own_folder(settings.home / "live")
+    sinks = Sinks(
+        database, base.clock, video.cameras, events, files, timeline, video.usage,
+        PostgresMemories(database), fences,
+    )  # fmt: skip
+    leases = _leases(settings, database)
+    announce = fences.announce if settings.leases == "kubernetes" else None
+    return Keeper(leases, sinks, video.rules, options, announce)

@@ -26,7 +26,9 @@ RULES = (
 )
 
 
-def film(path: Path, *, width: int, height: int, rate: int, seconds: int, busy: float = 0.3) -> Path:
+def film(
+    path: Path, *, width: int, height: int, rate: int, seconds: int, busy: float = 0.3
+) -> Path:
     """A scene with noise and things that walk through it for a part of the time."""
     random = np.random.default_rng(7)
     ground = random.integers(60, 160, (height // 8, width // 8), np.uint8)

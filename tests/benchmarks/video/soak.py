@@ -41,11 +41,16 @@ def main() -> None:
                 lane = lane_of.pop(name)
                 watching.drop(name, lane)
                 lane_of[f"cam_{following}"] = lane
-                watching.watch(f"cam_{following}", path, tiers[following % 4], pace="loop", lane=lane)
+                watching.watch(
+                    f"cam_{following}", path, tiers[following % 4], pace="loop", lane=lane
+                )
                 following += 1
             size, handles = watching.memory()
             rows.append((time.monotonic() - began, size, handles))
-            print(f"{rows[-1][0] / 60:6.1f} min {size / 2**20:8.1f} MB {handles:5} descriptors", flush=True)
+            print(
+                f"{rows[-1][0] / 60:6.1f} min {size / 2**20:8.1f} MB {handles:5} descriptors",
+                flush=True,
+            )
         frames, dropped = watching.frames, watching.dropped
         restarts = watching.crew.restarts
     third = max(1, len(rows) // 3)

@@ -64,7 +64,9 @@ def ours(path: Path, tier: Tier, cameras: int = 4) -> tuple[float, float, int]:
 
 def _ended(watching: Watching, names: set[str]) -> None:
     until = time.monotonic() + 280
-    while {n for n in names if watching.states.get(n, ("", "", ""))[2] == "played to the end"} != names:
+    while {
+        n for n in names if watching.states.get(n, ("", "", ""))[2] == "played to the end"
+    } != names:
         if time.monotonic() > until:
             raise TimeoutError(str(watching.states))
         time.sleep(0.05)
@@ -72,24 +74,24 @@ def _ended(watching: Watching, names: set[str]) -> None:
 
 def main() -> None:
     cases = (
-        ("640x360 at 5 frames/s", (640, 360, 5), Tier.LOW_RATE),
-        ("the same, nothing moves", (640, 360, 5, 0), Tier.LOW_RATE),
-        ("640x360 at 25 frames/s", (640, 360, 25), Tier.LOW_RATE),
-        ("640x360 at 25 frames/s", (640, 360, 25), Tier.KEY_FRAMES),
-        ("640x360 at 25 frames/s", (640, 360, 25), Tier.FULL),
-        ("1280x720 at 25 frames/s", (1280, 720, 25), Tier.KEY_FRAMES),
-        ("1280x720 at 25 frames/s", (1280, 720, 25), Tier.ACCESS),
+        ("640x360 at 5 frames/s", (640, 360, 5, 0.3), Tier.LOW_RATE),
+        ("the same, nothing moves", (640, 360, 5, 0.0), Tier.LOW_RATE),
+        ("640x360 at 25 frames/s", (640, 360, 25, 0.3), Tier.LOW_RATE),
+        ("640x360 at 25 frames/s", (640, 360, 25, 0.3), Tier.KEY_FRAMES),
+        ("640x360 at 25 frames/s", (640, 360, 25, 0.3), Tier.FULL),
+        ("1280x720 at 25 frames/s", (1280, 720, 25, 0.3), Tier.KEY_FRAMES),
+        ("1280x720 at 25 frames/s", (1280, 720, 25, 0.3), Tier.ACCESS),
     )
-    print(f"{'stream':26}{'tier':12}{'ms/s':>8}{'streams/core':>14}{'OpenCV loop':>13}{'ratio':>7}{'MB/stream':>11}")
+    print(
+        f"{'stream':26}{'tier':12}{'ms/s':>8}{'streams/core':>14}{'OpenCV loop':>13}{'ratio':>7}{'MB/stream':>11}"
+    )
     with tempfile.TemporaryDirectory() as folder:
-        paths: dict[tuple[int, ...], str] = {}
-        peers: dict[tuple[int, ...], float] = {}
+        peers: dict[tuple[int, int, int, float], float] = {}
         for title, shape, tier in cases:
-            width, height, rate = shape[:3]
-            path = Path(folder) / f"{len(peers)}-{width}x{height}-{rate}.mp4" if shape not in peers else paths[shape]
+            width, height, rate, busy = shape
+            path = Path(folder) / f"{width}x{height}-{rate}-{busy}.mp4"
             if shape not in peers:
-                film(path, width=width, height=height, rate=rate, seconds=_SECONDS, busy=0.3 if len(shape) == 3 else 0)
-                paths[shape] = path.name
+                film(path, width=width, height=height, rate=rate, seconds=_SECONDS, busy=busy)
                 peers[shape] = peer(path) * rate
             cost, grown, _ = ours(path, tier)
             many, theirs = 1000 / cost, 1000 / peers[shape]

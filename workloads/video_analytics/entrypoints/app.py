@@ -16,6 +16,7 @@ from foundation.surface.auth import signed_in
 from foundation.surface.web.install import Theme, install
 from workloads.video_analytics import PRODUCT
 from workloads.video_analytics.settings import Settings
+from workloads.video_analytics.workers.pages import pages as workers
 
 #: The features with an API; each module exports ``api``, or several as ``apis``.
 FEATURES = (
@@ -24,10 +25,12 @@ FEATURES = (
     "workloads.video_analytics.departments.api",
     "workloads.video_analytics.cameras.api",
     "workloads.video_analytics.rules.api",
+    "workloads.video_analytics.usage.api",
+    "workloads.video_analytics.workers.api",
 )
 
 #: The pages of the features.
-PAGES = (access, operations)
+PAGES = (access, operations, workers)
 
 ABOUT = Text(
     "Borough Video: cameras, watched for the city", "Borough 视频分析：为城市看好每一路画面"

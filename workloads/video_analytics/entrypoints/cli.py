@@ -18,13 +18,15 @@ _MEMBERS = {
     "person": ("foundation.access.commands:person", "People and their roles."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "token": ("foundation.access.commands:token", "API tokens."),
+    "usage": (f"{_HERE}.usage.commands:usage", "Camera hours and alarms."),
     "whoami": ("foundation.access.commands:whoami", "Who you are to the service."),
+    "worker": (f"{_HERE}.workers.commands:worker", "Watch cameras; who watches what."),
 }
 
 _SECTIONS = {
-    "Administrators": ("person", "operation", "audit"),
+    "Administrators": ("person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
-    "The service itself": ("serve", "db", "administrator", "config"),
+    "The service itself": ("serve", "worker", "db", "administrator", "config"),
 }
 
 

@@ -42,6 +42,4 @@ class UsageLineOut(Schema):
 @api.output(PageOut[UsageLineOut])
 def list_usage(query_data: UsageQuery) -> Answer:
     """Camera hours by tier and alarms, by hour, oldest first; 100 days at most."""
-    return use(Usage).lines(
-        current_actor(), query_data.start, query_data.end, query_data.page()
-    )
+    return use(Usage).lines(current_actor(), query_data.start, query_data.end, query_data.page())

@@ -19,19 +19,22 @@ class HttpPlatform:
 
     Args:
         url: of the platform.
-        token_file: holds its token; read each time, so that it can be changed.
+        token: that is shown to it, or a file with it, read each time so that it can be changed.
     """
 
-    def __init__(self, url: str, token_file: Path) -> None:
+    def __init__(self, url: str, token: Path | str) -> None:
         self._url = f"{url.rstrip('/')}/api/v1/usage-events"
-        self._token_file = token_file
+        self._given = token
         self._pool = urllib3.PoolManager(retries=False, maxsize=1)
 
     def push(self, events: Sequence[Mapping[str, object]]) -> Mapping[str, str]:
         try:
-            token = self._token_file.read_text().strip()
+            given = self._given
+            token = given.read_text().strip() if isinstance(given, Path) else given
         except OSError as error:
-            raise Unavailable(f"the token of the platform cannot be read: {error.strerror}") from None
+            raise Unavailable(
+                f"the token of the platform cannot be read: {error.strerror}"
+            ) from None
         try:
             answer = self._pool.request(
                 "POST", self._url, body=json.dumps(list(events)).encode(), timeout=_TIMEOUT,

@@ -1,6 +1,5 @@
 """Counts camera hours and alarms, and hands them to the outbox."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from foundation.access import policy

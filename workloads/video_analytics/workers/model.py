@@ -255,9 +255,7 @@ class Governor:
             if self._well_since is None:
                 self._well_since = now
             if self.pressure and now - self._well_since >= self._calm:
-                self.pressure = max(
-                    0, self.pressure - max(1, round(possible * self._step / 2))
-                )
+                self.pressure = max(0, self.pressure - max(1, round(possible * self._step / 2)))
                 self._well_since = self._given_back = now
             if not self.pressure and now - self._well_since > self._LONGEST_CALM:
                 self._calm = self._first_calm

@@ -39,7 +39,7 @@ _CREDENTIALS = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s'\"]*")
 _RAW = re.compile(r"(\d{1,5})x(\d{1,5})(?:@(\d{1,3}))?\.(?:yuv|raw|gray)$")
 
 
-class Unwatchable(Exception):  # noqa: N818 - of the source, not of us
+class Unwatchable(Exception):
     """The source answers with what cannot be watched; trying again soon will not help."""
 
 

@@ -85,7 +85,7 @@ class Played:
         following = self._last + self._step
         at = following if stamp is None else stamp - (self._zero or 0.0) + self._shift
         # A step back, or one of more than a minute, is a wrong stamp or a cut: go on as if none.
-        if at <= self._last or at > self._last + 60:  # noqa: PLR2004 - a minute
+        if at <= self._last or at > self._last + 60:
             self.wrong += stamp is not None
             self._shift += following - at
             at = following

@@ -184,9 +184,7 @@ class PostgresShards(PostgresFences):
 
     def give_back(self, worker_id: str, shards: Collection[int]) -> None:
         with self._db.transaction():
-            mine = self._ordered(
-                sa.and_(_S.shard.in_(sorted(shards)), _S.holder == worker_id)
-            )
+            mine = self._ordered(sa.and_(_S.shard.in_(sorted(shards)), _S.holder == worker_id))
             self._db.execute(
                 shard_table.update().where(_S.shard.in_(mine)).values(holder="", until=None)
             )
@@ -213,7 +211,9 @@ class PostgresShards(PostgresFences):
         """Remove the rows of workers that died long ago."""
         with self._db.transaction():
             self._db.execute(
-                worker_table.delete().where(_W.until < _NOW - sa.func.make_interval(0, 0, 0, 0, hours))
+                worker_table.delete().where(
+                    _W.until < _NOW - sa.func.make_interval(0, 0, 0, 0, hours)
+                )
             )
 
 

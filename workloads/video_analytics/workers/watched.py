@@ -213,7 +213,9 @@ class Camera:
         """Other rules, or another step."""
         return self.analyser.change(rules, self.tier_now)
 
-    def report(self, signals: Sequence[Signal], tracks: Sequence[TrackPiece]) -> tuple[Header, list[bytes]]:
+    def report(
+        self, signals: Sequence[Signal], tracks: Sequence[TrackPiece]
+    ) -> tuple[Header, list[bytes]]:
         """What is to be written down of it, with thumbnails; a memory with what began or ended."""
         parts: list[bytes] = []
         pieces = []

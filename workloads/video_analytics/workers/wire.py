@@ -39,7 +39,7 @@ class Message(NamedTuple):
     parts: tuple[memoryview, ...]
 
 
-class Garbled(Exception):  # noqa: N818 - what came, not whose fault
+class Garbled(Exception):
     """What came is no message."""
 
 

@@ -143,9 +143,7 @@ class Writer:
         signals = [
             Reported(wire.signal_in(one), evidence(one["picture"])) for one in header["signals"]
         ]
-        pieces = [
-            Kept(wire.piece_in(one), evidence(one["thumbnail"])) for one in header["tracks"]
-        ]
+        pieces = [Kept(wire.piece_in(one), evidence(one["thumbnail"])) for one in header["tracks"]]
         with to.db.transaction():
             to.fences.check(fence)
             refs = to.events.report(fence, camera, signals) if signals else []
@@ -238,4 +236,3 @@ class Writer:
         with self._lock:
             for camera in cameras:
                 self._spans.pop(camera, None)
-

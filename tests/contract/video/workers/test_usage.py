@@ -87,7 +87,9 @@ def test_hours_are_cut_at_the_hour_and_by_what_they_are_sold_as(usage: Usage) ->
 
 def test_what_two_workers_note_of_the_same_time_counts_once(usage: Usage) -> None:
     usage.note_hours(FENCE, "cam_1", Tier.FULL, T0, T0 + timedelta(minutes=5))
-    usage.note_hours(FENCE, "cam_1", Tier.FULL, T0 + timedelta(minutes=3), T0 + timedelta(minutes=7))
+    usage.note_hours(
+        FENCE, "cam_1", Tier.FULL, T0 + timedelta(minutes=3), T0 + timedelta(minutes=7)
+    )
     usage.note_hours(FENCE, "cam_1", Tier.FULL, T0, T0 + timedelta(minutes=6))
     (line,) = usage.lines(ADMIN, T0 - timedelta(hours=1), None, PageRequest()).items
     assert line.quantity == Decimal("0.116666667")

@@ -64,7 +64,9 @@ def test_a_clip_holds_the_seconds_around_the_event(
 
 
 def test_masked_parts_are_neither_analysed_nor_kept(lanes: Lanes, tmp_path: Path) -> None:
-    lanes.watch("cam", film(tmp_path / "m.mp4", seconds=3), masks=[[(0, 0), (1, 0), (1, 1), (0, 1)]])
+    lanes.watch(
+        "cam", film(tmp_path / "m.mp4", seconds=3), masks=[[(0, 0), (1, 0), (1, 1), (0, 1)]]
+    )
     ended(lanes, "cam")
     header, parts = lanes.heard.of("report", "cam")[0]
     picture = cv2.imdecode(np.frombuffer(parts[header["signals"][0]["picture"]], np.uint8), 1)
@@ -130,7 +132,9 @@ def _wrongly_stamped(folder: Path, wrong: str) -> Path:
         return folder / "bad.ts"
     if wrong == "same":
         whole = film(folder / "whole.flv", seconds=8, codec="flv")
-        return restamped(whole, folder / "bad.flv", lambda n, ms: ms if n < 40 else ms // 1000 * 1000)
+        return restamped(
+            whole, folder / "bad.flv", lambda n, ms: ms if n < 40 else ms // 1000 * 1000
+        )
     whole = film(folder / "whole.ts", seconds=8)
     a_day = 90_000 * 86_400
     return restamped(whole, folder / "bad.ts", lambda n, pts: pts if n < 40 else pts + a_day)
@@ -211,9 +215,7 @@ def test_a_call_that_does_not_come_back_costs_the_camera_that_made_it(
     assert "broken" not in lanes.heard.states("cam")
 
 
-def test_a_killed_decoder_is_started_anew_and_nothing_comes_twice(
-    lanes: Lanes, good: Path
-) -> None:
+def test_a_killed_decoder_is_started_anew_and_nothing_comes_twice(lanes: Lanes, good: Path) -> None:
     lanes.watch("cam", good, pace="once")
     beat = lanes.heard.wait(lambda: lanes.heard.of("beat"))[0][0]
     os.kill(beat["decoder"], signal.SIGKILL)
