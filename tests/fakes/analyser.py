@@ -5,6 +5,7 @@ which events there must be: one for each period of the camera's time.
 """
 
 import json
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -23,7 +24,10 @@ from workloads.video_analytics.vision.model import (
 
 
 class PeriodicAnalyser:
-    """For every rule an event for each period (parameter ``seconds``) of the frames' times."""
+    """For every rule an event for each period (parameter ``seconds``) of the frames' times.
+
+    A frame takes so long as the parameter ``cost`` says, in seconds.
+    """
 
     def __init__(self, view: CameraView, rules: Sequence[RuleSpec] = ()) -> None:
         self.view = view
@@ -37,6 +41,7 @@ class PeriodicAnalyser:
             return Analysis()
         self.last = frame.at
         self.frames += 1
+        time.sleep(sum(float(rule.parameters.get("cost", 0)) for rule in self.rules))
         signals: list[Signal] = []
         tracks: list[TrackPiece] = []
         for rule in self.rules:

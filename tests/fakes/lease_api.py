@@ -65,7 +65,12 @@ class LeaseApi:
             lease for _, lease in sorted(self.leases.items())
             if wanted.items() <= lease["metadata"].get("labels", {}).items()
         ]  # fmt: skip
-        return {"kind": "LeaseList", "apiVersion": "coordination.k8s.io/v1", "metadata": {}, "items": found}
+        return {
+            "kind": "LeaseList",
+            "apiVersion": "coordination.k8s.io/v1",
+            "metadata": {},
+            "items": found,
+        }
 
 
 def _status(code: int) -> dict[str, Any]:

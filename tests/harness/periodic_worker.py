@@ -1,4 +1,4 @@
-"""``borough-video worker`` with the analysis of ``tests.fakes.analyser``: events known in advance."""
+"""``borough-video worker`` with the analysis of ``tests.fakes.analyser``: its events are known."""
 
 import dataclasses
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import av
 import numpy as np
@@ -63,7 +63,7 @@ class Watching:
     dropped: int = 0
     crew: Crew = field(init=False)
 
-    def __enter__(self) -> "Watching":
+    def __enter__(self) -> Self:
         os.environ["PYTHONPATH"] = str(ROOT)
         self.crew = Crew(self.lanes, LaneOptions(**self.options), self._heard, lambda _lane: None)
         self.crew.start()

@@ -1,6 +1,6 @@
 """Memory and descriptors of lanes and decoders over a long time, with cameras that come and go.
 
-``python -m tests.benchmarks.video.soak --minutes 30``. Forty cameras play in a loop; each half
+``python -m tests.benchmarks.video.soak --minutes 30``. Cameras play in a loop; each half
 minute some are dropped and others begun, one address never opens and one file is broken. What
 counts is the growth from the first third to the last.
 """
@@ -14,13 +14,13 @@ from pathlib import Path
 from tests.benchmarks.video.films import Watching, film, load
 from workloads.video_analytics.vision.model import Tier
 
-_CAMERAS = 40
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
-    minutes = parser.parse_args().minutes
+    parser.add_argument("--cameras", type=int, default=40)
+    given = parser.parse_args()
+    minutes, cameras = given.minutes, given.cameras
     rows: list[tuple[float, int, int]] = []
     with tempfile.TemporaryDirectory() as folder, Watching(2) as watching:
         path = film(Path(folder) / "a.mp4", width=640, height=360, rate=5, seconds=20)
@@ -28,13 +28,13 @@ def main() -> None:
         broken.write_bytes(path.read_bytes()[:5000])
         tiers = (Tier.LOW_RATE, Tier.LOW_RATE, Tier.KEY_FRAMES, Tier.FULL)
         lane_of = {}
-        for n in range(_CAMERAS):
+        for n in range(cameras):
             lane_of[f"cam_{n}"] = n % 2
             watching.watch(f"cam_{n}", path, tiers[n % 4], pace="loop", lane=n % 2)
         watching.watch("bad", broken, Tier.LOW_RATE, pace="loop")
         watching.watch("gone", Path(folder) / "gone.mp4", Tier.LOW_RATE, pace="loop", lane=1)
         began = time.monotonic()
-        following = _CAMERAS
+        following = cameras
         while (at := time.monotonic() - began) < minutes * 60:
             time.sleep(min(30.0, minutes * 60 - at + 0.1))
             for name in list(lane_of)[:2]:

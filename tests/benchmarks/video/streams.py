@@ -83,7 +83,8 @@ def main() -> None:
         ("1280x720 at 25 frames/s", (1280, 720, 25, 0.3), Tier.ACCESS),
     )
     print(
-        f"{'stream':26}{'tier':12}{'ms/s':>8}{'streams/core':>14}{'OpenCV loop':>13}{'ratio':>7}{'MB/stream':>11}"
+        f"{'stream':26}{'tier':12}{'ms/s':>8}{'streams/core':>14}{'OpenCV loop':>13}"
+        f"{'ratio':>7}{'MB/stream':>11}"
     )
     with tempfile.TemporaryDirectory() as folder:
         peers: dict[tuple[int, int, int, float], float] = {}

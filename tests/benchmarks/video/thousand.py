@@ -29,8 +29,10 @@ def show(watching: Watching, title: str, seconds: float) -> None:
         for state, tier, detail in watching.states.values()
     )
     print(
-        f"{title:34} {frames / per:7.0f} frames/s, {100 * dropped / max(1, frames + dropped):5.1f} % "
-        f"replaced, lag of nine tenths {lag:5.2f} s, given up {sum(b['pressure'] for b in last)} of "
+        f"{title:34} {frames / per:7.0f} frames/s, "
+        f"{100 * dropped / max(1, frames + dropped):5.1f} % "
+        f"replaced, lag of nine tenths {lag:5.2f} s, "
+        f"given up {sum(b['pressure'] for b in last)} of "
         f"{sum(b['possible'] for b in last)}, {watching.memory()[0] / 2**20:.0f} MB; {load()}",
         flush=True,
     )

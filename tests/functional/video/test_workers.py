@@ -60,7 +60,9 @@ class Workers:
     def wait(self, condition: Callable[[], Any], seconds: float) -> float:
         began = time.monotonic()
         while not condition():
-            assert time.monotonic() - began < seconds, (self.settings.home / "workers.log").read_text()[-3000:]
+            assert time.monotonic() - began < seconds, (
+                self.settings.home / "workers.log"
+            ).read_text()[-3000:]
             time.sleep(0.1)
         return time.monotonic() - began
 

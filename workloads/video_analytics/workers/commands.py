@@ -35,12 +35,8 @@ def worker(context: click.Context) -> None:
 @worker.command()
 def run() -> None:
     """Run a worker until it is asked to end; several share the cameras."""
-    from workloads.video_analytics.entrypoints import (  # noqa: PLC0415 - loads all
-        processes,
-    )
-    from workloads.video_analytics.entrypoints import (
-        worker as process,
-    )
+    from workloads.video_analytics.entrypoints import processes  # noqa: PLC0415 - loads all
+    from workloads.video_analytics.entrypoints import worker as process  # noqa: PLC0415
 
     processes.run(process.work)
     sys.exit(0)

@@ -128,5 +128,5 @@ class Crew:
                 lane.beat = message.header
             try:
                 self._heard(lane.number, message)
-            except Exception:  # the worker goes on; what was said is in the log
+            except Exception:  # noqa: BLE001 - the worker goes on; what was said is in the log
                 _log.exception("what lane %d said could not be taken", lane.number)

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -57,7 +57,7 @@ class Keeper:
 
     def __init__(
         self, leases: Leases, sinks: Sinks, rules: Rules, options: KeeperOptions,
-        announce: Callable[[str, dict[int, int]], dict[int, int]] | None = None,
+        announce: Callable[[str, Mapping[int, int]], Mapping[int, int]] | None = None,
     ) -> None:  # fmt: skip
         self._leases = leases
         self._options = options

@@ -78,13 +78,13 @@ class KubernetesLeases:
             Unavailable: this is no pod.
         """
         try:
-            kubernetes.config.load_incluster_config()
+            kubernetes.config.load_incluster_config()  # type: ignore[no-untyped-call]
         except kubernetes.config.ConfigException:
             raise Unavailable("leases on Kubernetes need a pod with a service account") from None
         found = namespace or _NAMESPACE_FILE.read_text().strip()
         return KubernetesLeases(kubernetes.client.ApiClient(), found)
 
-    # The port ---------------------------------------------------------------------------------------
+    # The port ---------------------------------------------------------------------------------
 
     def beat(self, worker: Worker) -> tuple[Worker, ...]:
         with _answers():
@@ -151,7 +151,7 @@ class KubernetesLeases:
             for shard, lease in sorted(self._shards.items())
         ]  # fmt: skip
 
-    # Workers ----------------------------------------------------------------------------------------
+    # Workers ----------------------------------------------------------------------------------
 
     def _of_worker(self, worker_id: str) -> str:
         return f"{self._name}-{worker_id.replace('_', '-').lower()}"
@@ -166,7 +166,9 @@ class KubernetesLeases:
             )
         }  # fmt: skip
         try:
-            lease = self._api.read_namespaced_lease(name, self._namespace, _request_timeout=_TIMEOUT)
+            lease: Any = self._api.read_namespaced_lease(
+                name, self._namespace, _request_timeout=_TIMEOUT
+            )
         except kubernetes.client.ApiException as error:
             if error.status != 404:  # noqa: PLR2004 - not there
                 raise
@@ -227,7 +229,7 @@ class KubernetesLeases:
             return False
         return now - seen.at > self._seconds
 
-    # Shards -----------------------------------------------------------------------------------------
+    # Shards -----------------------------------------------------------------------------------
 
     def _read_shards(self) -> None:
         found = {}
@@ -252,7 +254,7 @@ class KubernetesLeases:
         known.spec.lease_transitions = (known.spec.lease_transitions or 0) + 1
         return known.spec.lease_transitions if self._replace(known) else None
 
-    # The API ----------------------------------------------------------------------------------------
+    # The API ----------------------------------------------------------------------------------
 
     def _body(self, name: str, kind: str, holder: str, facts: dict[str, str]) -> Any:  # noqa: ANN401
         client = kubernetes.client
@@ -274,7 +276,7 @@ class KubernetesLeases:
     def _replace(self, lease: Any) -> bool:  # noqa: ANN401 - V1Lease
         """Write it if it is still as it was read."""
         try:
-            done = self._api.replace_namespaced_lease(
+            done: Any = self._api.replace_namespaced_lease(
                 lease.metadata.name, self._namespace, lease, _request_timeout=_TIMEOUT
             )
         except kubernetes.client.ApiException as error:

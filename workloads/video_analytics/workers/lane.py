@@ -142,7 +142,7 @@ class Lane:
         finally:
             self._reading.close()
 
-    # What the worker says -------------------------------------------------------------------------
+    # What the worker says ---------------------------------------------------------------------
 
     def _obey(self, order: Header, parts: tuple[memoryview, ...]) -> None:
         camera = self._cameras.get(order.get("camera", ""))
@@ -162,6 +162,8 @@ class Lane:
                 self._drop(camera, close=order["close"])
             case "drop":
                 self._say({"is": "dropped", "camera": order["camera"], "memory": None})
+            case _:
+                pass  # for a camera that is gone
 
     def _watch(self, order: Header, memory: bytes) -> None:
         view = wire.view_in(order["view"])
@@ -181,7 +183,8 @@ class Lane:
         self._slots.add(slot)
         camera = Camera(watch, self._make(view, rules, tier), slot)
         camera.recall(memory, progress)
-        camera.saved_at = time.monotonic() + random.random() * self._options.memory_seconds  # noqa: S311
+        jitter = random.random()  # noqa: S311
+        camera.saved_at = time.monotonic() + jitter * self._options.memory_seconds
         self._cameras[view.id] = camera
         self._strain_again()
         self._open(camera)
@@ -206,7 +209,7 @@ class Lane:
         name = camera.watch.camera
         self._reading.tell({"do": "drop", "camera": name})
         while camera.waiting:
-            self._send(camera, camera.waiting.popleft(), None)
+            self._send(camera.waiting.popleft())
         memory = None
         if close and camera.last_at is not None:
             self._take(camera, None, camera.analyser.close(camera.last_at))
@@ -227,9 +230,9 @@ class Lane:
         orders = asdict(look(watch.tier, camera.step, watch.rules))
         self._reading.tell({"do": "look", "camera": watch.camera, "look": orders})
 
-    # What the decoder says ------------------------------------------------------------------------
+    # What the decoder says --------------------------------------------------------------------
 
-    def _listen(self) -> None:
+    def _listen(self) -> None:  # noqa: C901 - one branch a message
         message = self._reading.hear()
         if message is None:
             self._bury()
@@ -248,18 +251,20 @@ class Lane:
                 self._tell_health(camera, time.monotonic())
             case "answer" if camera is not None:
                 self._answered(camera, header["number"], message.parts)
-            case "live" if self._options.live and message.parts:
+            case "live" if camera is not None and self._options.live and message.parts:
                 with contextlib.suppress(OSError):
                     write_live(Path(self._options.live), header["camera"], message.parts[0])
             case "beat":
                 self._reading.beat_at = time.monotonic()
                 if header["hung"]:
                     self._bury(set(header["hung"]))
+            case _:
+                pass  # of a camera that is gone
 
     def _look(self, camera: Camera, header: Header, parts: tuple[memoryview, ...]) -> None:
         try:
             frame, found = camera.feed(header, parts[0])
-        except Exception:  # one camera's frame must not cost the others theirs
+        except Exception:  # noqa: BLE001 - one camera's frame must not cost the others theirs
             _log.exception("a frame of camera %s was passed over", camera.watch.camera)
             return
         if camera.state[0] != "online":
@@ -315,18 +320,17 @@ class Lane:
             first = camera.waiting[0]
             if first.number >= 0 and now < first.until:
                 return
-            self._send(camera, camera.waiting.popleft(), first.fallback)
+            self._send(camera.waiting.popleft())
 
-    def _send(self, camera: Camera, waiting: Waiting, picture: bytes | None) -> None:
-        picture = picture or waiting.fallback
-        if picture:
+    def _send(self, waiting: Waiting) -> None:
+        if waiting.fallback:
             for signal in waiting.report["signals"]:
                 if signal["phase"] == Phase.ACTIVE.value:
                     signal["picture"] = len(waiting.parts)
-            waiting.parts.append(picture)
+            waiting.parts.append(waiting.fallback)
         self._say(waiting.report, *waiting.parts)
 
-    # When a decoder dies --------------------------------------------------------------------------
+    # When a decoder dies ----------------------------------------------------------------------
 
     def _bury(self, hung: set[str] | None = None) -> None:
         now = time.monotonic()
@@ -359,7 +363,7 @@ class Lane:
         camera.state = ("broken", f"its pictures {what} the decoder")
         self._tell_health(camera, now)
 
-    # Time -----------------------------------------------------------------------------------------
+    # Time -------------------------------------------------------------------------------------
 
     def _tick(self, now: float) -> None:
         if self._reading.silent(now):

@@ -64,8 +64,9 @@ class Held:
 def share(workers: Collection[Worker], shards: Collection[int]) -> dict[int, str]:
     """Which worker should hold each shard, by weighted rendezvous hashing.
 
-    A worker that comes or goes moves its own shards alone. The score is that of Wang and Ravishankar
-    with the weights of Schindelhauer and Schomaker: -weight / ln(hash in 0..1), highest wins.
+    A worker that comes or goes moves its own shards alone. The score is that of Thaler and
+    Ravishankar with the weights of Schindelhauer and Schomaker: -weight / ln(hash in 0..1); the
+    highest wins.
     """
     able = [worker for worker in workers if worker.capacity > 0]
     if not able:

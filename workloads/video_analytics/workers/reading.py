@@ -99,12 +99,12 @@ def write_live(folder: Path, camera: str, data: bytes | memoryview) -> None:
 
 def looked_at(folder: Path, now: float, seconds: float) -> Collection[str]:
     """The cameras somebody looks at: their ``.want`` was touched within so many seconds."""
-    found = []
     try:
         with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.endswith(".want") and now - entry.stat().st_mtime < seconds:
-                    found.append(entry.name.removesuffix(".want"))
+            return [
+                entry.name.removesuffix(".want")
+                for entry in entries
+                if entry.name.endswith(".want") and now - entry.stat().st_mtime < seconds
+            ]
     except OSError:
         return []
-    return found

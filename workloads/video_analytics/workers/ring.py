@@ -129,7 +129,7 @@ class Ring:
 
 
 def _decoder(shape: Shape) -> Any:  # noqa: ANN401 - PyAV
-    context = av.CodecContext.create(shape.codec, "r")
+    context: Any = av.CodecContext.create(shape.codec, "r")
     if shape.extradata:
         context.extradata = shape.extradata
     if shape.codec == "rawvideo":

@@ -27,7 +27,10 @@ _PROTOCOLS = {
     "hls": "http,https,tcp,tls,crypto,hls",
     "file": "file",
 }
-_FILES = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,h264,hevc,mjpeg,mpjpeg,yuv4mpegpipe,rawvideo,asf,ogg,nut,ivf,av1,obu"
+_FILES = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,h264,hevc,mjpeg,mpjpeg,"
+    "yuv4mpegpipe,rawvideo,asf,ogg,nut,ivf,av1,obu"
+)
 _FORMATS = {
     "rtsp": "rtsp",
     "mjpeg": "mpjpeg,mjpeg",

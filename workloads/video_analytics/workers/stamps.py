@@ -13,7 +13,7 @@ class Stamps:
     """Wall-clock times of one source's frames.
 
     Args:
-        tolerance: seconds that a stamp may lie away from its arrival before it is taken to be wrong.
+        tolerance: seconds that a stamp may lie away from its arrival before it counts as wrong.
         slew: share of the difference to the arrival that is corrected with each frame, so that a
             clock that runs fast or slow does not end in a jump.
     """

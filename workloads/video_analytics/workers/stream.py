@@ -1,4 +1,4 @@
-"""One camera inside of the decoder: opens, reads, decodes and hands over, in a thread of its own."""
+"""One camera inside of the decoder: opened, read, decoded and handed over by its own thread."""
 
 import random
 import threading
@@ -158,7 +158,7 @@ class CameraThread:
         """Of the ring."""
         return self.packets.size
 
-    # The thread -----------------------------------------------------------------------------------
+    # The thread -------------------------------------------------------------------------------
 
     def _run(self) -> None:
         orders = self.orders
@@ -167,7 +167,7 @@ class CameraThread:
             began = time.monotonic()
             try:
                 ended = self._watch()
-            except Exception as error:  # noqa: BLE001 - whatever a stream can cause costs this camera
+            except Exception as error:  # noqa: BLE001 - it costs this camera alone
                 ended = False
                 self._failed(error)
             if ended or self.stopped.is_set():
@@ -248,7 +248,7 @@ class CameraThread:
             self._polygons = ((width, height), shapes)
         if not image.flags.writeable or not image.flags.c_contiguous:
             image = np.array(image)
-        cv2.fillPoly(image, self._polygons[1], (0,) * (image.shape[2] if image.ndim > 2 else 1))  # noqa: PLR2004
+        cv2.fillPoly(image, self._polygons[1], (0, 0, 0))
         return image
 
 
@@ -271,7 +271,7 @@ class _Session:
         self._reformatter = av.video.reformatter.VideoReformatter()
         self._began = time.monotonic()
 
-    # Reading --------------------------------------------------------------------------------------
+    # Reading ----------------------------------------------------------------------------------
 
     def read(self) -> None:
         """Hand over frames until the source ends."""
@@ -305,32 +305,9 @@ class _Session:
             owner.played = Played(epoch, self._rate)
         played = owner.played
         resume = None if pace is Pace.LOOP else orders.position
-        # What was missed while nobody played it is looked at now, every frame of it.
-        wait = pace is Pace.FAST or resume is not None
         if resume is not None:
             self._seek(played, resume)
-        frames = 0
-        while True:
-            for packet in self._packets():
-                if not packet.size:
-                    continue
-                frames += 1
-                stamp = packet.dts if packet.dts is not None else packet.pts
-                position = played.position(None if stamp is None else stamp * self._base)
-                at = played.epoch + position
-                if resume is not None and position <= resume:
-                    self._pass_over(packet)
-                    continue
-                if pace is not Pace.FAST and owner.stopped.wait(max(0.0, at - time.time())):
-                    return True
-                lag = 0.0 if pace is Pace.FAST else time.time() - at
-                self._take(packet, at, lag, position, wait=wait)
-                owner.answer(self._stream, at)
-                if owner.stopped.is_set():
-                    return True
-            self._drain(played.epoch + (played.position(None) if frames else 0.0))
-            if not frames:
-                raise sources.Unwatchable("it holds no pictures")
+        while self._play_through(played, resume):
             if pace is not Pace.LOOP:
                 owner.out.state(orders.camera, "ended", "played to the end")
                 return True
@@ -338,6 +315,35 @@ class _Session:
             self._container.seek(0)
             self._context.flush_buffers()
             self._need_key = True
+        return True
+
+    def _play_through(self, played: Played, resume: float | None) -> bool:
+        """Play to the end; False when it was stopped before."""
+        owner = self._owner
+        fast = owner.orders.feed.pace is Pace.FAST
+        # What was missed while nobody played it is looked at now, every frame of it.
+        wait = fast or resume is not None
+        frames = 0
+        for packet in self._packets():
+            if not packet.size:
+                continue
+            frames += 1
+            stamp = packet.dts if packet.dts is not None else packet.pts
+            position = played.position(None if stamp is None else stamp * self._base)
+            at = played.epoch + position
+            if resume is not None and position <= resume:
+                self._pass_over(packet)
+                continue
+            if not fast and owner.stopped.wait(max(0.0, at - time.time())):
+                return False
+            self._take(packet, at, 0.0 if fast else time.time() - at, position, wait=wait)
+            owner.answer(self._stream, at)
+            if owner.stopped.is_set():
+                return False
+        if not frames:
+            raise sources.Unwatchable("it holds no pictures")
+        self._drain(played)
+        return True
 
     def _seek(self, played: Played, position: float) -> None:
         if position < _SEEK or self._stream.start_time is None:
@@ -365,7 +371,7 @@ class _Session:
                 return
             yield packet
 
-    # Decoding -------------------------------------------------------------------------------------
+    # Decoding ---------------------------------------------------------------------------------
 
     def _pass_over(self, packet: Any) -> None:  # noqa: ANN401 - PyAV
         """Decode without handing over: frames that were seen before a takeover."""
@@ -374,30 +380,26 @@ class _Session:
         if not self._need_key and not self._owner.look.keys:
             self._decode(packet)
 
-    def _take(self, packet: Any, at: float, lag: float, position: float, *, wait: bool) -> None:  # noqa: ANN401
+    def _take(
+        self,
+        packet: Any,  # noqa: ANN401 - PyAV
+        at: float,
+        lag: float,
+        position: float,
+        *,
+        wait: bool,
+    ) -> None:
         owner = self._owner
         look = owner.look
         owner.packets.add(packet, at)
-        if packet.is_keyframe:
-            self._need_key = self._skipping = False
-        elif lag > _HOPELESS and not wait and not self._skipping:
-            # The pictures until the next key frame would only come later still.
-            self._skipping = self._need_key = True
-        elif self._need_key:
-            # Some cameras refresh their pictures by rows and never mark a key frame.
-            self._keyless += 1
-            self._need_key = self._skipping or self._keyless < _KEYLESS
-        if self._need_key:
+        if self._waits_for_key(packet, late=lag > _HOPELESS and not wait):
             return
         keys = look.keys
         if keys and (not packet.is_keyframe or not self._due(at, look)):
             self._need_key = True
             return
         self._context.skip_frame = "NONREF" if 0 < look.fps < self._rate and not keys else "DEFAULT"
-        if packet.pts is not None:
-            self._times[packet.pts] = at
-            while len(self._times) > _REMEMBERED:
-                self._times.pop(next(iter(self._times)))
+        self._remember(packet, at)
         frames = self._decode(packet)
         if keys:
             # Nothing follows that would push the picture out of the decoder: empty it at once.
@@ -407,9 +409,34 @@ class _Session:
         for frame in frames:
             self._hand(frame, self._times.pop(frame.pts, at), lag, position, wait=wait)
 
-    def _drain(self, at: float) -> None:
+    def _waits_for_key(self, packet: Any, *, late: bool) -> bool:  # noqa: ANN401 - PyAV
+        """Whether the packet is passed over: what it refers to was not decoded, or all is late."""
+        if packet.is_keyframe:
+            self._need_key = self._skipping = False
+        elif late and not self._skipping:
+            # The pictures until the next key frame would only come later still.
+            self._skipping = self._need_key = True
+        elif self._need_key:
+            # Some cameras refresh their pictures by rows and never mark a key frame.
+            self._keyless += 1
+            self._need_key = self._skipping or self._owner.look.keys or self._keyless < _KEYLESS
+        return self._need_key
+
+    def _remember(self, packet: Any, at: float) -> None:  # noqa: ANN401 - PyAV
+        """When the picture of a packet was taken: the decoder gives it back by its stamp."""
+        if packet.pts is not None:
+            self._times[packet.pts] = at
+            while len(self._times) > _REMEMBERED:
+                self._times.pop(next(iter(self._times)))
+
+    def _drain(self, played: Played) -> None:
+        """What the decoder still has at the end of a file."""
+        if self._owner.look.keys:
+            return
         for frame in self._decode(None):
-            self._hand(frame, self._times.pop(frame.pts, at), 0.0, 0.0, wait=True)
+            position = played.position(None)
+            at = self._times.pop(frame.pts, played.epoch + position)
+            self._hand(frame, at, 0.0, position, wait=True)
 
     def _decode(self, packet: Any) -> list[Any]:  # noqa: ANN401 - PyAV
         camera = self._owner.orders.camera
@@ -435,9 +462,17 @@ class _Session:
         # A tenth of slack: frames that come five a second do not come exactly so.
         return live or not look.fps or at - owner.handed_at >= 0.9 / look.fps
 
-    # Handing over ---------------------------------------------------------------------------------
+    # Handing over -----------------------------------------------------------------------------
 
-    def _hand(self, frame: Any, at: float, lag: float, position: float, *, wait: bool) -> None:  # noqa: ANN401
+    def _hand(
+        self,
+        frame: Any,  # noqa: ANN401 - PyAV
+        at: float,
+        lag: float,
+        position: float,
+        *,
+        wait: bool,
+    ) -> None:
         owner = self._owner
         camera = owner.orders.camera
         if frame.width * frame.height > sources.MAX_PIXELS:

@@ -81,7 +81,7 @@ class Watcher:
             token = None if shard is None else self._tokens.get(shard)
         return None if shard is None or token is None else Fence(shard, token)
 
-    # Shards -----------------------------------------------------------------------------------------
+    # Shards -----------------------------------------------------------------------------------
 
     def hold(self, tokens: Mapping[int, int]) -> list[str]:
         """The shards that are ours from now on; answers the cameras of those that are lost.
@@ -129,7 +129,7 @@ class Watcher:
         self._entries.pop(camera, None)
         self._shards.pop(camera, None)
 
-    # Cameras ----------------------------------------------------------------------------------------
+    # Cameras ----------------------------------------------------------------------------------
 
     def sync(self) -> None:
         """Watch what the registry says."""

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from foundation.kernel.database import UnitOfWork
-from foundation.kernel.errors import BoroughError
+from foundation.kernel.errors import BoroughError, Unavailable
 from foundation.kernel.time import Clock
 from foundation.operations.jobs.outage import is_outage
 from workloads.video_analytics.cameras.model import BLIND, Health, HealthState
-from workloads.video_analytics.events.model import CLIP, JPEG, EvidenceRef, Reported
+from workloads.video_analytics.events.model import CLIP, JPEG, EventRef, EvidenceRef, Reported
 from workloads.video_analytics.events.ports import EvidenceFiles, Fence, Fenced, Fences
 from workloads.video_analytics.timeline.model import Kept
 from workloads.video_analytics.vision.model import Phase, Tier
@@ -98,8 +98,10 @@ class Writer:
                     self.end_hours([header["camera"]])
             case "health":
                 self._kept(header, lambda fence: self._health(fence, header))
+            case _:
+                pass  # beats are the crew's
 
-    def _kept(self, header: Header, write: Callable[[Fence], None]) -> None:
+    def _kept(self, header: Header, write: Callable[[Fence], None]) -> None:  # noqa: C901 - one branch an outcome
         camera = header["camera"]
         while not self._ending.is_set():
             fence = self._fence_of(camera)
@@ -111,6 +113,9 @@ class Writer:
                 _log.warning("shard %d is another worker's: a write was refused", fence.shard)
                 self._fenced(fence.shard)
                 return
+            except (Unavailable, OSError) as error:
+                _log.error("camera %s: %s waits: %s", camera, header["is"], type(error).__name__)
+                self._ending.wait(_RETRY)
             except BoroughError as error:
                 # The camera or the rule was removed meanwhile: there is nothing to write it to.
                 _log.warning("camera %s: %s: %s", camera, header["is"], error.message)
@@ -120,13 +125,10 @@ class Writer:
                     raise
                 # The lane waits, its decoder drops frames, and nothing that was found is lost.
                 self._ending.wait(_RETRY)
-            except OSError:
-                _log.exception("the evidence of camera %s cannot be kept", camera)
-                self._ending.wait(_RETRY)
             else:
                 return
 
-    # One kind of message each -----------------------------------------------------------------------
+    # One kind of message each -----------------------------------------------------------------
 
     def _report(self, fence: Fence, message: Message) -> None:
         to, header = self._to, message.header
@@ -155,12 +157,22 @@ class Writer:
             if header["memory"] is not None:
                 data = bytes(message.parts[header["memory"]])
                 to.memories.save(camera, Memory(data, header["progress"]))
-        began = {(s.signal.rule, s.signal.key, s.signal.began): s.signal for s in signals}
+        self._remember_ids(camera, signals, refs)
+
+    def _remember_ids(
+        self, camera: str, signals: Sequence[Reported], refs: Sequence[EventRef]
+    ) -> None:
+        """Which events began: their clips come later."""
+        begun = {
+            (one.signal.rule, one.signal.key, one.signal.began): one.signal
+            for one in signals
+            if one.signal.phase is Phase.ACTIVE
+        }
         with self._lock:
             self.written += len(refs)
             for ref in refs:
-                signal = began.get((ref.rule, ref.key, ref.began))
-                if signal is not None and signal.phase is Phase.ACTIVE:
+                signal = begun.get((ref.rule, ref.key, ref.began))
+                if signal is not None:
                     key = (camera, ref.rule, signal.version, ref.key, ref.began.isoformat())
                     self._ids[key] = ref.id
             while len(self._ids) > _REMEMBERED:
@@ -204,7 +216,7 @@ class Writer:
             self._to.cameras.note_health(header["camera"], health)
         self._hours(fence, header["camera"], None if state in BLIND else tier, now)
 
-    # Hours ----------------------------------------------------------------------------------------
+    # Hours ------------------------------------------------------------------------------------
 
     def _hours(self, fence: Fence, camera: str, tier: Tier | None, now: datetime) -> None:
         with self._lock:
