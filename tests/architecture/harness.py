@@ -1,13 +1,13 @@
 """Every endpoint, asked by everybody: no one, another department, and each role.
 
-The platform is the real one, on a real database, with the demonstration city; department A owns one
-of each kind of thing. A request's effects are rolled back, so that each actor finds the same city.
+Both products are asked in this way, each on a real database; department A owns one of each kind of
+thing. A request's effects are rolled back, so that each actor finds the same city.
 """
 
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -15,20 +15,18 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from control_plane.bootstrap import Platform
 from foundation.access import policy
+from foundation.access.service import Gate, People
 from foundation.kernel.actor import Actor
+from foundation.kernel.database import Database
 from foundation.kernel.errors import Conflict
 from foundation.surface import auth
 from foundation.surface.api import conditions
 
-NOBODY, NEIGHBOUR, REQUESTER = "nobody", "neighbour", "requester"
-ROLES = tuple(sorted(policy.table_of("control_plane").roles))
-#: No one; somebody with every role of another department; each role; who ordered A's service.
-ACTORS = (NOBODY, NEIGHBOUR, *ROLES, REQUESTER)
+NOBODY, NEIGHBOUR = "nobody", "neighbour"
 PASSWORD = "a long enough phrase"
 
-#: Endpoints for everybody, with no action to declare.
+#: Endpoints of both products for everybody, with no action to declare.
 PUBLIC = {
     "GET /api/v1/openapi.json",
     "GET /healthz",
@@ -38,11 +36,54 @@ PUBLIC = {
     "GET /static/<path:filename>",
     "GET /theme.css",
     "POST /api/v1/login",
-    "POST /api/v1/token-exchange",
     "POST /sign-in",
 }
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _SYSTEM = Actor.system("test")
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who asks a product.
+
+    Attributes:
+        package: of the product.
+        administrator: the role that holds every action, at the root.
+        a, b: the path of the department that owns the things, and of another one.
+        public: endpoints for everybody.
+        tokens: secrets of further actors, by name.
+        asked_by_services: actions that no endpoint asks for.
+    """
+
+    package: str
+    administrator: str
+    a: str
+    b: str
+    public: frozenset[str] = frozenset(PUBLIC)
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    asked_by_services: frozenset[str] = frozenset()
+
+    @property
+    def table(self) -> policy.Table:
+        return policy.table_of(self.package)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return tuple(sorted(self.table.roles))
+
+    @property
+    def actors(self) -> tuple[str, ...]:
+        """No one; somebody with every role of another department; each role; the further ones."""
+        return (NOBODY, NEIGHBOUR, *self.roles, *self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What makes people and undoes what they did."""
+
+    people: People
+    gate: Gate
+    database: Database
 
 
 class _RolledBack(Exception):
@@ -106,7 +147,6 @@ class Things:
             make; of a page, its form.
         queries: for an endpoint's name, the query that it needs.
         types: for an endpoint's name, the content type of its body, when it is not JSON.
-        requester: the token of who ordered department A's service.
     """
 
     ids: Mapping[str, str]
@@ -114,32 +154,35 @@ class Things:
     bodies: Mapping[str, Any]
     queries: Mapping[str, Mapping[str, str]]
     types: Mapping[str, str]
-    requester: str
 
 
 class Asker:
     """Sends requests as somebody and undoes what they did."""
 
-    def __init__(self, app: APIFlask, platform: Platform, things: Things, a: str, b: str) -> None:
+    def __init__(self, app: APIFlask, services: Services, things: Things, cast: Cast) -> None:
         self._app = app
-        self._platform = platform
+        self._services = services
         self._things = things
-        self._tokens = {role: self._somebody(role, {role: _home(role, a)}) for role in ROLES}
-        neighbours = {role: b for role in ROLES if role != "platform_administrator"}
-        self._tokens[REQUESTER] = things.requester
+        self._cast = cast
+        self._tokens = {role: self._somebody(role, {role: self._home(role)}) for role in cast.roles}
+        neighbours = {role: cast.b for role in cast.roles if role != cast.administrator}
+        self._tokens |= cast.tokens
         self._tokens[NEIGHBOUR] = self._somebody("neighbour", neighbours)
         # Whatever calls the outside has let the caller in.
-        platform.database.assert_no_transaction = _outside  # type: ignore[method-assign]
+        services.database.assert_no_transaction = _outside  # type: ignore[method-assign]
+
+    def _home(self, role: str) -> str:
+        return policy.ROOT if role == self._cast.administrator else self._cast.a
 
     def _somebody(self, login: str, grants: Mapping[str, str]) -> str:
         """A person with these roles; answers the secret of their token."""
-        people, name = self._platform.people, f"test-{login.replace('_', '-')}"
+        people, name = self._services.people, f"test-{login.replace('_', '-')}"
         home = next(iter(grants.values()))
         person = people.create_person(_SYSTEM, login=name, name=name, path=home, password=PASSWORD)
         for role, path in grants.items():
             people.grant(_SYSTEM, principal_id=person.id, role=role, path=path)
         actor = Actor(person.id, person.name, person.kind)
-        return self._platform.gate.create_token(actor, name="test")[1]
+        return self._services.gate.create_token(actor, name="test")[1]
 
     def ask(
         self, endpoint: Endpoint, who: str, instead: Mapping[str, str] | None = None
@@ -148,13 +191,13 @@ class Asker:
 
         Args:
             endpoint: what is asked.
-            who: one of ``ACTORS``.
+            who: one of the cast's actors.
             instead: what to say in place of ids and paths, in address, query and body.
         """
         if endpoint.method == "GET":
             return self._send(endpoint, who, instead or {})
         outcome = ("", "")
-        with contextlib.suppress(_RolledBack), self._platform.database.transaction():
+        with contextlib.suppress(_RolledBack), self._services.database.transaction():
             outcome = self._send(endpoint, who, instead or {})
             raise _RolledBack
         return outcome
@@ -182,11 +225,11 @@ class Asker:
         )
         with response:
             streams = response.mimetype == "text/event-stream"
-            text = "" if streams else response.get_data(as_text=True)
+            text = "" if streams else response.get_data().decode(errors="replace")
             return _outcome(response.status_code, response.headers.get("Location", "")), text
 
     def _tag(self, client: FlaskClient, endpoint: Endpoint) -> str:
-        admin = {"Authorization": f"Bearer {self._tokens['platform_administrator']}"}
+        admin = {"Authorization": f"Bearer {self._tokens[self._cast.administrator]}"}
         return client.get(self.address(endpoint), headers=admin).headers.get("ETag", "none")
 
     def status(
@@ -196,20 +239,22 @@ class Asker:
         if endpoint.method == "GET":
             return self._status(endpoint, address, query, form)
         outcome = (0, "")
-        with contextlib.suppress(_RolledBack), self._platform.database.transaction():
+        with contextlib.suppress(_RolledBack), self._services.database.transaction():
             outcome = self._status(endpoint, address, query, form)
             raise _RolledBack
         return outcome
 
     def _status(self, endpoint: Endpoint, address: str, query: str, form: Any) -> tuple[int, str]:
         client: FlaskClient = self._app.test_client()
-        headers = {"Authorization": f"Bearer {self._tokens['platform_administrator']}"}
+        headers = {"Authorization": f"Bearer {self._tokens[self._cast.administrator]}"}
         response = client.open(
             address, method=endpoint.method, headers=headers, query_string=query, data=form
         )
         with response:
             streams = response.mimetype == "text/event-stream"
-            return response.status_code, "" if streams else response.get_data(as_text=True)
+            return response.status_code, "" if streams else response.get_data().decode(
+                errors="replace"
+            )
 
     def address(self, endpoint: Endpoint) -> str:
         """The endpoint's address with the ids of real things in it."""
@@ -230,10 +275,6 @@ def replaced(value: Any, instead: Mapping[str, str]) -> Any:
     for old, new in instead.items():
         text = text.replace(old, new)
     return json.loads(text)
-
-
-def _home(role: str, a: str) -> str:
-    return policy.ROOT if role == "platform_administrator" else a
 
 
 def _outcome(status: int, location: str) -> str:

@@ -182,8 +182,8 @@ class _Maker:
         return self.platform.metering.quarantine(_SYSTEM, PageRequest()).items[0].id
 
 
-def make(platform: Platform) -> Things:
-    """The demonstration city, and one of each kind of thing of department A."""
+def make(platform: Platform) -> tuple[Things, str]:
+    """The demonstration city with one of each kind of thing of A; and the requester's token."""
     clock = platform.clock
     assert isinstance(clock, ShiftableClock)
     # The middle of a month: hours that pass stay in it.
@@ -275,7 +275,7 @@ def make(platform: Platform) -> Things:
     bodies["POST /api/v1/campaigns/<campaign_id>/approve"] = {"digest": approval}
     bodies["POST /campaigns/<id>/approve"] = {"digest": approval}
     types = {"POST /api/v1/usage-events": "application/cloudevents+json"}
-    return Things(names, owned, bodies, _queries(), types, maker.secret)
+    return Things(names, owned, bodies, _queries(), types), maker.secret
 
 
 def _moved(platform: Platform, system: str) -> str:

@@ -10,6 +10,14 @@ from foundation.kernel import ids
 from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from foundation.kernel.database import Database
 from workloads.video_analytics.migrations import SCHEMA
+from workloads.video_analytics.vision.model import RuleKind
+from workloads.video_analytics.vision.parameters import PARAMETERS, schema, seconds
+
+# Permits are about sites: a stand-in of the detector's own parameters, as long as there are none.
+PARAMETERS.setdefault(
+    RuleKind.CONSTRUCTION,
+    schema("Construction", "施工", {"seconds": seconds("At work for", "持续", 60)}, points="field"),
+)
 
 TEMPLATE = "borough_video"
 

@@ -16,6 +16,7 @@ from foundation.serving.base import Base, build_base, open_database
 from workloads.video_analytics.cameras.addresses import AddressPolicy
 from workloads.video_analytics.cameras.devices import Devices
 from workloads.video_analytics.cameras.live import LivePictures
+from workloads.video_analytics.cameras.model import Limits
 from workloads.video_analytics.cameras.onvif.client import Client
 from workloads.video_analytics.cameras.onvif.discovery import Discovery
 from workloads.video_analytics.cameras.service import Cameras
@@ -94,8 +95,10 @@ def build(settings: Settings, database: Database) -> Video:
     places = PostgresDepartments(database)
     addresses = AddressPolicy.of(settings.camera_networks, settings.camera_folders)
     cameras = Cameras(
-        PostgresCameras(database), database, base.clock, base.audit, places, base.secrets, addresses
-    )
+        PostgresCameras(database), database, base.clock, base.audit, places, base.secrets,
+        addresses,
+        Limits.of(settings.most_cameras, settings.highest_tier),
+    )  # fmt: skip
     return Video(
         settings,
         base,
@@ -109,7 +112,7 @@ def build(settings: Settings, database: Database) -> Video:
             database,
             base.audit,
         ),
-        LivePictures(settings.home / "live", base.clock),
+        LivePictures(settings.home / "live"),
         Rules(PostgresRules(database), database, base.clock, base.audit, cameras, _NoModels()),
         _usage(settings, base),
         Workers(_leases(settings, database)),

@@ -14,8 +14,7 @@ from werkzeug.http import http_date
 
 from foundation.access import policy
 from foundation.kernel.files import own_folder
-from foundation.kernel.time import Clock
-from workloads.video_analytics.cameras.model import STALE, Camera
+from workloads.video_analytics.cameras.model import Camera
 
 _LARGEST = 4 * 1024 * 1024
 
@@ -42,9 +41,8 @@ class LivePictures:
         folder: shared with the workers.
     """
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._clock = clock
 
     def want(self, camera: Camera) -> None:
         """Somebody looks at it."""
@@ -64,6 +62,14 @@ class LivePictures:
             return None
         return Picture(content, datetime.fromtimestamp(taken, UTC))
 
+    def taken(self, camera: Camera) -> datetime | None:
+        """When the newest picture was taken; None without one. Somebody looks at it."""
+        self.want(camera)
+        try:
+            return datetime.fromtimestamp((self._folder / f"{camera.id}.jpg").stat().st_mtime, UTC)
+        except OSError:
+            return None
+
     def required(self, camera: Camera) -> Picture:
         """What there is of a camera.
 
@@ -74,7 +80,3 @@ class LivePictures:
         if found is None:
             raise policy.unknown("picture")
         return found
-
-    def is_fresh(self, picture: Picture) -> bool:
-        """Whether it is of the present."""
-        return self._clock.now() - picture.at <= STALE

@@ -321,6 +321,41 @@ def _zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
 
 
+#: What the tiers are called where they are sold, the lowest first.
+SOLD_TIERS: Mapping[str, frozenset[Tier]] = {
+    "access": frozenset({Tier.ACCESS}),
+    "basic": frozenset({Tier.ACCESS, Tier.KEY_FRAMES, Tier.LOW_RATE}),
+    "advanced": frozenset(Tier),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What was ordered.
+
+    Attributes:
+        most: cameras that may be registered; 0 for as many as one likes.
+        tiers: how closely they may be watched.
+    """
+
+    most: int = 0
+    tiers: frozenset[Tier] = frozenset(Tier)
+
+    @staticmethod
+    def of(most: int, highest: str) -> "Limits":
+        """The limits of settings.
+
+        Raises:
+            Invalid: a tier that is not sold, or a negative number.
+        """
+        found = Collector()
+        rule = f"must be one of {', '.join(SOLD_TIERS)}"
+        found.check(highest in SOLD_TIERS, "highest_tier", rule)
+        found.check(most >= 0, "most_cameras", "must not be negative")
+        found.finish()
+        return Limits(most, SOLD_TIERS[highest])
+
+
 @dataclass(frozen=True, slots=True)
 class Overview:
     """How many cameras are in each state; ``unseen`` were never watched."""

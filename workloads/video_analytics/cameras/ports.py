@@ -53,6 +53,10 @@ class CameraStore(Protocol):
         """Keep a new one; False when its code is taken."""
         ...
 
+    def counted(self) -> int:
+        """How many there are; held until the end, so that two do not pass a limit together."""
+        ...
+
     def find(self, camera_id: str, *, locked: bool = False) -> Kept | None:
         """One that is not removed."""
         ...

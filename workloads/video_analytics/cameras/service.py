@@ -16,6 +16,7 @@ from foundation.kernel.errors import (
     NotFound,
     PreconditionFailed,
     Problem,
+    QuotaExceeded,
 )
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock
@@ -28,6 +29,7 @@ from workloads.video_analytics.cameras.model import (
     Health,
     HealthChange,
     HealthState,
+    Limits,
     Overview,
     Settings,
     SourceKind,
@@ -81,6 +83,7 @@ class Cameras:
         places: Places,
         vault: Vault,
         addresses: AddressPolicy,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         self._store = store
         self._db = db
@@ -88,6 +91,7 @@ class Cameras:
         self._audit = audit
         self._places = places
         self._vault = vault
+        self._limits = limits
         self.addresses = addresses
 
     # People ----------------------------------------------------------------------------------
@@ -99,12 +103,17 @@ class Cameras:
             Invalid: names every wrong field.
             NotFound: the department is none of the actor's business.
             Conflict: another camera has the code.
+            QuotaExceeded: as many cameras as were ordered are there.
         """
         with self._db.transaction():
             self._require_place(actor, settings.path)
             found = Collector()
+            self._check_tier(found, settings)
             access = self._check(found, settings, source)
             found.finish()
+            most = self._limits.most
+            if most and self._store.counted() >= most:
+                raise QuotaExceeded(f"{most} cameras were ordered and are registered", limit=most)
             made, sealed = self._made(settings, access, source.device)
             if not self._store.add(made, sealed):
                 raise Conflict(f"another camera has the code {settings.code}")
@@ -149,6 +158,8 @@ class Cameras:
         self, actor: Actor, there: Kept, settings: Settings, source: SourceWish | None
     ) -> Camera:
         found = Collector()
+        if settings.tier is not there.camera.settings.tier:
+            self._check_tier(found, settings)
         old = self._opened(there)
         access, device = old, there.camera.device
         if source is None:
@@ -236,6 +247,10 @@ class Cameras:
         """
         with self._db.transaction():
             return self._store.history(self.camera(actor, camera_id).id, _HISTORY)
+
+    def may_look(self, actor: Actor, camera: Camera) -> bool:
+        """Whether the actor may see live pictures of a camera."""
+        return policy.allows(actor, "live.view", camera.path)
 
     def state(self, camera: Camera) -> HealthState | None:
         """What is shown of a camera now; None when it was never watched."""
@@ -362,6 +377,10 @@ class Cameras:
         policy.require(actor, "camera.manage", path, "department")
         if path == policy.ROOT or not self._places.exists(path):
             raise policy.unknown("department")
+
+    def _check_tier(self, found: Collector, settings: Settings) -> None:
+        ordered = settings.tier in self._limits.tiers
+        found.check(ordered, "tier", "is closer than what was ordered")
 
     def _check(self, found: Collector, settings: Settings, source: SourceWish) -> Access:
         check(found, settings)

@@ -126,6 +126,12 @@ class PostgresCameras:
         ).first()
         return made is not None
 
+    def counted(self) -> int:
+        """How many there are; held until the end, so that two do not pass a limit together."""
+        self._db.lock("video:cameras")
+        query = sa.select(sa.func.count()).select_from(camera_table).where(_THERE)
+        return int(self._db.execute(query).scalar_one())
+
     def find(self, camera_id: str, *, locked: bool = False) -> Kept | None:
         """One that is not removed."""
         return self._one(_C.id == camera_id, locked=locked)

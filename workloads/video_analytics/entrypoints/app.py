@@ -3,8 +3,6 @@
 from typing import Any
 
 from apiflask import APIFlask
-from flask import redirect
-from flask.typing import ResponseReturnValue
 
 from foundation.access.pages import pages as access
 from foundation.kernel.text import Text
@@ -12,9 +10,12 @@ from foundation.operations.pages import pages as operations
 from foundation.serving import app
 from foundation.serving.app import Parts
 from foundation.surface.api import limits
-from foundation.surface.auth import signed_in
 from foundation.surface.web.install import Theme, install
 from workloads.video_analytics import PRODUCT
+from workloads.video_analytics.cameras.pages import pages as cameras
+from workloads.video_analytics.departments.pages import pages as departments
+from workloads.video_analytics.entrypoints.home import pages as home
+from workloads.video_analytics.rules.pages import pages as rules
 from workloads.video_analytics.settings import Settings
 from workloads.video_analytics.workers.pages import pages as workers
 
@@ -30,7 +31,7 @@ FEATURES = (
 )
 
 #: The pages of the features.
-PAGES = (access, operations, workers)
+PAGES = (home, access, operations, departments, cameras, rules, workers)
 
 ABOUT = Text(
     "Borough Video: cameras, watched for the city", "Borough 视频分析：为城市看好每一路画面"
@@ -51,8 +52,3 @@ def _register(application: APIFlask, theme: Any) -> None:  # noqa: ANN401 - Them
     install(application, theme or Theme(about=ABOUT))
     for pages in PAGES:
         application.register_blueprint(pages)
-    application.add_url_rule("/", "home", signed_in(_home))
-
-
-def _home() -> ResponseReturnValue:
-    return redirect("/account", 303)

@@ -8,14 +8,18 @@ _HERE = "workloads.video_analytics"
 _MEMBERS = {
     "administrator": (f"{_HERE}.entrypoints.processes:administrator", "Add an administrator."),
     "audit": ("foundation.access.commands:audit", "The audit log."),
+    "camera": (f"{_HERE}.cameras.commands:camera", "Cameras: registry, ONVIF, health."),
     "completion": ("foundation.surface.cli.commands:completion", "Shell completion."),
     "config": (f"{_HERE}.entrypoints.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
     "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
+    "department": (f"{_HERE}.departments.commands:department", "Departments."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
+    "permit": (f"{_HERE}.rules.commands:permit", "Permits of sites."),
     "person": ("foundation.access.commands:person", "People and their roles."),
+    "rule": (f"{_HERE}.rules.commands:rule", "Rules in versions."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "token": ("foundation.access.commands:token", "API tokens."),
     "usage": (f"{_HERE}.usage.commands:usage", "Camera hours and alarms."),
@@ -24,7 +28,8 @@ _MEMBERS = {
 }
 
 _SECTIONS = {
-    "Administrators": ("person", "operation", "audit", "usage"),
+    "Cameras": ("camera", "rule", "permit"),
+    "Administrators": ("department", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "The service itself": ("serve", "worker", "db", "administrator", "config"),
 }

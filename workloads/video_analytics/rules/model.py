@@ -30,6 +30,10 @@ HOURS_MAX = 14
 #: How long a permit may be, and how long one that is over is still told to the analysis: an event
 #: of the night before may still be open.
 PERMIT_DAYS = 366
+#: As many pieces of permits as the parameter of the analysis takes; the soonest come first.
+_PIECES_MAX = 1000
+#: The parameter that is filled from permits, so that no rule is given it.
+FILLED = "permits"
 _OVER = timedelta(days=2)
 NUMBER_MAX = 100
 NOTE_MAX = 1000
@@ -115,9 +119,9 @@ class Rule:
         """As the analysis needs it."""
         parameters = with_defaults(self.kind, self.parameters)
         if self.kind is RuleKind.CONSTRUCTION:
-            parameters["permits"] = [
-                {"begins": one.start.isoformat(), "ends": one.end.isoformat()}
-                for one in permits
+            parameters[FILLED] = [
+                {"from": one.start.isoformat(), "until": one.end.isoformat()}
+                for one in permits[:_PIECES_MAX]
                 if one.end is not None
             ]
         return RuleSpec(self.id, self.version, self.kind, self.points, parameters)
@@ -256,6 +260,8 @@ def check_hour(found: Collector, name: str, text: str) -> None:
 
 
 def _check_parameters(found: Collector, wish: Wish) -> None:
+    given_by_hand = FILLED in wish.parameters and wish.kind is RuleKind.CONSTRUCTION
+    found.check(not given_by_hand, f"parameters.{FILLED}", "is filled from the permits")
     validator = jsonschema.Draft202012Validator(PARAMETERS[wish.kind])
     for error in validator.iter_errors(dict(wish.parameters)):
         path = [str(step) for step in error.absolute_path]

@@ -359,8 +359,8 @@ class Lane:
             return
         wait = camera.quarantine.wait(random.random())  # noqa: S311 - jitter
         camera.quarantined_until = now + wait
-        what = "hung" if hung else "crashed"
-        camera.state = ("broken", f"its pictures {what} the decoder")
+        what = "its pictures held up the decoder" if hung else "its pictures crashed the decoder"
+        camera.state = ("broken", what)
         self._tell_health(camera, now)
 
     # Time -------------------------------------------------------------------------------------

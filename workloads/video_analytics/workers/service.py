@@ -53,6 +53,10 @@ class Workers:
         shares = tuple(Share(worker, held.count(worker.id)) for worker in living)
         return State(shares, SHARDS - len(held))
 
+    def figures(self, figure: str) -> dict[str, float]:
+        """``load``, ``cameras`` or ``degraded`` of each worker that lives; for metrics."""
+        return {one.name: float(getattr(one, figure)) for one in self._leases.workers()}
+
     def shards(self, actor: Actor) -> Sequence[Held]:
         """Every shard that was ever held, with its newest token.
 

@@ -6,7 +6,14 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
+from foundation.kernel.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    QuotaExceeded,
+)
 from foundation.kernel.paging import PageRequest
 from tests.contract.video.registry.conftest import ADMIN, HEALTH, WATER, Registry, text
 from tests.harness.video import person
@@ -14,13 +21,16 @@ from workloads.video_analytics.cameras.model import (
     SHARDS,
     Health,
     HealthState,
+    Limits,
     Place,
     Settings,
     SourceKind,
     shard_of,
 )
 from workloads.video_analytics.cameras.ports import CameraQuery
-from workloads.video_analytics.cameras.service import SourceWish
+from workloads.video_analytics.cameras.service import Cameras, SourceWish
+from workloads.video_analytics.cameras.store import PostgresCameras
+from workloads.video_analytics.departments.store import PostgresDepartments
 from workloads.video_analytics.vision.model import Point, Tier
 
 ALL = range(SHARDS)
@@ -211,3 +221,23 @@ def test_filters_and_pages(registry: Registry) -> None:
     assert (count(text="camera 3"), count(text="0%"), count(text="_")) == (1, 7, 0)
     groups = registry.cameras.groups(person("viewer", WATER))
     assert [(one.name, one.cameras) for one in groups] == [("river", 1), ("road", 2)]
+
+
+def test_no_more_and_no_closer_than_was_ordered(registry: Registry) -> None:
+    ordered = Cameras(
+        PostgresCameras(registry.database), registry.database, registry.clock, registry.audit,
+        PostgresDepartments(registry.database), registry.vault, registry.cameras.addresses,
+        Limits.of(2, "basic"),
+    )  # fmt: skip
+    wish = SourceWish(SourceKind.RTSP, "rtsp://10.1.2.3/stream1")
+    first = ordered.create(ADMIN, Settings(text("One"), WATER), wish)
+    with pytest.raises(Invalid) as caught:
+        ordered.create(ADMIN, Settings(text("Two"), WATER, tier=Tier.FULL), wish)
+    assert [one.field for one in caught.value.problems] == ["tier"]
+    with pytest.raises(Invalid):
+        ordered.change(ADMIN, first.id, replace(first.settings, tier=Tier.FULL))
+    ordered.create(ADMIN, Settings(text("Two"), WATER), wish)
+    with pytest.raises(QuotaExceeded):
+        ordered.create(ADMIN, Settings(text("Three"), WATER), wish)
+    ordered.remove(ADMIN, first.id)
+    ordered.create(ADMIN, Settings(text("Three"), WATER), wish)

@@ -8,6 +8,7 @@ from flask import Response
 from flask.typing import ResponseReturnValue
 from pydantic import Field
 
+from foundation.kernel.errors import Collector
 from foundation.surface.api import (
     Answer,
     ApiBlueprint,
@@ -43,7 +44,8 @@ from workloads.video_analytics.cameras.service import Cameras, SourceWish
 api = ApiBlueprint("cameras", __name__, tag="Cameras")
 
 #: States for a filter; ``unseen`` are those that were never watched.
-ShownState = StrEnum("ShownState", [(one, one) for one in (*HealthState, "unseen")])
+SHOWN = (*(state.value for state in HealthState), "unseen")
+ShownState = Annotated[str, Field(json_schema_extra={"enum": list(SHOWN)})]
 
 
 class CamerasQuery(PageQuery):
@@ -51,7 +53,7 @@ class CamerasQuery(PageQuery):
 
     path: Annotated[str, Field(max_length=500, description="A department and below.")] | None = None
     group: Annotated[str, Field(max_length=63)] | None = None
-    state: Annotated[ShownState, Field(strict=False)] | None = None
+    state: ShownState | None = None
     text: Annotated[str, Field(max_length=100, description="In name, code, vendor, place.")] = ""
 
 
@@ -125,10 +127,13 @@ class CameraImported(Schema):
 @api.output(PageOut[CameraOut])
 def list_cameras(query_data: CamerasQuery) -> Answer:
     """The cameras that you may see."""
+    found = Collector()
+    known = query_data.state is None or query_data.state in SHOWN
+    found.check(known, "state", "is not a state of cameras")
+    found.finish()
     query = CameraQuery(
-        query_data.path, query_data.group, query_data.state and str(query_data.state),
-        query_data.text or None,
-    )  # fmt: skip
+        query_data.path, query_data.group, query_data.state, query_data.text or None
+    )
     return use(Cameras).cameras(current_actor(), query, query_data.page()).map(_out)
 
 

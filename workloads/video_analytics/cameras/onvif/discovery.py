@@ -6,6 +6,7 @@ that may not be opened is not shown.
 """
 
 import contextlib
+import re
 import select
 import socket
 import time
@@ -23,6 +24,7 @@ _SECONDS = 3.0
 _ANSWERS_MAX = 1000
 _TEXT_MAX = 200
 _SCOPES_MAX = 50
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}", re.ASCII)
 _TYPES = (
     ("dn:NetworkVideoTransmitter", 'xmlns:dn="http://www.onvif.org/ver10/network/wsdl"'),
     ("tds:Device", 'xmlns:tds="http://www.onvif.org/ver10/device/wsdl"'),
@@ -63,6 +65,9 @@ class Discovery:
             Unavailable: the network does not take the probe.
         """
         if host:
+            found = Collector()
+            found.check(_HOST.fullmatch(host), "host", "must be a name or an address")
+            found.finish()
             opened = self._policy.open_url(f"http://{host}/", ("http",), "host")
             return self._asked([(None, str(opened.addresses[0]))])
         found = Collector()
