@@ -1,5 +1,6 @@
 """Workers and usage as people see them: API, page, metrics."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -42,14 +43,17 @@ def video(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Video]:
 @pytest.fixture
 def client(video: Video) -> FlaskClient:
     client = create_app(parts(video), video.settings).test_client()
-    done = client.post("/api/v1/login", json={"login": "ada", "password": PASSWORD})
-    assert done.status_code < 300, done.text
+    form = client.get("/sign-in").text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', form)
+    sent = {"login": "ada", "password": PASSWORD, "csrf_token": token[1] if token else ""}
+    done = client.post("/sign-in", data=sent)
+    assert done.status_code == 303, done.text
     return client
 
 
 @pytest.fixture
 def shards(video: Video) -> PostgresShards:
-    shards = PostgresShards(video.base.database)
+    shards = PostgresShards(video.base.database, lease_seconds=3600)
     shards.beat(one("a"))
     shards.take("wrk_a", range(500))
     return shards
