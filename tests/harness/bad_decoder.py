@@ -28,5 +28,5 @@ def _bad(feed: Feed, limits: Any) -> Any:
 
 if __name__ == "__main__":
     sources.open_feed = _bad
-    decoder._HANGS["open"] = 3.0  # noqa: SLF001 - a test does not wait so long
+    decoder._HANGS["open"] = 3  # noqa: SLF001 - a test does not wait so long
     decoder.main(sys.argv[1:])

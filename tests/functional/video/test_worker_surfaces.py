@@ -61,7 +61,7 @@ def shards(video: Video) -> PostgresShards:
 
 @pytest.mark.usefixtures("shards")
 def test_workers_and_shards_over_http(client: FlaskClient) -> None:
-    found = client.get("/api/v1/workers").get_json()
+    found = client.get("/api/v1/camera-workers").get_json()
     assert [(w["name"], w["shards"], w["capacity"]) for w in found["items"]] == [("a", 500, 2.0)]
     assert found["free_shards"] == 12
     shards = client.get("/api/v1/shards").get_json()["items"]

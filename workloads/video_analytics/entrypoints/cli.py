@@ -24,7 +24,7 @@ _MEMBERS = {
     "token": ("foundation.access.commands:token", "API tokens."),
     "usage": (f"{_HERE}.usage.commands:usage", "Camera hours and alarms."),
     "whoami": ("foundation.access.commands:whoami", "Who you are to the service."),
-    "worker": (f"{_HERE}.workers.commands:worker", "Watch cameras; who watches what."),
+    "worker": (f"{_HERE}.entrypoints.processes:worker", "Watch cameras; who watches what."),
 }
 
 _SECTIONS = {

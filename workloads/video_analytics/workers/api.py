@@ -18,7 +18,7 @@ from workloads.video_analytics.workers.service import Share, Workers
 api = ApiBlueprint("workers", __name__, tag="Workers")
 
 
-class WorkerOut(Schema):
+class CameraWorkerOut(Schema):
     """A worker that lives."""
 
     id: str
@@ -32,10 +32,10 @@ class WorkerOut(Schema):
     beat_at: Instant | None = Field(description="When it last said that it lives")
 
 
-class WorkersOut(Schema):
+class CameraWorkersOut(Schema):
     """The workers that live, by name."""
 
-    items: list[WorkerOut]
+    items: list[CameraWorkerOut]
     free_shards: int = Field(description="Shards that nobody holds: their cameras are not watched")
 
 
@@ -54,10 +54,10 @@ class ShardsOut(Schema):
     items: list[ShardOut]
 
 
-@api.get("/workers")
+@api.get("/camera-workers")
 @requires("shard.view")
-@api.output(WorkersOut)
-def list_workers() -> Answer:
+@api.output(CameraWorkersOut)
+def list_camera_workers() -> Answer:
     """The workers that live, and how many shards each holds."""
     state = use(Workers).state(current_actor())
     return {"items": [_worker(one) for one in state.shares], "free_shards": state.free}

@@ -3,7 +3,10 @@
 import contextlib
 import os
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
+from queue import SimpleQueue
+from typing import TypeAlias
 
 from foundation.kernel.processes import spawn
 from workloads.video_analytics.workers import wire
@@ -12,6 +15,8 @@ from workloads.video_analytics.workers.wire import Message
 #: One thread each: the processes are as many as the cores already.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _SECRET = ("BOROUGH_",)
+
+_Order: TypeAlias = "tuple[Mapping[str, object], tuple[bytes, ...]]"
 
 
 def environment() -> dict[str, str]:
@@ -36,19 +41,28 @@ class Child:
             raise OSError("the child has no pipes")
         self._in, self._out = stdin, stdout
         self.pid = self._process.pid
+        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
+        threading.Thread(target=self._send, name=f"orders-{self.pid}", daemon=True).start()
 
     @property
     def handle(self) -> int:
         """Readable when there is a message, or the child has died."""
         return self._out.fileno()
 
-    def tell(self, header: Mapping[str, object], *parts: bytes | memoryview) -> bool:
-        """Send a message; False when the child is gone."""
-        try:
-            wire.write(self._in.fileno(), header, *parts)
-        except (OSError, ValueError):
-            return False
-        return True
+    def tell(self, header: Mapping[str, object], *parts: bytes) -> None:
+        """Send a message, in its turn; to one that is gone it is lost.
+
+        It never waits: who gives orders also listens, and two that wait for each other to listen
+        would wait for ever. There are only a few orders for each camera.
+        """
+        self._orders.put((header, parts))
+
+    def _send(self) -> None:
+        while (order := self._orders.get()) is not None:
+            try:
+                wire.write(self._in.fileno(), order[0], *order[1])
+            except (OSError, ValueError):
+                return
 
     def hear(self) -> Message | None:
         """The next message; None when the child is gone or speaks nonsense."""
@@ -63,21 +77,9 @@ class Child:
             self._process.kill()
         return self._reap()
 
-    def reap(self, seconds: float) -> int:
-        """Wait for its end, then end it; answers how it ended."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return self.kill()
-        return self._reap()
-
-    def close_input(self) -> None:
-        """There will be no more commands: it ends by itself."""
-        with contextlib.suppress(OSError):
-            self._in.close()
-
     def _reap(self) -> int:
         code = self._process.wait()
+        self._orders.put(None)
         for pipe in (self._in, self._out):
             with contextlib.suppress(OSError):
                 pipe.close()

@@ -1,7 +1,5 @@
 """``borough-video worker``: run one, and see who watches what."""
 
-import sys
-
 import click
 
 from foundation.surface import cli
@@ -29,24 +27,14 @@ _SHARD = (
 def worker(context: click.Context) -> None:
     """Watch cameras (without a verb), or see who watches what."""
     if context.invoked_subcommand is None:
-        context.invoke(run)
-
-
-@worker.command()
-def run() -> None:
-    """Run a worker until it is asked to end; several share the cameras."""
-    from workloads.video_analytics.entrypoints import processes  # noqa: PLC0415 - loads all
-    from workloads.video_analytics.entrypoints import worker as process  # noqa: PLC0415
-
-    processes.run(process.work)
-    sys.exit(0)
+        context.invoke(worker.commands["run"])
 
 
 @worker.command("list")
-@cli.console(api="GET /api/v1/workers", web="/workers")
+@cli.console(api="GET /api/v1/camera-workers", web="/workers")
 def list_(console: cli.Console) -> None:
     """List the workers that live, and what each holds."""
-    console.rows(console.client.get("/workers")["items"], _WORKER, name="name")
+    console.rows(console.client.get("/camera-workers")["items"], _WORKER, name="name")
 
 
 @worker.command()

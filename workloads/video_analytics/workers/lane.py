@@ -122,7 +122,7 @@ class Lane:
 
     def run(self) -> None:
         """Work until the worker is gone."""
-        self._reading.start(time.monotonic())
+        self._reading.start()
         try:
             while True:
                 decoder = self._reading.child
@@ -255,7 +255,7 @@ class Lane:
                 with contextlib.suppress(OSError):
                     write_live(Path(self._options.live), header["camera"], message.parts[0])
             case "beat":
-                self._reading.beat_at = time.monotonic()
+                self._reading.beat()
                 if header["hung"]:
                     self._bury(set(header["hung"]))
             case _:
@@ -346,7 +346,7 @@ class Lane:
         for name in found:
             self._strike(self._cameras[name], now, certain=certain, hung=hung is not None)
         self._clips.clear()
-        self._reading.start(now)
+        self._reading.start()
         for camera in self._cameras.values():
             for waiting in camera.waiting:
                 waiting.number = -1
@@ -366,7 +366,7 @@ class Lane:
     # Time -------------------------------------------------------------------------------------
 
     def _tick(self, now: float) -> None:
-        if self._reading.silent(now):
+        if self._reading.silent():
             self._bury(set())
         for camera in list(self._cameras.values()):
             self._flush(camera, now)

@@ -31,6 +31,9 @@ _PLANAR = frozenset({
     "yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "gray", "nv12", "nv21",
 })  # fmt: skip
 _REMEMBERED = 256
+#: How many are opened at once; those of the network mostly wait.
+_OPENING_FILES = threading.BoundedSemaphore(4)
+_OPENING = threading.BoundedSemaphore(48)
 #: After so many packets without a key frame decoding begins anyway.
 _KEYLESS = 300
 #: Below so many seconds a file is rather read from its beginning.
@@ -191,11 +194,15 @@ class CameraThread:
     def _watch(self) -> bool:
         """Read until the source ends or fails; answers whether it has ended for good."""
         orders = self.orders
-        self.out.calling(orders.camera, "open")
-        try:
-            container, stream = sources.open_feed(orders.feed, orders.limits)
-        finally:
-            self.out.calling(orders.camera, "")
+        # Opening costs what seconds of decoding cost: hundreds at once would starve all others.
+        with _OPENING_FILES if orders.feed.kind == "file" else _OPENING:
+            if self.stopped.is_set():
+                return True
+            self.out.calling(orders.camera, "open")
+            try:
+                container, stream = sources.open_feed(orders.feed, orders.limits)
+            finally:
+                self.out.calling(orders.camera, "")
         try:
             self.packets.begin(ring.shape_of(stream))
             self.stamps.reset()

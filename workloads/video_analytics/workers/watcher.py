@@ -216,7 +216,9 @@ class Watcher:
             "progress": dict(memory.progress),
         }  # fmt: skip
         with self._lock:
-            self._lanes.tell(entry.lane, order, memory.data)
+            # Its shard may have been lost while its memory was read.
+            if self._entries.get(camera) is entry:
+                self._lanes.tell(entry.lane, order, memory.data)
         return True
 
     def _note(self, camera: str, state: HealthState, error: BoroughError) -> None:
