@@ -71,7 +71,10 @@ def test_workers_and_shards_over_http(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize(
     ("language", "texts"),
-    [("en", ("Workers", "12 shards are held by nobody")), ("zh", ("工作进程", "12 个分片无人持有"))],
+    [
+        ("en", ("Workers", "12 shards are held by nobody")),
+        ("zh", ("工作进程", "12 个分片无人持有")),
+    ],
 )
 @pytest.mark.usefixtures("shards")
 def test_the_page_of_workers(client: FlaskClient, language: str, texts: tuple[str, ...]) -> None:
