@@ -151,7 +151,9 @@ def _network(context: Context, tenant: ResourceOptions) -> None:
         description=context.describe("Network of the tenancy"),
         admin_state_up=True,
         tags=context.tags("network"),
-        opts=tenant,
+        # Nova tells a server's addresses by its network's name and learns of another name late;
+        # until then a refresh finds the server in no network. An imported one keeps its name.
+        opts=ResourceOptions.merge(tenant, ResourceOptions(ignore_changes=["name"])),
     )
     subnet = osk.networking.Subnet(
         "subnet",
@@ -180,7 +182,8 @@ def _network(context: Context, tenant: ResourceOptions) -> None:
         description=context.describe("From members of the same group"),
         security_group_id=group.id,
         remote_group_id=group.id,
-        opts=tenant,
+        # Only words, that cannot change in place: a rule that was imported keeps its own.
+        opts=ResourceOptions.merge(tenant, ResourceOptions(ignore_changes=["description"])),
     )
     pulumi.export("inside_group_id", group.id)
     external = context.facts("openstack").get("external_network_id")

@@ -2,12 +2,12 @@
 
 import pulumi
 from database import Database
-from kube import Cluster
+from own import OwnCluster
 from platform_context import Context
 from video import Video
 
 context = Context()
-cluster = Cluster(context)
+cluster = OwnCluster(context)
 account = cluster.account()
 database = Database(cluster, account)
 video = Video(cluster, account, database)

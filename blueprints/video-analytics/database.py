@@ -14,7 +14,6 @@ _GROUP_READS = 0o440
 _SETTINGS = """\
 listen_addresses = '*'
 unix_socket_directories = '/tmp'
-password_encryption = 'scram-sha-256'
 shared_buffers = 256MB
 effective_cache_size = 512MB
 max_connections = 200

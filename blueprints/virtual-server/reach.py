@@ -13,6 +13,8 @@ SSH = 22
 
 def firewall(context: Context, options: ResourceOptions) -> osk.networking.SecGroup:
     """Declare who may reach the servers: each other, the open ports, and the city by SSH."""
+    # Only words, that cannot change in place: a rule that was imported keeps its own.
+    rule = ResourceOptions.merge(options, ResourceOptions(ignore_changes=["description"]))
     group = osk.networking.SecGroup(
         "servers",
         name=f"{context.name}-servers",
@@ -27,7 +29,7 @@ def firewall(context: Context, options: ResourceOptions) -> osk.networking.SecGr
         remote_group_id=group.id,
         security_group_id=group.id,
         description=context.describe("The servers of the group, each other"),
-        opts=options,
+        opts=rule,
     )
     city = context.facts("openstack").get("city_cidr", "10.0.0.0/8")
     everybody = context.inputs["exposure"] == "internet"
@@ -45,7 +47,7 @@ def firewall(context: Context, options: ResourceOptions) -> osk.networking.SecGr
             remote_ip_prefix=sender,
             description=context.describe(f"TCP {port}"),
             security_group_id=group.id,
-            opts=options,
+            opts=rule,
         )
     return group
 

@@ -30,7 +30,7 @@ def declare(
             name=f"{context.name}-{number}",
             flavor_id=context.flavor(context.inputs["size"]),
             image_id=_image(context),
-            key_pair=key.name if key else None,
+            key_pair=key.name if key else context.inputs["key_name"] or None,
             networks=[{"port": port.id}],
             user_data=context.inputs["user_data"] or None,
             scheduler_hints=[{"group": apart.id}] if apart else None,

@@ -20,6 +20,7 @@ from control_plane.billing.store import PostgresBilling
 from control_plane.bootstrap.bindings import build_bindings
 from control_plane.bootstrap.campaigns import build_campaigns
 from control_plane.bootstrap.drift import build_drift
+from control_plane.bootstrap.imports import build_imports
 from control_plane.bootstrap.links import (
     LateFees,
     LateProvenance,
@@ -40,6 +41,7 @@ from control_plane.provisioning.drift.service import Drift
 from control_plane.provisioning.fleet.service import Fleet
 from control_plane.provisioning.fleet.service import Needs as FleetNeeds
 from control_plane.provisioning.fleet.store import PostgresFleet
+from control_plane.provisioning.imports.service import Imports
 from control_plane.provisioning.model import EngineKind
 from control_plane.provisioning.policies.service import Policies
 from control_plane.provisioning.policies.store import PostgresPolicies
@@ -98,6 +100,7 @@ class Platform:
     campaigns: Campaigns
     drift: Drift
     bindings: Bindings
+    imports: Imports
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -116,6 +119,7 @@ class Platform:
                 self.campaigns,
                 self.drift,
                 self.bindings,
+                self.imports,
             ),
         )
 
@@ -305,6 +309,9 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
     )
     provenance.answer, fees.charge = marketplace.origin, marketplace.charge_fees
     directory.services = marketplace.metered
+    drift = build_drift(
+        settings, database, clock, audit, secrets, operations, tenancy, provisioning, marketplace
+    )
     return Platform(
         settings, database, clock, secrets, programs, audit,
         people, gate, identity, PlatformAuthenticator(base.authenticator, provisioning),
@@ -316,11 +323,11 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
         registry=build_registry(
             settings, database, clock, secrets, audit, operations, provisioning
         ),
-        drift=build_drift(
-            settings, database, clock, audit, secrets, operations, tenancy, provisioning,
-            marketplace,
-        ),
+        drift=drift,
         bindings=build_bindings(database, clock, audit, operations, provisioning, marketplace),
+        imports=build_imports(
+            database, clock, audit, operations, tenancy, provisioning, drift
+        ),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from control_plane.provisioning.bindings import jobs as bindings
 from control_plane.provisioning.campaigns import jobs as campaigns
 from control_plane.provisioning.drift import jobs as drift
 from control_plane.provisioning.fleet import jobs as fleet
+from control_plane.provisioning.imports import jobs as imports
 from control_plane.provisioning.registry import jobs as registry
 from foundation.kernel.outbox import Outbox
 from foundation.operations import jobs as operations
@@ -27,6 +28,7 @@ def handlers(platform: Platform) -> dict[str, Job]:
     return {
         **provisioning.handlers(platform.provisioning),
         **drift.handlers(platform.drift),
+        **imports.handlers(platform.imports),
         **bindings.handlers(platform.bindings, platform.provisioning),
         **registry.handlers(platform.registry),
         **campaigns.handlers(platform.campaigns),

@@ -362,8 +362,10 @@ def _story(city: City, found: Collector) -> None:
     accounts.check(story.auditor, "story.auditor")
     closed = COVERED.start <= story.usage_month < 0
     found.check(closed, "story.usage_month", f"must be {COVERED.start} to -1: a month that is over")
-    for order in story.orders:
-        field = f"story.orders.{order.name}"
+    told = [(order, f"story.orders.{order.name}") for order in story.orders]
+    if story.video is not None:
+        told.append((story.video.order, "story.video.order"))
+    for order, field in told:
         accounts.check(order.requester, f"{field}.requester")
         for approver in order.approvers:
             accounts.check(approver, f"{field}.approvers")

@@ -462,8 +462,8 @@ class Expectation:
     """
 
     resources: Mapping[str, int]
-    per_hour: tuple[HourlyQuantity, ...]
-    months: tuple[MonthTotal, ...]
+    per_hour: tuple[HourlyQuantity, ...] = ()
+    months: tuple[MonthTotal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -485,6 +485,42 @@ class StoryOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class StoryCamera:
+    """A camera of the story, played from a sample clip, and what it watches for.
+
+    Attributes:
+        clip: a file of the workload's samples.
+        kind: of its rule, as the workload names it.
+        points: of its rule, fractions of the frame.
+        parameters: of its rule.
+    """
+
+    code: str
+    name: Text
+    clip: str
+    kind: str
+    rule: Text
+    points: tuple[tuple[float, float], ...] = ()
+    parameters: Mapping[str, Input] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStory:
+    """The chapter on video: what is ordered, which cameras it is given, and what must come of it.
+
+    Attributes:
+        meter, dimensions: what its use is billed as.
+        events: how many events each camera must bring while its clip plays once, at least.
+    """
+
+    order: StoryOrder
+    cameras: tuple[StoryCamera, ...]
+    meter: str
+    dimensions: Mapping[str, str]
+    events: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """What the demonstration plays; ``usage_month`` is the month whose usage arrives and is billed.
 
@@ -500,6 +536,7 @@ class Story:
     statement_by: str
     explain_meter: str
     auditor: str
+    video: VideoStory | None = None
 
 
 @dataclass(frozen=True)

@@ -318,3 +318,45 @@ def destroy_deployment(
     body = {"reason": reason, "force": force}
     console.follow(console.client.post(f"/deployments/{deployment_id}/destroy", body))
     console.one(console.client.get(f"/deployments/{deployment_id}"), _DEPLOYMENT)
+
+
+_STATES = click.Choice(("planned", "created", "failed", "unknown", "deleted"))
+_RESOURCE = (
+    cli.Column("ID", "id"),
+    cli.Column("NAME", "name"),
+    cli.Column("TYPE", "type"),
+    cli.Column("STATE", "state"),
+    cli.Column("DEPLOYMENT", "deployment_id"),
+    cli.Column("PATH", "path"),
+    cli.Column("ID IN THE REGION", "physical_id", wide=True),
+    cli.Column("REGION", "region_id", wide=True),
+    cli.Column("MADE", "created_at", wide=True),
+)
+
+
+@click.group()
+def inventory() -> None:
+    """The inventory: what the platform has made in the regions."""
+
+
+@inventory.command("list")
+@click.option("--deployment", "in_deployment", help="Only of this deployment.")
+@click.option("--tenancy", help="Only of this tenancy (id).")
+@click.option("--region", "in_region", help="Only in this region (id).")
+@click.option("--type", "of_type", help="Only of this type.")
+@click.option("--state", type=_STATES, help="Only in this state; else what is not deleted.")
+@cli.console(api="GET /api/v1/inventory", web="/inventory")
+def list_inventory(
+    console: cli.Console,
+    in_deployment: str | None,
+    tenancy: str | None,
+    in_region: str | None,
+    of_type: str | None,
+    state: str | None,
+) -> None:
+    """List resources, the newest first."""
+    found = console.client.items(
+        "/inventory", deployment=in_deployment, tenancy=tenancy, region=in_region, type=of_type,
+        state=state,
+    )  # fmt: skip
+    console.rows(found, _RESOURCE)

@@ -309,13 +309,34 @@ class DriftKind(StrEnum):
 
     CHANGED = "changed"
     MISSING = "missing"
+    ADDED = "added"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """An object that lies in something of the stack, and that the stack did not make.
+
+    Attributes:
+        id: the cloud's.
+        found: what it is, for who reads it; nothing that moves by itself.
+        deployment: whose it is by its own marks; empty when it carries none.
+    """
+
+    id: str
+    found: Mapping[str, Json]
+    deployment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DriftFinding:
-    """A resource that somebody changed or removed behind the platform's back.
+    """A resource that somebody changed, removed or added behind the platform's back.
 
-    ``properties`` have the recorded value as ``before`` and reality as ``after``.
+    Attributes:
+        urn: the resource's; of what was added, that of what it lies in, ``#`` and its id.
+        type: Pulumi type token.
+        name: the resource's in the blueprint; of what was added, that of what it lies in.
+        properties: with the recorded value as ``before`` and reality as ``after``.
+        beside: what was added; only with that kind.
     """
 
     urn: str
@@ -323,6 +344,12 @@ class DriftFinding:
     name: str
     kind: DriftKind
     properties: tuple[PropertyChange, ...] = ()
+    beside: Beside | None = None
+
+    @staticmethod
+    def added(urn: str, type_: str, name: str, beside: Beside) -> "DriftFinding":
+        """The finding of what was added to the resource of this URN and name."""
+        return DriftFinding(f"{urn}#{beside.id}", type_, name, DriftKind.ADDED, beside=beside)
 
 
 class EventKind(StrEnum):

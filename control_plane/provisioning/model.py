@@ -19,6 +19,8 @@ ResourceId = NewType("ResourceId", str)
 
 KINDS = frozenset({"openstack", "kubernetes"})
 DATA_CLASSES = ("public", "internal", "sensitive")
+#: Begins the owner of a tenancy that was imported: its inputs stay what it was found with.
+IMPORT_OWNER = "import:"
 TENANCY_BLUEPRINT = "tenancy"
 """The blueprint that prepares a tenancy in a region; its deployments are landings."""
 
@@ -355,6 +357,7 @@ class Plan:
         capacity: room that the region has left for those resources before this plan; None is
             unbounded. Not part of the digest: others use the region too.
         hourly: what the deployment uses per hour afterwards.
+        imports: ids of objects that are there and are taken in, by the URN that each is to have.
     """
 
     id: PlanId
@@ -378,6 +381,7 @@ class Plan:
     hourly: tuple[MeterQuantity, ...]
     findings: tuple[Finding, ...]
     created_at: datetime
+    imports: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def preview(self) -> Preview:
@@ -417,6 +421,8 @@ class Plan:
             "footprint": _amounts(self.footprint),
             "hourly": [m.document() for m in self.hourly],
             "findings": [f.document() for f in self.findings],
+            # Left out where there is none, so that the digests of other plans stay what they are.
+            **({"imports": dict(sorted(self.imports.items()))} if self.imports else {}),
         }
 
 
@@ -484,6 +490,7 @@ def plan_from(
         ),
         findings=tuple(Finding.read(f) for f in document["findings"]),
         created_at=created_at,
+        imports=document.get("imports", {}),
     )
 
 
@@ -526,6 +533,11 @@ class Deployment:
     tags: Mapping[str, str]
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether no ordered service holds it: an operator's own, or imported."""
+        return not self.owner or self.owner.startswith(IMPORT_OWNER)
 
     @property
     def is_landing(self) -> bool:

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from control_plane.provisioning.fleet.service import Fleet
-from control_plane.provisioning.model import DeploymentState, Region
+from control_plane.provisioning.model import DeploymentState, InventoryState, Region
 from control_plane.provisioning.registry.service import Registry
 from control_plane.provisioning.service import Provisioning
 from foundation.kernel.paging import MAX_LIMIT, PageRequest, everything
@@ -27,6 +27,7 @@ pages.navigation(
 pages.navigation(
     N_("Deployments"), "deployments", action="deployment.apply", group="platform", order=40
 )
+pages.navigation(N_("Inventory"), "inventory", action="resource.view", group="platform", order=42)
 pages.notices["deployment.applied"] = N_("It is tried again.")
 pages.notices["deployment.returned"] = N_("It is being returned.")
 pages.subjects["reg"] = "provisioning_pages.region"
@@ -34,6 +35,10 @@ pages.subjects["dep"] = "provisioning_pages.deployment"
 
 #: What bars the regions' page shows first.
 MAIN = ("vcpus", "ram_gb", "volume_gb")
+
+
+#: So many resources a deployment's page has itself; the inventory has all, page by page.
+MOST_RESOURCES = 100
 
 
 def region_of(region_id: str) -> Region | None:
@@ -153,6 +158,28 @@ def deployments() -> ResponseReturnValue:
     )
 
 
+@pages.get("/inventory")
+@requires("resource.view")
+def inventory() -> ResponseReturnValue:
+    """All resources that the visitor may see, newest first; filters are in the address."""
+    filters = {
+        name: value
+        for name in ("state", "type", "region_id", "tenancy_id", "deployment_id")
+        if (value := request.args.get(name, "").strip())
+    }
+    page = use(Provisioning).inventory(
+        current_actor(), PageRequest(request.args.get("cursor")), filters
+    )
+    return show(
+        "provisioning/inventory.html",
+        page=page,
+        regions=_regions(),
+        filters=filters,
+        states=list(InventoryState),
+        crumbs=[Crumb(gettext("Home"), "/"), Crumb(gettext("Inventory"))],
+    )
+
+
 @pages.get("/deployments/<id>")
 @requires("deployment.view")
 def deployment(id: str) -> ResponseReturnValue:  # noqa: A002
@@ -165,6 +192,7 @@ def deployment(id: str) -> ResponseReturnValue:  # noqa: A002
         region=_regions().get(found.region_id),
         owner=found.owner.partition(":")[2],
         resources=service.resources(actor, id),
+        most=MOST_RESOURCES,
         findings=service.plan(actor, found.plan_id).findings if found.plan_id else (),
         crumbs=[
             Crumb(gettext("Home"), "/"),

@@ -57,6 +57,18 @@ class StackBusyError(Conflict):
     code = "stack_busy"
 
 
+class NotThereError(Conflict):
+    """What was to be imported is not there; ``details["missing"]`` has the URNs."""
+
+    code = "not_there"
+
+    def __init__(self, missing: Mapping[str, str]) -> None:
+        listed = ", ".join(f"{u.rpartition('::')[2]} ({i})" for u, i in sorted(missing.items()))
+        super().__init__(
+            f"the region has no such objects of these types: {listed}", missing=sorted(missing)
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """A blueprint revision's content, unpacked.
@@ -217,8 +229,6 @@ class Engine(Protocol):
     One operation per stack at a time: a second one raises :class:`StackBusyError`. No method may be
     called inside a database transaction. ``on_event`` is called from a thread of the engine's
     choice, one call at a time.
-
-    Importing existing objects is not part of the port yet.
     """
 
     @property
@@ -293,6 +303,10 @@ class Engine(Protocol):
     ) -> tuple[DriftFinding, ...]:
         """Compare the state with what the cloud really has, ordered by URN.
 
+        What was added is looked for inside security groups (rules) and projects (servers) of the
+        stack, when all of it is looked at and nothing is accepted. The engine knows one stack:
+        what another one made there is among what was added.
+
         Args:
             run: Whose stack; the program is not run.
             on_event: Receives live progress.
@@ -302,6 +316,20 @@ class Engine(Protocol):
 
         Raises:
             EngineError: The region did not answer.
+            StackBusyError: Another operation holds the stack.
+        """
+
+    def remove_added(self, run: Run, ids: Collection[str]) -> tuple[str, ...]:
+        """Remove rules that were added to security groups of the stack.
+
+        It looks first: what the stack made itself, what lies elsewhere, anything but a rule and
+        what is gone already is left alone, so that it may be called again.
+
+        Returns:
+            The ids of what was removed.
+
+        Raises:
+            EngineError: The region did not answer, or refused.
             StackBusyError: Another operation holds the stack.
         """
 
@@ -316,6 +344,54 @@ class Engine(Protocol):
 
         A stack that never existed, or that is gone already, succeeds with no outcomes. After
         success nothing of the stack is left, its state included.
+        """
+
+    def preview_import(
+        self, run: Run, existing: Mapping[str, str], *, on_event: OnEvent | None = None
+    ) -> Preview:
+        """Return what :meth:`import_existing` would do now; neither state nor cloud is touched.
+
+        An object that would be taken in is ``same``, or shows what its program wants otherwise.
+
+        Args:
+            run: What to run.
+            existing: Ids of objects that somebody else made, by the URN that each is to have; in
+                the form in which the provider imports them (``<server>/<volume>`` for an
+                attachment). Those that the stack has taken in before may be named again.
+            on_event: Receives live progress.
+
+        Raises:
+            NotThereError: The region has no such object of that type, or the program declares no
+                such resource; names each of them.
+            ProgramError: The program did not end well.
+            EngineError: The region could not be read.
+            StackBusyError: Another operation holds the stack.
+        """
+
+    def import_existing(
+        self,
+        run: Run,
+        existing: Mapping[str, str],
+        *,
+        confirm: Confirm,
+        on_event: OnEvent | None = None,
+        cancel: Cancellation | None = None,
+    ) -> ApplyResult:
+        """Take objects that are there into the stack, and make them as the program says.
+
+        Like :meth:`apply`, with the preview of :meth:`preview_import`. All objects are taken in at
+        once, by one write of the state, after ``confirm`` has returned. Cut off before that, the
+        stack is as it was; after it, the same call completes the work. Nothing is deleted, and
+        nothing is made but what the preview shows.
+
+        Raises:
+            NotThereError, ProgramError, EngineError, StackBusyError: As :meth:`preview_import`.
+        """
+
+    def release(self, run: Run, urns: Collection[str], *, on_event: OnEvent | None = None) -> None:
+        """Forget objects of a stack without touching them: they are nobody's again.
+
+        Those that the stack does not hold, and a stack that never existed, are no error.
         """
 
     def recover(self, run: Run, *, on_event: OnEvent | None = None) -> None:
@@ -493,6 +569,17 @@ class DeploymentStore(Protocol):
 
     def resolve(self, names: Sequence[str]) -> dict[str, Resource]:
         """Resources by id or physical id, deleted ones too; unknown names are left out."""
+        ...
+
+    def imported(self, deployment_id: str) -> dict[str, str]:
+        """What its plans would take in, or have taken in: ids by URN; empty for most."""
+        ...
+
+    def claimed(self, region_id: str, physical_ids: Collection[str]) -> dict[str, str]:
+        """The deployments that have, or are importing, objects of a region, by their ids.
+
+        Nobody else may claim something there until the transaction ends.
+        """
         ...
 
     def at_work(self, region_id: str) -> frozenset[str]:

@@ -45,16 +45,27 @@ def kubernetes_quantity(text: Json) -> Decimal:
 def usage(node: ResourceNode, region: Facts) -> tuple[MeterQuantity, ...]:
     """Return what one resource uses in an hour, ordered by meter; nothing when it is not metered.
 
+    What a workload that meters itself runs on is part of its own price: objects with the label
+    ``borough.dev/included`` take of quotas and are not charged by themselves.
+
     Args:
         node: The resource.
         region: Its region's plain facts, as ``RegionAccess.config``.
     """
+    if _is_included(node.inputs):
+        return ()
     found = _METERS.get(node.type, _nothing)(node.inputs, region)
     return tuple(
         MeterQuantity(node.urn, meter, dimensions, quantity)
         for meter, dimensions, quantity in sorted(found, key=lambda f: f[0])
         if quantity
     )
+
+
+def _is_included(inputs: "Inputs") -> bool:
+    metadata = inputs.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return isinstance(labels, dict) and labels.get("borough.dev/included") == "true"
 
 
 def usage_of(graph: Graph, region: Facts) -> tuple[MeterQuantity, ...]:

@@ -1,6 +1,6 @@
 """Use cases of the catalogue."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -215,6 +215,7 @@ class Catalogue(Core):
             Invalid: no contract's terms hold for the organisation.
         """
         given = inputs if inputs is not None else (plan.inputs if plan else {})
+        hourly = (*hourly, *_told(plan, given, hourly))
         parts = {
             f"{_COMPONENT}{part.slug}": part
             for part in (plan.components if plan else ())
@@ -262,6 +263,20 @@ class Catalogue(Core):
         wanted = [(fee_key(p.meter, p.dimensions), amounts[s]) for s, p in once.items()]
         left = still_due(wanted, self._store.paid_once(instance.id))
         return amounts | dict(zip(once, left, strict=True))
+
+
+def _told(
+    plan: Plan | None, inputs: Mapping[str, object], hourly: tuple[MeterQuantity, ...]
+) -> Iterator[MeterQuantity]:
+    """What a plan's parts are expected to use that no resource uses by itself.
+
+    A workload tells of that use later (camera hours, calls); it is foreseen, so it is priced.
+    """
+    used = {each.meter for each in hourly}
+    for part in plan.components if plan else ():
+        amount = part.amount(inputs)
+        if part.kind is ComponentKind.PER_USE and part.meter not in used and amount:
+            yield MeterQuantity(part.slug, part.meter, part.dimensions, amount)
 
 
 def _expected(plan: Plan) -> tuple[MeterQuantity, ...]:

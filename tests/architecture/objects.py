@@ -216,6 +216,7 @@ def make(platform: Platform) -> tuple[Things, str]:
     issuer, rule = _workload(platform)
     drifted = _drifted(platform, instance.deployment_id, resource.urn)
     bound = _bound(platform, instance.deployment_id, now)
+    handmade = _handmade(platform)
     order_plan = market.order_plan(_SYSTEM, order)
     contract = next(
         view.contract
@@ -237,6 +238,8 @@ def make(platform: Platform) -> tuple[Things, str]:
         "deployments": instance.deployment_id,
         "drift": drifted,
         "frameworks": city.frameworks[0].number,
+        "imports": handmade,
+        "projects": handmade,
         "identity-issuers": issuer,
         "identity-rules": rule,
         "issuers": issuer,
@@ -327,6 +330,15 @@ def _bound(platform: Platform, deployment: str, at: datetime) -> str:
     with platform.database.transaction():
         PostgresBindings(platform.database).put(made)
     return made.id
+
+
+def _handmade(platform: Platform) -> str:
+    """A project in the simulated region that nobody owns."""
+    region = platform.provisioning.region(_SYSTEM, "east")
+    made = SimulatedRegion(platform.database, platform.clock)
+    return made.plant(
+        region.id, "openstack:identity/project:Project", {"name": "by-hand"}
+    ).physical_id
 
 
 def _drifted(platform: Platform, deployment: str, urn: str) -> str:
@@ -474,6 +486,17 @@ def _bodies(
         "POST /api/v1/bindings/<binding_id>/rotate": {"overlap_hours": 1},
         "POST /deployments/<id>/bindings": {"name": "other"},
         "POST /bindings/<id>/rotate": {"overlap_hours": "1"},
+        "POST /api/v1/deployments/<deployment_id>/abandon-import": {"reason": "test"},
+        "POST /api/v1/plans/<plan_id>/import": {"digest": "sha256:other"},
+        "POST /plans/<id>/import": {"digest": "sha256:other"},
+        "POST /api/v1/imports": {
+            "tenancy": names["tenancies"],
+            "region": "east",
+            "blueprint": "tenancy",
+            "inputs": {},
+            "ids": {"nonsense": names["projects"]},
+        },
+        "POST /regions/<id>/imports/<project>": {"tenancy": names["tenancies"]},
         "POST /api/v1/deployments/<deployment_id>/drift/adopt": {"reason": "test"},
         "POST /api/v1/deployments/<deployment_id>/drift/repair": {},
         "POST /api/v1/drift/checks": {},

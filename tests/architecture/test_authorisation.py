@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 from apiflask import APIFlask
+from argon2 import PasswordHasher
 
 from control_plane.bootstrap import Platform, open_platform
 from control_plane.entrypoints.app import create_app
 from control_plane.entrypoints.serve import parts
 from control_plane.settings import Settings
+from foundation.access.passwords import Argon2Passwords
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.surface.api import limits
 from tests.architecture import objects
@@ -31,6 +33,9 @@ def platform(
             home=tmp_path_factory.mktemp("home"), database_url=url, simulated_time=True
         )
         with open_platform(settings) as platform:
+            # Seventy passwords at full strength cost seconds; that they have it is asked elsewhere.
+            weak = Argon2Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+            platform.people._passwords = platform.gate._passwords = weak  # noqa: SLF001
             yield platform
 
 

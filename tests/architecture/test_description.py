@@ -7,9 +7,12 @@ import pytest
 from apiflask import APIFlask
 from openapi_spec_validator import validate
 
-from control_plane.entrypoints.app import Parts, create_app
+from control_plane.entrypoints import app as control_plane
 from control_plane.settings import Settings
+from foundation.serving.app import Parts
 from foundation.surface.api import openapi
+from workloads.video_analytics.entrypoints import app as video
+from workloads.video_analytics.settings import Settings as VideoSettings
 
 #: Signing in makes a token for a caller who is not known yet; the others change the state of an
 #: operation that is there, and once more changes nothing.
@@ -21,11 +24,14 @@ WITHOUT_KEY = {
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
-@pytest.fixture(scope="module")
-def app() -> APIFlask:
-    """The application without a platform: its description needs none."""
+@pytest.fixture(scope="module", params=["control_plane", "video"])
+def app(request: pytest.FixtureRequest) -> APIFlask:
+    """A product's application without a platform: its description needs none."""
     nothing: Any = object()
-    return create_app(Parts(nothing, nothing, ()), Settings())
+    parts = Parts(nothing, nothing, ())
+    if request.param == "video":
+        return video.create_app(parts, VideoSettings())
+    return control_plane.create_app(parts, Settings())
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,8 @@ A, B = "/city/water/", "/city/health/"
 ELSEWHERE = frozenset(
     {
         "event.acknowledge", "event.view", "evidence.approve", "evidence.export", "evidence.view",
-        "privacy.manage", "read.push", "receiver.manage", "receiver.view",
-        "timeline.search", "watchlist.manage", "watchlist.view",
+        "privacy.manage", "read.push", "receiver.manage", "receiver.view", "shard.view",
+        "timeline.search", "usage.view", "watchlist.manage", "watchlist.view",
     }
 )  # fmt: skip
 

@@ -17,10 +17,22 @@ from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from foundation.kernel.database import Database
 from foundation.kernel.errors import NotFound, Unavailable
 from foundation.kernel.outbox import Outbox
+from foundation.kernel.secretbox import SecretBox
 from workloads.video_analytics.events.files import FolderEvidence
+from workloads.video_analytics.events.linkage.service import Linkages
+from workloads.video_analytics.events.linkage.store import PostgresLinkages
+from workloads.video_analytics.events.notification.model import ReceiverKind
+from workloads.video_analytics.events.notification.ports import Sender
+from workloads.video_analytics.events.notification.senders import Mail, MailSettings, WebHooks
+from workloads.video_analytics.events.notification.service import Receivers
+from workloads.video_analytics.events.notification.store import PostgresReceivers
 from workloads.video_analytics.events.ports import Fence, Fenced, Listener, RuleAbout, Seen
+from workloads.video_analytics.events.privacy.exports import Exports
+from workloads.video_analytics.events.privacy.retention import Retaining
+from workloads.video_analytics.events.privacy.store import PostgresPrivacy
 from workloads.video_analytics.events.service import Events
 from workloads.video_analytics.events.store import PostgresEvents
+from workloads.video_analytics.timeline.store import PostgresTimeline
 from workloads.video_analytics.vision.model import Box, Phase, Point, RuleKind, Signal
 
 NOON = datetime(2026, 11, 3, 4, 0, tzinfo=UTC)
@@ -144,6 +156,28 @@ class EventWorld:
             self.store, database, clock, self.fences, self.cameras, self.rules, self.files,
             self.outbox, self.audit, listeners,
         )  # fmt: skip
+        self.secrets = SecretBox([b"s" * 32])
+        self.senders: dict[ReceiverKind, Sender] = {
+            ReceiverKind.WEBHOOK: WebHooks(self.secrets, ["localhost"], seconds=1.0),
+            ReceiverKind.MAIL: Mail(MailSettings()),
+        }
+        self.receiver_store = PostgresReceivers(database)
+        self.receivers = Receivers(
+            self.receiver_store, self.store, database, clock, self.audit, self.secrets,
+            self.senders,
+        )  # fmt: skip
+        self.linkages = Linkages(
+            PostgresLinkages(database), self.store, self.receiver_store, self.receivers,
+            self.cameras, self.actions, database, clock, self.audit,
+        )  # fmt: skip
+        self.privacy_store = PostgresPrivacy(database)
+        self.exports = Exports(
+            self.privacy_store, self.store, self.cameras, self.files, database, clock, self.audit
+        )
+        self.retaining = Retaining(
+            self.privacy_store, self.store, self.cameras, self.files, database, clock, self.audit,
+            [self.privacy_store, PostgresTimeline(database)], [PostgresTimeline(database)],
+        )  # fmt: skip
         self.cameras.add(
             "cam_gate",
             WATER,
@@ -173,6 +207,14 @@ class EventWorld:
         shot = self.files.put(more.pop("picture", picture()), JPEG)
         told = [Reported(signal(rule, **more), shot)]
         return self.events.report(self.fence, camera, told)[0].id
+
+    def relay(self) -> None:
+        """Hand on what was published, as the foundation's relay does."""
+        with self.database.transaction():
+            for message in self.outbox.pending(1000):
+                self.receivers.receive(message)
+                self.linkages.receive(message)
+                self.outbox.delivered(message.id)
 
     def audited(self, action: str) -> list[dict[str, Any]]:
         """The details of what the audit log has of an action."""

@@ -30,6 +30,7 @@ from control_plane.demonstration.files import load_city
 from control_plane.entrypoints.demo.loader import load
 from control_plane.settings import from_environment
 from foundation.surface.cli.client import Client
+from tests.conftest import memory
 
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 120
@@ -177,7 +178,7 @@ def _command(name: str) -> list[str]:
 @functools.cache
 def _furnished_home() -> Path:
     """A home with the demonstration city: made once in a test process, copied for each product."""
-    folder = Path(tempfile.mkdtemp(prefix="borough-furnished-"))
+    folder = Path(tempfile.mkdtemp(prefix="borough-furnished-", dir=memory()))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     home = folder / "home"
     with open_platform(from_environment({"BOROUGH_HOME": str(home)})) as platform:
@@ -201,7 +202,9 @@ def running_product(at: datetime | None = None, **more: str) -> Iterator[Product
     """
     passwords = {one.login: one.demonstration_password for one in load_city().accounts}
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="borough-functional-"))
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="borough-functional-", dir=memory())
+        )
         home = Path(folder) / "home"
         if at is None:
             # With the owners of the files: PostgreSQL runs as a user of its own under root.

@@ -10,6 +10,8 @@ import pytest
 
 from control_plane.adapters.embedded.region import SimulatedRegion
 from control_plane.demonstration.files import load_city
+from control_plane.provisioning.drift.model import RULE
+from control_plane.provisioning.graph import Beside
 from foundation.surface.cli.waiting import Waiting
 from tests.functional.conftest import Product
 
@@ -94,6 +96,33 @@ def test_a_service_that_somebody_changes_by_hand(product: Product, service: dict
     assert repaired.status == 0, repaired.err
     gone = product.api("operator").get(f"/drift/{listed[0]['id']}")
     assert [turn["state"] for turn in gone["history"]] == ["open", "repaired"]
+
+
+def test_a_rule_that_was_added_is_removed_by_its_id(
+    product: Product, service: dict[str, Any]
+) -> None:
+    deployment = service["deployment_id"]
+    region = SimulatedRegion(product.platform.database, product.platform.clock)
+    group = next(t for t in region.things(deployment) if t.type.endswith(":SecGroup"))
+    beside = Beside("rule-by-hand", {"direction": "ingress", "remoteIpPrefix": "0.0.0.0/0"})
+    region.add_beside(deployment, group.urn, RULE, beside)
+    checked = product.cli("operator", "drift", "check", deployment)
+    assert checked.status == 1, checked.err
+    assert "(added) rule-by-hand" in checked.out
+    (found,) = product.api("auditor").items("/drift", deployment=deployment, kind="added")
+    assert (found["attribute"], found["removable"]) == ("rule-by-hand", True)
+    unnamed = product.cli("operator", "drift", "repair", deployment, "--yes")
+    assert unnamed.status != 0
+    assert "only removed by its id" in unnamed.err
+    unknown = product.cli("operator", "drift", "repair", deployment, "--remove", "other", "--yes")
+    assert "other is not known to have been added" in unknown.err
+    removed = product.cli(
+        "operator", "drift", "repair", deployment, "--remove", "rule-by-hand", "--yes"
+    )
+    assert removed.status == 0, removed.err
+    assert product.cli("operator", "drift", "check", deployment).status == 0
+    made = product.cli("operator", "inventory", "list", "--deployment", deployment, "-o", "json")
+    assert group.physical_id in {thing["physical_id"] for thing in made.json}
 
 
 def test_what_is_wanted_belongs_to_the_service(product: Product, service: dict[str, Any]) -> None:

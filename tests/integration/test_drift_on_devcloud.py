@@ -25,10 +25,12 @@ from control_plane.provisioning.service import Provisioning
 from foundation.adapters.clock import SystemClock
 from foundation.kernel import ids
 from foundation.kernel.database import Database
+from foundation.kernel.errors import Invalid
 from foundation.operations.model import Operation
 from tests.contract.provisioning.conftest import PLATFORM, parts, text
 from tests.fakes.owners import FakeOwners
 from tests.integration.conftest import ROOT
+from tests.integration.seeds import IMAGE
 
 TENANCY: Mapping[str, Any] = {
     "vcpus": 8,
@@ -83,12 +85,19 @@ class City:
                     sa.text("UPDATE operations_operation SET state = 'succeeded'")
                 )
 
-    def check(self) -> str:
-        outcome = self.do(self.drift.request_check(PLATFORM, self.there.id))["outcome"]
-        return str(outcome)
+    def check(self, one: Deployment | None = None) -> str:
+        one = one or self.there
+        return str(self.do(self.drift.request_check(PLATFORM, one.id))["outcome"])
 
-    def standing(self) -> list[Finding]:
-        return list(self.drift.of_deployment(PLATFORM, self.there.id)[1])
+    def standing(self, one: Deployment | None = None) -> list[Finding]:
+        return list(self.drift.of_deployment(PLATFORM, (one or self.there).id)[1])
+
+    def id(self, one: Deployment, name: str) -> str:
+        """The cloud's id of a deployment's resource."""
+        (found,) = [
+            r for r in self.provisioning.resources(PLATFORM, one.id) if r.name == name
+        ]  # fmt: skip
+        return found.physical_id
 
 
 @pytest.fixture
@@ -110,7 +119,9 @@ def city(
     tenancies.create_organisation(PLATFORM, parent=None, slug="c", name=text("C"), kind="city")
     name = f"drift-{uuid.uuid4().hex[:6]}"
     tenancies.create_tenancy(PLATFORM, organisation="/c/", slug=name, name=text(name))
-    provisioning.publish_bundled([ROOT / "blueprints" / "tenancy"])
+    provisioning.publish_bundled(
+        [ROOT / "blueprints" / name for name in ("tenancy", "virtual-server")]
+    )
     provisioning.add_region(
         PLATFORM,
         slug="devcloud",
@@ -144,6 +155,124 @@ def city(
         gone = provisioning.destroy(plan.deployment_id, operation=ids.new("op"))
         print(f"destroy: {time.monotonic() - begin:.1f} s")
     assert gone.state is DeploymentState.DESTROYED, gone.error
+
+
+@pytest.fixture
+def servers(city: City) -> Iterator[Deployment]:
+    """A server with a volume in the tenancy."""
+    tenancy = city.provisioning.deployment(PLATFORM, city.there.id).tenancy_id
+    plan = city.provisioning.make_plan(
+        tenancy=tenancy, action="create", region="devcloud", blueprint="virtual-server",
+        inputs={"servers": 1, "size": "s", "volume_gb": 5, "ports": [8080]},
+        owner="instance:ins_2",
+    )  # fmt: skip
+    try:
+        made = city.provisioning.apply(plan.id, operation=ids.new("op"), digest=plan.digest)
+        assert made.state is DeploymentState.ACTIVE, made.error
+        yield made
+    finally:
+        gone = city.provisioning.destroy(plan.deployment_id, operation=ids.new("op"))
+    assert gone.state is DeploymentState.DESTROYED, gone.error
+
+
+@pytest.fixture
+def stranger(city: City, osdev: Any, servers: Deployment) -> Iterator[Any]:
+    """A server in the tenancy's project that nobody declared."""
+    assert servers.state is DeploymentState.ACTIVE
+    project = city.there.outputs["project_id"]
+    admin, role = osdev.current_user_id, osdev.identity.find_role("admin")
+    osdev.identity.assign_project_role_to_user(project, admin, role)
+    with osdev.connect_as(project_id=project, project_name=None) as inside:
+        made = inside.compute.create_server(
+            name="by-hand",
+            flavor_id=inside.compute.find_flavor("city.small").id,
+            image_id=inside.image.find_image(IMAGE).id,
+            networks=[{"uuid": city.there.outputs["network_id"]}],
+        )
+        try:
+            inside.compute.wait_for_server(made)
+            yield made
+        finally:
+            inside.compute.delete_server(made, ignore_missing=True)
+            inside.compute.wait_for_delete(made)
+
+
+def test_six_kinds_in_one_city(
+    city: City, servers: Deployment, stranger: Any, osdev: Any, kube: Any
+) -> None:
+    core: Any = kubernetes.client.CoreV1Api(kube)
+    project, space = city.there.outputs["project_id"], str(city.there.outputs["namespace"])
+    assert city.check(servers) == "clean"
+
+    # One: what nobody declared. It is found beside the declared server of another deployment.
+    assert city.check() == "drifted"
+    (found,) = city.standing()
+    assert (found.kind.value, found.attribute, found.removable) == ("added", stranger.id, False)
+    assert found.found == {"name": "by-hand", "flavor": "city.small"}
+    with pytest.raises(Invalid, match="others work too"):
+        city.drift.request_repair(PLATFORM, city.there.id, remove=[stranger.id])
+    osdev.compute.delete_server(stranger)
+    osdev.compute.wait_for_delete(stranger)
+    assert city.check() == "clean"
+
+    # Six more, in two deployments and two clouds.
+    server, group = city.id(servers, "server-1"), city.id(servers, "servers")
+    osdev.compute.update_server(server, name="renamed")
+    volume = city.id(servers, "data-1")
+    osdev.block_storage.set_volume_metadata(volume, **{"borough.resource": "other"})
+    osdev.network.delete_security_group_rule(city.id(servers, "servers-tcp-8080"))
+    opened = [
+        osdev.network.create_security_group_rule(
+            security_group_id=group, direction="ingress", ether_type="IPv4", protocol="tcp",
+            port_range_min=port, port_range_max=port, remote_ip_prefix="0.0.0.0/0",
+        )
+        for port in (22, 9100)
+    ]  # fmt: skip
+    osdev.compute.update_quota_set(project, cores=99)
+    core.patch_namespaced_resource_quota("tenancy", space, {"spec": {"hard": {"pods": "999"}}})
+    assert (city.check(), city.check(servers)) == ("drifted", "drifted")
+    seen = {
+        (f.name, f.kind.value, "" if f.added else f.attribute)
+        for f in (*city.standing(), *city.standing(servers))
+    }
+    print(*sorted(seen), sep="\n")
+    assert seen == {
+        ("server-1", "changed", "name"),
+        ("data-1", "changed", 'metadata["borough.resource"]'),
+        ("servers-tcp-8080", "missing", ""),
+        ("servers", "added", ""),
+        ("compute-quota", "changed", "cores"),
+        ("quota", "changed", "spec.hard.pods"),
+    }
+    by_id = {f.attribute: f for f in city.standing(servers) if f.added}
+    assert set(by_id) == {rule.id for rule in opened}
+    ssh, metrics = (by_id[rule.id] for rule in opened)
+    assert ssh.found == {
+        "direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "portRangeMin": 22,
+        "portRangeMax": 22, "remoteIpPrefix": "0.0.0.0/0",
+    }  # fmt: skip
+
+    # One rule is accepted, the other removed by its id; the rest is brought back.
+    adopt = city.drift.request_adopt(
+        PLATFORM, servers.id, findings=[metrics.id], reason="metrics are read"
+    )
+    assert city.do(adopt) == {"adopted": 0, "deviations": 1, "inputs": []}
+    city.do(city.drift.request_repair(PLATFORM, servers.id, remove=[ssh.attribute]))
+    assert city.do(city.drift.request_repair(PLATFORM, city.there.id))["outcome"] == "clean"
+    there = {r.id for r in osdev.network.security_group_rules(security_group_id=group)}
+    assert ssh.attribute not in there
+    assert metrics.attribute in there
+    assert city.id(servers, "servers-tcp-8080") in there
+    assert osdev.compute.get_server(server).name != "renamed"
+    assert osdev.compute.get_quota_set(project).cores == 8
+
+    # A second look finds nothing but what was accepted, and then nothing.
+    city.check(servers)
+    (left,) = city.standing(servers)
+    assert (left.id, left.deviation) == (metrics.id, True)
+    done = city.do(city.drift.request_repair(PLATFORM, servers.id, remove=[metrics.attribute]))
+    assert done == {"repaired": 1, "outcome": "clean"}
+    assert (city.check(), city.check(servers)) == ("clean", "clean")
 
 
 def test_a_tenancy_that_somebody_changes_by_hand(city: City, osdev: Any, kube: Any) -> None:

@@ -23,24 +23,22 @@ from workloads.video_analytics.cameras.service import Cameras
 from workloads.video_analytics.cameras.store import PostgresCameras
 from workloads.video_analytics.departments.service import Departments
 from workloads.video_analytics.departments.store import PostgresDepartments
-from workloads.video_analytics.events.books import RegistryBook, RulesBook
-from workloads.video_analytics.events.files import FolderEvidence
-from workloads.video_analytics.events.service import Events
-from workloads.video_analytics.events.store import PostgresEvents
+from workloads.video_analytics.happenings import Happenings, build_happenings
 from workloads.video_analytics.migrations import SCHEMA
 from workloads.video_analytics.rules.service import Rules
 from workloads.video_analytics.rules.store import PostgresRules
 from workloads.video_analytics.settings import Settings
-from workloads.video_analytics.timeline.reads import Digester
-from workloads.video_analytics.timeline.service import Timeline
-from workloads.video_analytics.timeline.store import PostgresTimeline
 from workloads.video_analytics.usage.platform import HttpPlatform
 from workloads.video_analytics.usage.service import Usage
 from workloads.video_analytics.usage.store import PostgresUsage
 from workloads.video_analytics.workers.keeper import Keeper, KeeperOptions
 from workloads.video_analytics.workers.ports import Leases
 from workloads.video_analytics.workers.service import Workers
-from workloads.video_analytics.workers.store import PostgresFences, PostgresMemories, PostgresShards
+from workloads.video_analytics.workers.store import (
+    PostgresFences,
+    PostgresMemories,
+    PostgresShards,
+)
 from workloads.video_analytics.workers.writer import Sinks
 
 #: The role that somebody always has on everything.
@@ -59,6 +57,7 @@ class Video:
     devices: Devices
     live: LivePictures
     rules: Rules
+    happenings: Happenings
     usage: Usage
     workers: Workers
 
@@ -67,8 +66,8 @@ class Video:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.departments,
-            self.cameras, self.devices, self.live, self.rules, self.usage,
-            self.workers,
+            self.cameras, self.devices, self.live, self.rules, *self.happenings.services,
+            self.usage, self.workers,
         )  # fmt: skip
 
 
@@ -99,21 +98,26 @@ def build(settings: Settings, database: Database) -> Video:
         addresses,
         Limits.of(settings.most_cameras, settings.highest_tier),
     )  # fmt: skip
+    devices = Devices(
+        cameras,
+        functools.partial(Client, policy=addresses, clock=base.clock),
+        Discovery(addresses, [one for one in settings.onvif_interfaces.split(",") if one]),
+        database,
+        base.audit,
+    )
+    rules = Rules(PostgresRules(database), database, base.clock, base.audit, cameras, _NoModels())
     return Video(
         settings,
         base,
         base.people(places, ADMINISTRATOR),
         Departments(places, database, base.audit),
         cameras,
-        Devices(
-            cameras,
-            functools.partial(Client, policy=addresses, clock=base.clock),
-            Discovery(addresses, [one for one in settings.onvif_interfaces.split(",") if one]),
-            database,
-            base.audit,
-        ),
+        devices,
         LivePictures(settings.home / "live"),
-        Rules(PostgresRules(database), database, base.clock, base.audit, cameras, _NoModels()),
+        rules,
+        build_happenings(
+            settings, base, cameras, devices, rules, places, PostgresFences(database)
+        ),
         _usage(settings, base),
         Workers(_leases(settings, database)),
     )
@@ -139,6 +143,20 @@ def _leases(settings: Settings, database: Database) -> Leases:
 
         return KubernetesLeases.of_pod(settings.leases_namespace)
     return PostgresShards(database)
+
+
+def make_keeper(video: Video, options: KeeperOptions) -> Keeper:
+    """A worker of this process."""
+    base, settings, found = video.base, video.settings, video.happenings
+    database = base.database
+    fences = PostgresFences(database)
+    own_folder(settings.home / "live")
+    sinks = Sinks(
+        database, base.clock, video.cameras, found.events, found.files, found.timeline,
+        video.usage, PostgresMemories(database), fences,
+    )  # fmt: skip
+    announce = fences.announce if settings.leases == "kubernetes" else None
+    return Keeper(_leases(settings, database), sinks, video.rules, options, announce)
 
 
 class _NoModels:
@@ -189,29 +207,3 @@ def upgrade_database(settings: Settings) -> str:
         SCHEMA.upgrade(database)
         migrate(database.engine)
     return f"The database {'had' if before else 'has'} the newest schema."
-
-
-def make_keeper(video: Video, options: KeeperOptions) -> Keeper:
-    """A worker of this process."""
-    base, settings = video.base, video.settings
-    database = base.database
-    fences = PostgresFences(database)
-    files = FolderEvidence(settings.home / "evidence")
-    book = RegistryBook(video.cameras)
-    events = Events(
-        PostgresEvents(database), database, base.clock, fences, book,
-        RulesBook(PostgresRules(database)), files, Outbox(database, base.clock), base.audit,
-    )  # fmt: skip
-    timeline = Timeline(
-        PostgresTimeline(database), database, base.clock, fences, book,
-        PostgresDepartments(database), files, base.audit,
-        Digester(base.secrets.derive("timeline")),
-    )  # fmt: skip
-    own_folder(settings.home / "live")
-    sinks = Sinks(
-        database, base.clock, video.cameras, events, files, timeline, video.usage,
-        PostgresMemories(database), fences,
-    )  # fmt: skip
-    leases = _leases(settings, database)
-    announce = fences.announce if settings.leases == "kubernetes" else None
-    return Keeper(leases, sinks, video.rules, options, announce)

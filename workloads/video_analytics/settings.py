@@ -69,6 +69,19 @@ class Settings(CommonSettings):
         "IPv4 addresses of this machine's interfaces on which ONVIF devices are searched, "
         "separated by commas. Empty: only addresses that people give are asked.",
     )
+    receiver_private_hosts: str = setting(
+        "",
+        "Hosts of web-hooks that may lie on private addresses, separated by commas; they may also "
+        "be asked by http. All others must be public and be asked by https.",
+    )
+    mail_host: str = setting("", "Mail server for notification; empty: no mail is sent.")
+    mail_port: int = setting(587, "Its port.")
+    mail_security: str = setting(
+        "starttls", "starttls, tls, or none, which only a server on this machine may be asked with."
+    )
+    mail_user: str = setting("", "Its user; empty: none.")
+    mail_password: str = setting("", "The user's password.", secret=True)
+    mail_sender: str = setting("", "Address from which mail is sent.")
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:

@@ -6,6 +6,7 @@ from typing import Any
 
 from control_plane.provisioning.derived import derive
 from control_plane.provisioning.graph import Graph, is_secret
+from control_plane.provisioning.usage_map import quota_of, usage_of
 
 Evaluate = Callable[..., Graph]
 
@@ -88,3 +89,9 @@ def test_a_key_that_the_platform_derives_as_well() -> None:
     text = derive("s" * 32, "keys")
     assert text.startswith("Bo1-")
     assert len(base64.urlsafe_b64decode(text.removeprefix("Bo1-") + "=")) == 32
+
+
+def test_what_it_runs_on_takes_of_quotas_and_is_not_charged(evaluated: Evaluate) -> None:
+    graph = evaluated("video-analytics", cameras=10)
+    assert usage_of(graph, {}) == ()
+    assert quota_of(graph, {})["k8s_cpu"] > 1

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from control_plane.adapters.embedded.local import LocalProcesses
@@ -31,6 +32,7 @@ from control_plane.provisioning.ports import (
     Cancellation,
     Confirm,
     EngineError,
+    NotThereError,
     OnEvent,
     ProgramError,
     Run,
@@ -42,6 +44,7 @@ from foundation.kernel.time import Clock
 
 _SEVERITIES = {2: "warning: ", 3: "error: "}
 _RECOVER_SECONDS = 20.0
+_RULE = "openstack:networking/secGroupRule:SecGroupRule"
 
 
 class EmbeddedEngine:
@@ -125,10 +128,30 @@ class EmbeddedEngine:
                 for thing in self.region.things(run.stack.deployment)
                 if not only or thing.urn in only
             ]
-            found = sorted((_drift(t) for t in things if t.drift), key=lambda f: f.urn)
+            found = [_drift(t) for t in things if t.drift]
             if accept:
                 self._accept(run, things)
-            return tuple(found)
+            elif not only:
+                found += self._added(run, things)
+            return tuple(sorted(found, key=lambda f: f.urn))
+
+    def remove_added(self, run: Run, ids: Collection[str]) -> tuple[str, ...]:
+        """See the port."""
+        self._db.assert_no_transaction()
+        with self._locks.hold(run.stack.stack):
+            added = self._added(run, self.region.things(run.stack.deployment))
+            there = [f.beside.id for f in added if f.beside and f.type == _RULE]
+            removed = tuple(each for each in there if each in ids)
+            self.region.remove_beside(run.region.id, removed)
+            return removed
+
+    def _added(self, run: Run, things: list[Thing]) -> list[DriftFinding]:
+        """What was added to things that are there."""
+        within = {t.physical_id: t for t in things if t.physical_id and not t.drift.get("missing")}
+        return [
+            DriftFinding.added(within[holder].urn, type_, within[holder].name, beside)
+            for holder, type_, beside in self.region.beside(run.region.id, within)
+        ]
 
     def destroy(
         self,
@@ -150,6 +173,68 @@ class EmbeddedEngine:
                 return self._result(run, steps)
             self.region.forget_stack(run.stack.deployment)
             return self._result(run, steps)
+
+    def preview_import(
+        self, run: Run, existing: Mapping[str, str], *, on_event: OnEvent | None = None
+    ) -> Preview:
+        """See the port."""
+        self._db.assert_no_transaction()
+        with self._locks.hold(run.stack.stack):
+            return self._look(run, on_event, refresh=False, taken=self._found(run, existing))
+
+    def import_existing(
+        self,
+        run: Run,
+        existing: Mapping[str, str],
+        *,
+        confirm: Confirm,
+        on_event: OnEvent | None = None,
+        cancel: Cancellation | None = None,
+    ) -> ApplyResult:
+        """See the port."""
+        self._db.assert_no_transaction()
+        with self._locks.hold(run.stack.stack):
+            found = self._found(run, existing)
+            approved = self._look(run, on_event, refresh=False, taken=found)
+            confirm(approved)
+            _phase(on_event, "import")
+            try:
+                self.region.take_in(found)
+            except RefusedError as error:
+                raise EngineError(str(error)) from None
+            _phase(on_event, "apply")
+            return self._make(run, approved, on_event, cancel)
+
+    def release(self, run: Run, urns: Collection[str], *, on_event: OnEvent | None = None) -> None:
+        """See the port."""
+        self._db.assert_no_transaction()
+        with self._locks.hold(run.stack.stack):
+            _phase(on_event, "release")
+            self.region.let_go(run.stack.deployment, urns)
+
+    def _found(self, run: Run, existing: Mapping[str, str]) -> dict[str, Thing]:
+        """Return what is to be taken in, by the URN that it is to have.
+
+        Raises:
+            NotThereError: Something is not there, or no resource of the program.
+        """
+        declared = {n.urn: n.type for n in evaluate(self._host, run, self._key).resources}
+        mine = {t.urn: t for t in self.region.things(run.stack.deployment)}
+        outside = {(t.type, t.physical_id): t for t in self.region.outside(run.region.id)}
+        found, missing = {}, {}
+        for urn, physical in existing.items():
+            there = mine.get(urn) or outside.get((declared.get(urn, ""), physical))
+            if there is None or there.physical_id != physical:
+                missing[urn] = physical
+            elif urn not in mine:
+                found[urn] = there
+        if missing:
+            raise NotThereError(missing)
+        name = {urn: urn.rpartition("::")[2] for urn in found}
+        return {
+            urn: replace(thing, deployment=run.stack.deployment, urn=urn, name=name[urn])
+            for urn, thing in found.items()
+        }
 
     def recover(self, run: Run, *, on_event: OnEvent | None = None) -> None:
         """See the port.
@@ -185,9 +270,17 @@ class EmbeddedEngine:
 
     # ------------------------------------------------------------------------------- inside
 
-    def _look(self, run: Run, on_event: OnEvent | None, *, refresh: bool) -> Preview:
+    def _look(
+        self,
+        run: Run,
+        on_event: OnEvent | None,
+        *,
+        refresh: bool,
+        taken: Mapping[str, Thing] | None = None,
+    ) -> Preview:
         _phase(on_event, "preview")
-        holdings = Holdings(self.region.things(run.stack.deployment), real=refresh)
+        things = [*self.region.things(run.stack.deployment), *(taken or {}).values()]
+        holdings = Holdings(things, real=refresh)
         looking = LookingPass(run, masker_for(run, self._key), holdings)
         self._serve(run, looking, on_event, dry_run=True)
         return looking.preview()

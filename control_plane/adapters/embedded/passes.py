@@ -185,6 +185,8 @@ class Pass:
         for name in request["ignore_changes"]:
             if old is not None and name in old.inputs:
                 masked[name] = old.inputs[name]
+            elif old is not None:
+                masked.pop(name, None)
         return Wanted(
             urn=urn,
             type=request["type"],

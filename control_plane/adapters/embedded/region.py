@@ -4,7 +4,7 @@ Every method is one transaction, or joins the caller's.
 """
 
 import fnmatch
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -14,14 +14,24 @@ from sqlalchemy.dialects.postgresql import insert
 
 from control_plane.adapters.embedded import rules
 from control_plane.adapters.embedded.quotas import QUOTA_SETS
-from control_plane.adapters.embedded.tables import ACTION, FAULT, PROCESS, RESOURCE, STACK
+from control_plane.adapters.embedded.tables import (
+    ACTION,
+    BESIDE,
+    FAULT,
+    PROCESS,
+    RESOURCE,
+    STACK,
+)
 from control_plane.adapters.embedded.things import Action, Fault, RefusedError, Thing
-from control_plane.provisioning.graph import Json
+from control_plane.provisioning.graph import Beside, Json
 from control_plane.provisioning.paths import assign
 from control_plane.provisioning.usage_map import SERVER, quota
-from foundation.kernel import canonical
+from foundation.kernel import canonical, ids
 from foundation.kernel.database import Database
 from foundation.kernel.time import Clock
+
+OUTSIDE = "outside"
+"""Stands for a deployment where an object has none."""
 
 _ALIASES = {"servers": "instances"}
 _SIZES = ("flavorId", "size", "spec.replicas", "spec.resources")
@@ -155,6 +165,11 @@ class SimulatedRegion:
             gone = self._db.execute(
                 sa.delete(RESOURCE).where(*_is(thing)).returning(RESOURCE.c.state)
             ).first()
+            self._db.execute(
+                sa.delete(BESIDE).where(
+                    BESIDE.c.region == thing.region, BESIDE.c.holder == thing.physical_id
+                )
+            )
             if gone is None or thing.drift.get("missing"):
                 return
             if thing.type == SERVER:
@@ -165,6 +180,70 @@ class SimulatedRegion:
                     PROCESS.c.deployment == thing.deployment, PROCESS.c.urn == thing.urn
                 )
             )
+
+    # ------------------------------------------------------------------ what is nobody's
+
+    def plant(
+        self, region: str, type_: str, inputs: Mapping[str, Any], *, place: str = ""
+    ) -> Thing:
+        """Make an object that no deployment owns, as somebody may by hand.
+
+        Args:
+            region: Where.
+            type_: Pulumi type token.
+            inputs: As a program would declare it.
+            place: The project or namespace that it is in.
+
+        Raises:
+            RefusedError: There is no room, or a quota is used up.
+        """
+        urn = f"urn:pulumi:outside::outside::{type_}::{ids.new('obj')}"
+        name = str(inputs.get("name") or "")
+        thing = Thing(
+            deployment=OUTSIDE, urn=urn, region=region, type=type_, name=name,
+            place=place, inputs=dict(inputs),
+        )  # fmt: skip
+        with self._db.transaction():
+            return self.confirm(self.order(thing, {}, {}))
+
+    def outside(self, region: str) -> list[Thing]:
+        """Return the objects of a region that no deployment owns, in the order of their making."""
+        return [t for t in self.things(OUTSIDE) if t.region == region]
+
+    def take_in(self, things: Mapping[str, Thing]) -> None:
+        """Give objects that nobody owns to a deployment, all or none.
+
+        Args:
+            things: As they are to be, by their new URN; the id tells which is meant.
+
+        Raises:
+            RefusedError: Somebody else has taken one meanwhile.
+        """
+        with self._db.transaction():
+            for thing in things.values():
+                taken = self._db.execute(
+                    sa.update(RESOURCE)
+                    .where(
+                        RESOURCE.c.deployment == OUTSIDE,
+                        RESOURCE.c.region == thing.region,
+                        RESOURCE.c.type == thing.type,
+                        RESOURCE.c.physical_id == thing.physical_id,
+                    )
+                    .values(
+                        deployment=thing.deployment, urn=thing.urn, name=thing.name, generation=0
+                    )
+                    .returning(RESOURCE.c.urn)
+                ).all()
+                if not taken:
+                    raise RefusedError(f"{thing.name} is not there any more")
+
+    def let_go(self, deployment: str, urns: Collection[str]) -> None:
+        """Let a deployment's objects be nobody's."""
+        with self._db.transaction():
+            for thing in self.things(deployment):
+                if thing.urn in urns:
+                    urn = f"urn:pulumi:outside::outside::{thing.type}::{ids.new('obj')}"
+                    self._set(thing, deployment=OUTSIDE, urn=urn)
 
     # ------------------------------------------------------------------ stacks
 
@@ -221,6 +300,37 @@ class SimulatedRegion:
             if thing.type == SERVER:
                 self._note(thing, "stop")
             self._note(thing, "delete")
+
+    def add_beside(self, deployment: str, urn: str, type_: str, beside: Beside) -> None:
+        """Add something to an object behind the platform's back; metering does not see it."""
+        with self._db.transaction():
+            holder = self._named(deployment, urn)
+            self._db.execute(
+                sa.insert(BESIDE).values(
+                    region=holder.region,
+                    id=beside.id,
+                    holder=holder.physical_id,
+                    type=type_,
+                    found=dict(beside.found),
+                )
+            )
+
+    def beside(self, region: str, holders: Iterable[str]) -> list[tuple[str, str, Beside]]:
+        """What was added to objects of these physical ids: (holder's id, type, what it is)."""
+        with self._db.transaction():
+            rows = self._db.execute(
+                sa.select(BESIDE)
+                .where(BESIDE.c.region == region, BESIDE.c.holder.in_(sorted(holders)))
+                .order_by(BESIDE.c.id)
+            )
+            return [(row.holder, row.type, Beside(row.id, row.found)) for row in rows]
+
+    def remove_beside(self, region: str, ids: Iterable[str]) -> None:
+        """Remove what was added, by its ids."""
+        with self._db.transaction():
+            self._db.execute(
+                sa.delete(BESIDE).where(BESIDE.c.region == region, BESIDE.c.id.in_(sorted(ids)))
+            )
 
     def power(self, deployment: str, urn: str, *, on: bool) -> None:
         """Start or stop a server, as its owner may at any time."""

@@ -46,6 +46,19 @@ RESOURCE = sa.Table(
     sa.Index("ix_embedded_resource_region_place", "region", "place"),
 )
 
+# What somebody added by hand to an object of the region.
+BESIDE = sa.Table(
+    "embedded_beside",
+    metadata,
+    sa.Column("region", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    # The physical id of what it lies in.
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("found", JSONB, nullable=False),
+    sa.Index("ix_embedded_beside_holder", "region", "holder"),
+)
+
 ACTION = sa.Table(
     "embedded_action",
     metadata,

@@ -28,6 +28,7 @@ _PLACEMENT = "1.36"
 _NOT_FOUND = 404
 #: Catalogues name these without a version; discovery finds it.
 _VERSIONS: Mapping[str, Mapping[str, str]] = {
+    "identity": {"version": "3"},
     "network": {"version": "2"},
     "load-balancer": {"version": "2"},
 }
@@ -117,6 +118,19 @@ class CloudReader:
     def floating_ips(self) -> list[Json]:
         """All floating addresses. Raises Unavailable."""
         return list(self._pages("network", "/floatingips", "floatingips", {}))
+
+    def projects(self) -> list[Json]:
+        """All projects; Keystone gives them in one answer. Raises Unavailable."""
+        found = self._get("identity", "/projects") or {}
+        return [each for each in found.get("projects", []) if not each.get("is_domain")]
+
+    def listing(self, service: str, path: str, name: str) -> list[Json]:
+        """A whole list of a service. Raises Unavailable."""
+        return list(self._pages(service, path, name, {}))
+
+    def one(self, service: str, path: str, name: str) -> Json:
+        """One thing of a service. Raises Unavailable."""
+        return dict((self._get(service, path) or {}).get(name) or {})
 
     def load_balancers(self) -> list[Json]:
         """All load balancers. Raises Unavailable."""

@@ -5,7 +5,6 @@ costs, it uses up quota, and the next attempt makes a second one. So each creati
 looked up, and what cannot be looked up now is noted for the next attempt, which begins with it.
 """
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -63,15 +62,18 @@ class Aftermath:
         """
         state = self._commands.export()
         notes = self._notes.read()
-        state = recovery.with_pending(
-            state, [note.resource for note in notes if note.kind is Kind.MADE]
-        )
+        unread = recovery.unread(state)
+        made = [n.resource for n in notes if n.kind is Kind.MADE]
+        state = recovery.with_pending(state, [r for r in made if r["urn"] not in unread])
         if recovery.unconfirmed(state):
             found = self._found(recovery.creations(state, self._deployment))
+            # Until it is read; the state forgets what is pending as soon as it is written.
+            self._notes.add(Kind.MADE, recovery.pending(state, found))
             self._commands.write(recovery.resolved(state, found))
-            self._commands.read_again(found)
+            unread |= found.keys()
+        self._commands.read_again(unread)
         self._clear_away([str(n.resource["urn"]) for n in notes if n.kind is Kind.WRECKED])
-        if notes:
+        if notes or unread:
             self._notes.clear()
 
     def resolve_notes(self) -> None:
@@ -224,12 +226,18 @@ class Aftermath:
             }
         if not found:
             return {}
+        # What is not read has no properties, and the next apply would put another in its place.
+        self._notes.add(Kind.MADE, recovery.pending(pending, found))
         self._commands.write(recovery.resolved(pending, found))
-        # Its id is in the state, which is what matters; a later refresh may read the rest.
-        with contextlib.suppress(EngineError):
+        left = ResourceState.CREATED
+        try:
             self._commands.read_again(found)
+        except EngineError:
+            left = ResourceState.UNKNOWN
+        else:
+            self._notes.clear()
         return {
-            urn: replace(outcomes[urn], state=ResourceState.CREATED, physical_id=physical)
+            urn: replace(outcomes[urn], state=left, physical_id=physical)
             for urn, physical in found.items()
         }
 

@@ -67,10 +67,21 @@ class Commands:
         Raises:
             EngineError: There is no such stack, or it cannot be read.
         """
+        found = self.exported()
+        if found is None:
+            raise EngineError(f"there is no stack {self._run.stack.stack}")
+        return found
+
+    def exported(self) -> dict[str, Any] | None:
+        """Return the same; None when there is no such stack.
+
+        Raises:
+            EngineError: It cannot be read.
+        """
         file = self._folder / "export.json"
         ended = self.run("stack", "export", "--file", str(file), "--show-secrets")
         if cli.no_such_stack(ended):
-            raise EngineError(f"there is no stack {self._run.stack.stack}")
+            return None
         self.check(ended, "reading the state")
         found: dict[str, Any] = json.loads(file.read_text())
         file.unlink()

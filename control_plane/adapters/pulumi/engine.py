@@ -141,6 +141,11 @@ class PulumiEngine:
         with self._operation(run) as operation:
             return operation.refresh(on_event, accept=accept, only=only)
 
+    def remove_added(self, run: Run, ids: Collection[str]) -> tuple[str, ...]:
+        """See the port."""
+        with self._operation(run) as operation:
+            return operation.remove_added(ids)
+
     def destroy(
         self,
         run: Run,
@@ -151,6 +156,34 @@ class PulumiEngine:
         """See the port."""
         with self._operation(run) as operation, self._turn(run, on_event, cancel):
             return operation.destroy(on_event, cancel)
+
+    def preview_import(
+        self, run: Run, existing: Mapping[str, str], *, on_event: OnEvent | None = None
+    ) -> Preview:
+        """See the port."""
+        with self._operation(run) as operation:
+            return operation.importing(existing).preview(on_event)
+
+    def import_existing(
+        self,
+        run: Run,
+        existing: Mapping[str, str],
+        *,
+        confirm: Confirm,
+        on_event: OnEvent | None = None,
+        cancel: Cancellation | None = None,
+    ) -> ApplyResult:
+        """See the port."""
+        with self._operation(run) as operation, self._turn(run, on_event, cancel):
+            importing = operation.importing(existing)
+            confirm(importing.preview(on_event))
+            importing.commit()
+            return operation.up(on_event, cancel, refresh=False)
+
+    def release(self, run: Run, urns: Collection[str], *, on_event: OnEvent | None = None) -> None:
+        """See the port."""
+        with self._operation(run) as operation:
+            operation.release(urns, on_event)
 
     def recover(self, run: Run, *, on_event: OnEvent | None = None) -> None:
         """See the port.

@@ -312,6 +312,8 @@ class DriftEvents:
     def __init__(self) -> None:
         self._found: dict[str, DriftFinding] = {}
         self.errors: list[str] = []
+        #: Types of all that was looked at.
+        self.types: set[str] = set()
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Note one event."""
@@ -322,6 +324,7 @@ class DriftEvents:
         metadata = event["resOutputsEvent"]["metadata"]
         if not counts(metadata):
             return
+        self.types.add(metadata["type"])
         finding = _drift(metadata)
         if finding is not None:
             self._found[finding.urn] = finding
@@ -354,7 +357,12 @@ def _drift(metadata: Mapping[str, Any]) -> DriftFinding | None:
 
 def _same(before: Json, after: Json) -> bool:
     """Tell whether two values are the same thing; providers write nothing in several ways."""
-    return before == after or (before in _NOTHING and after in _NOTHING)
+    return before == after or (_is_nothing(before) and _is_nothing(after))
+
+
+def _is_nothing(value: Json) -> bool:
+    """Tell whether a value says nothing; a switch that is off is one that is not there."""
+    return value is False or value in _NOTHING
 
 
 _NOTHING: tuple[Json, ...] = (None, "", {}, [])

@@ -24,7 +24,7 @@ def find_openstack(pending: Pending) -> str | None:
     if search is None:
         # Quotas and role assignments: ordering them again changes nothing.
         return None
-    with _connect(pending.provider) as cloud:
+    with connect(pending.provider) as cloud:
         return search(cloud, pending)
 
 
@@ -39,13 +39,14 @@ def explain_openstack(failed: Pending, physical_id: str) -> str:
     """
     if failed.type != "openstack:compute/instance:Instance":
         return ""
-    with _connect(failed.provider) as cloud:
+    with connect(failed.provider) as cloud:
         server = cloud.compute.find_server(physical_id)
         fault = getattr(server, "fault", None) or {}
         return str(fault.get("message") or "")
 
 
-def _connect(provider: Mapping[str, Any]) -> "Connection":
+def connect(provider: Mapping[str, Any]) -> "Connection":
+    """Return a connection with the inputs of a provider, in clear."""
     import openstack  # noqa: PLC0415 - half a second, and hardly ever needed
 
     names = {

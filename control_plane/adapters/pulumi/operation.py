@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from control_plane.adapters.program_host import values
 from control_plane.adapters.program_host.evaluate import masker_for
 from control_plane.adapters.program_host.host import ProgramHost
-from control_plane.adapters.pulumi import cli, recovery
+from control_plane.adapters.pulumi import beside, cli, recovery
 from control_plane.adapters.pulumi.aftermath import Aftermath
 from control_plane.adapters.pulumi.cli import Ended, OnRaw, PulumiCli
 from control_plane.adapters.pulumi.commands import Commands
 from control_plane.adapters.pulumi.events import DriftEvents, OperationEvents, PreviewEvents
+from control_plane.adapters.pulumi.importing import Importing, released
 from control_plane.adapters.pulumi.notes import Notes
 from control_plane.adapters.pulumi.passing import passes
 from control_plane.provisioning.graph import (
@@ -24,6 +25,7 @@ from control_plane.provisioning.graph import (
     ApplyResult,
     ApplyState,
     DriftFinding,
+    DriftKind,
     EngineEvent,
     EventKind,
     Json,
@@ -77,15 +79,17 @@ class Operation:
     """One operation on one stack, while it is held."""
 
     def __init__(self, tools: Tools, run: Run, folder: Path) -> None:
+        self.tools = tools
+        self.run = run
+        self.folder = folder
         self._settings = tools.cli.settings
         self._host = tools.host
-        self._run = run
         self._masker = masker_for(run, tools.key)
         text = b"pulumi passphrase:" + run.stack.deployment.encode()
         passphrase = hmac.new(tools.key, text, hashlib.sha256).hexdigest()
-        self._commands = Commands(tools.cli, run, folder, passphrase, self._masker)
+        self.commands = Commands(tools.cli, run, folder, passphrase, self._masker)
         self._aftermath = Aftermath(
-            self._commands,
+            self.commands,
             Notes(tools.database, tools.key, run.stack.deployment),
             tools.lookups,
             tools.explain,
@@ -101,7 +105,7 @@ class Operation:
 
         return LanguageHost(
             self._host,
-            self._run,
+            self.run,
             self._masker,
             approved,
             self._settings.service_parallel,
@@ -117,7 +121,7 @@ class Operation:
         cancel: Cancellation | None = None,
     ) -> Ended:
         left = max(self._deadline - time.monotonic(), 1.0)
-        return self._commands.run(*arguments, on_event=on_event, cancel=cancel, seconds=left)
+        return self.commands.run(*arguments, on_event=on_event, cancel=cancel, seconds=left)
 
     def _with_program(
         self,
@@ -129,12 +133,24 @@ class Operation:
         client = f"--client=127.0.0.1:{language.port}"
         ended = self._command(*arguments, client, *_INLINE, on_event=on_event, cancel=cancel)
         if cli.no_such_stack(ended):
-            self._check(self._command("stack", "init"), "making the stack's state")
+            self.start()
             ended = self._command(*arguments, client, *_INLINE, on_event=on_event, cancel=cancel)
         return ended
 
+    def start(self) -> None:
+        """Make the stack's empty state.
+
+        Raises:
+            EngineError: It is refused.
+        """
+        self._check(self._command("stack", "init"), "making the stack's state")
+
+    def approve(self, other: "Operation") -> None:
+        """Let what another operation's preview declared be what this one may do."""
+        self._declared = other._declared  # noqa: SLF001 - one of its own kind
+
     def _check(self, ended: Ended, what: str) -> None:
-        self._commands.check(ended, what)
+        self.commands.check(ended, what)
 
     def _pauses(self, on_event: OnEvent | None, cancel: Cancellation | None) -> Iterator[bool]:
         """Yield before each attempt; True for the last one. Waits longer each time.
@@ -155,7 +171,7 @@ class Operation:
                 time.sleep(_TICK)
         yield True
 
-    def _patiently(self, ask: Callable[[], T], on_event: OnEvent | None) -> T:
+    def patiently(self, ask: Callable[[], T], on_event: OnEvent | None) -> T:
         """Ask a cloud something that changes nothing, again when a passing fault comes between.
 
         Raises:
@@ -207,7 +223,7 @@ class Operation:
 
     def preview(self, on_event: OnEvent | None, *, refresh: bool) -> Preview:
         _tell(on_event, EventKind.PHASE, "preview")
-        return self._patiently(lambda: self._preview(refresh=refresh), on_event)
+        return self.patiently(lambda: self._preview(refresh=refresh), on_event)
 
     def _preview(self, *, refresh: bool) -> Preview:
         seen = PreviewEvents()
@@ -222,6 +238,16 @@ class Operation:
         outputs = {name: self._masker.mask(value) for name, value in language.exports.items()}
         self._declared = language.declared
         return seen.preview({u: d.inputs for u, d in language.declared.items()}, outputs)
+
+    def importing(self, existing: Mapping[str, str]) -> Importing:
+        """Take existing objects into the stack: what that comes to, and doing it."""
+
+        def scratch(url: str) -> Operation:
+            settings = replace(self._settings, backend_url=url)
+            tools = replace(self.tools, cli=PulumiCli(self._host, settings))
+            return Operation(tools, self.run, self.folder)
+
+        return Importing(self, scratch, existing)
 
     def up(
         self, on_event: OnEvent | None, cancel: Cancellation | None, *, refresh: bool
@@ -266,7 +292,7 @@ class Operation:
         self, on_event: OnEvent | None, *, accept: bool, only: Collection[str] = ()
     ) -> tuple[DriftFinding, ...]:
         _tell(on_event, EventKind.PHASE, "refresh")
-        return self._patiently(lambda: self._refresh(accept=accept, only=only), on_event)
+        return self.patiently(lambda: self._refresh(accept=accept, only=only), on_event)
 
     def _refresh(self, *, accept: bool, only: Collection[str]) -> tuple[DriftFinding, ...]:
         seen = DriftEvents()
@@ -278,14 +304,34 @@ class Operation:
         if ended.status and seen.errors and not cli.locked(ended):
             raise EngineError("refresh failed: " + self._masker.text("; ".join(seen.errors)))
         self._check(ended, "refresh")
-        return seen.findings()
+        if accept or only or not seen.types & beside.HOLDERS:
+            return seen.findings()
+        found = seen.findings()
+        missing = {f.urn for f in found if f.kind is DriftKind.MISSING}
+        added = self._asked(lambda: list(self._beside(missing).added()))
+        return tuple(sorted((*found, *added), key=lambda f: f.urn))
 
-    def recover(self, on_event: OnEvent | None) -> None:
-        _tell(on_event, EventKind.PHASE, "recover")
-        if cli.no_such_stack(self._command("cancel", "--yes")):
-            return
+    def release(self, urns: Collection[str], on_event: OnEvent | None) -> None:
+        _tell(on_event, EventKind.PHASE, "release")
+        state = self.commands.exported()
+        if state is not None:
+            self.commands.write(released(state, frozenset(urns)))
+
+    def remove_added(self, ids: Collection[str]) -> tuple[str, ...]:
+        return self._asked(lambda: self._beside().remove(ids))
+
+    def _beside(self, missing: Collection[str] = ()) -> beside.Surroundings:
+        state = self.commands.export()
+        return beside.Surroundings(state, self.run.stack.deployment, self.run.region, missing)
+
+    def _asked(self, work: Callable[[], T]) -> T:
+        """What ``work`` answers, which asks a cloud by its own client.
+
+        Raises:
+            EngineError: It did not answer.
+        """
         try:
-            self._aftermath.resolve()
+            return work()
         except EngineError:
             raise
         except Exception as error:
@@ -295,11 +341,17 @@ class Operation:
                 f"the region did not answer when it was looked into: {text}"
             ) from error
 
+    def recover(self, on_event: OnEvent | None) -> None:
+        _tell(on_event, EventKind.PHASE, "recover")
+        if cli.no_such_stack(self._command("cancel", "--yes")):
+            return
+        self._asked(self._aftermath.resolve)
+
     def outputs(self) -> tuple[dict[str, Json], dict[str, Json]]:
-        for resource in recovery.resources(self._commands.export()):
+        for resource in recovery.resources(self.commands.export()):
             if resource["type"] == STACK_TYPE:
                 return _apart(values.read_json(resource.get("outputs") or {}))
-        raise EngineError(f"there is no stack {self._run.stack.stack}")
+        raise EngineError(f"there is no stack {self.run.stack.stack}")
 
     # ------------------------------------------------------------------------------ results
 
@@ -330,7 +382,7 @@ class Operation:
         if ended.cancelled:
             told.insert(0, "The operation was cancelled.")
         elif ended.timed_out:
-            told.insert(0, f"It took longer than {self._run.limits.operation_seconds:g} s.")
+            told.insert(0, f"It took longer than {self.run.limits.operation_seconds:g} s.")
         elif not any(o.error and o.state in _NOT_DONE for o in left.values()):
             # A program that is cut off because a resource failed is not to blame; else it is.
             told = [error] if error else [*seen.others(), *told]

@@ -67,6 +67,28 @@ def unconfirmed(state: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def unread(state: Mapping[str, Any]) -> set[str]:
+    """Return the URNs of what was taken into an exported state and never read from its cloud."""
+    return {
+        r["urn"]
+        for r in resources(state)
+        if r.get("custom")
+        and r.get("id")
+        and not (r.get("outputs") or r.get("delete"))
+        and not r["type"].startswith("pulumi:providers:")
+    }
+
+
+def pending(state: Mapping[str, Any], urns: Iterable[str]) -> list[dict[str, Any]]:
+    """Return those resources of these URNs whose creation an exported state has as pending."""
+    wanted = set(urns)
+    return [
+        operation["resource"]
+        for operation in unconfirmed(state)
+        if operation["type"] == _CREATING and operation["resource"]["urn"] in wanted
+    ]
+
+
 def creations(state: Mapping[str, Any], deployment: str) -> list[Pending]:
     """Return the pending creations in an exported state (with its secrets in clear)."""
     return [
@@ -109,7 +131,7 @@ def as_resource(urn: str, registered: "Registration") -> dict[str, Any]:
         "urn": urn,
         "type": registered.type,
         "custom": True,
-        "inputs": {name: _as_state(value) for name, value in registered.inputs.items()},
+        "inputs": {name: as_state(value) for name, value in registered.inputs.items()},
         "parent": registered.parent,
         "provider": registered.provider,
         "dependencies": list(registered.dependencies),
@@ -117,7 +139,7 @@ def as_resource(urn: str, registered: "Registration") -> dict[str, Any]:
     }
 
 
-def _as_state(value: Any) -> Any:  # noqa: ANN401
+def as_state(value: Any) -> Any:  # noqa: ANN401
     """Return a property in the form of an exported state; the import seals its secrets."""
     if isinstance(value, Mapping):
         if "$clear" in value:
@@ -125,9 +147,9 @@ def _as_state(value: Any) -> Any:  # noqa: ANN401
             return {values.SIGNATURE: values.SECRET, "plaintext": text}
         if "$asset" in value:
             return None
-        return {name: _as_state(item) for name, item in value.items()}
+        return {name: as_state(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_as_state(item) for item in value]
+        return [as_state(item) for item in value]
     return value
 
 

@@ -11,6 +11,7 @@ FEATURES = (
     "control_plane.provisioning.bindings.api",
     "control_plane.provisioning.drift.api",
     "control_plane.provisioning.fleet.api",
+    "control_plane.provisioning.imports.api",
     "control_plane.provisioning.policies.api",
     "control_plane.provisioning.registry.api",
     "control_plane.provisioning.campaigns.api",

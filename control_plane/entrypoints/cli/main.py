@@ -36,6 +36,11 @@ _MEMBERS = {
         "foundation.access.workload_identity.commands:identity_rule",
         "Which CI workloads are let in.",
     ),
+    "import": ("control_plane.provisioning.imports.commands:import_", "Take in what is there."),
+    "inventory": (
+        "control_plane.provisioning.commands:inventory",
+        "What was made in the regions.",
+    ),
     "issuer": (
         "foundation.access.workload_identity.commands:issuer",
         "Trusted issuers of CI tokens.",
@@ -76,6 +81,7 @@ _SECTIONS = {
         "deploy",
         "contract",
         "deployment",
+        "inventory",
         "usage",
         "statement",
     ),
@@ -86,6 +92,7 @@ _SECTIONS = {
         "quota",
         "migration",
         "region",
+        "import",
         "blueprint",
         "campaign",
         "policy",

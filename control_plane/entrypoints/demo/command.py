@@ -13,15 +13,17 @@ import click
 from control_plane.bootstrap import empty_embedded, open_platform
 from control_plane.demonstration import load_city
 from control_plane.demonstration.model import City
-from control_plane.entrypoints.demo import processes
+from control_plane.entrypoints.demo import processes, story, video
+from control_plane.entrypoints.demo.cast import Cast, Stage
 from control_plane.entrypoints.demo.loader import load
 from control_plane.entrypoints.demo.narrator import Narrator, StoryFailedError
-from control_plane.entrypoints.demo.story import Stage, begins_at, play
 from control_plane.settings import Settings, from_environment
 from foundation.kernel.errors import BoroughError, Invalid
 from foundation.kernel.files import own_file, own_folder
 from foundation.surface.cli.exits import CONFLICT, USAGE, Failure
 
+#: What is played, in this order, each with what plays it.
+_CHAPTERS = {"order": story.play, "video": video.play}
 _ACCOUNTS = (
     "admin", "operator", "auditor", "finance.approver", "health.requester", "health.administrator",
     "health.zh",
@@ -34,8 +36,12 @@ _ACCOUNTS = (
     "--port", type=click.IntRange(0, 65535), default=None,
     help="Port on loopback. [default: BOROUGH_PORT, or a free one if that is taken]",
 )  # fmt: skip
-def demo(*, once: bool, port: int | None) -> None:
-    """Start a demonstration city, play the story of one order, and keep serving.
+@click.option(
+    "--chapter", "chapters", type=click.Choice([*_CHAPTERS]), multiple=True,
+    help="Play this chapter alone; may be repeated. [default: all]",
+)  # fmt: skip
+def demo(*, once: bool, port: int | None, chapters: tuple[str, ...]) -> None:
+    """Start a demonstration city, play its story, and keep serving.
 
     Everything is on this machine: an embedded PostgreSQL, a web process and a worker on loopback, a
     region that is simulated. Each start begins with the city as it was at first. With --once the
@@ -46,7 +52,7 @@ def demo(*, once: bool, port: int | None) -> None:
     signal.signal(signal.SIGTERM, lambda *_: _interrupt())
     try:
         with _alone(settings.home), contextlib.suppress(KeyboardInterrupt):
-            _run(settings, narrator, once=once, port=port)
+            _run(settings, narrator, once=once, port=port, chapters=chapters or tuple(_CHAPTERS))
     except StoryFailedError as error:
         raise Failure(f"the story failed: {error}") from None
     except BoroughError as error:
@@ -84,7 +90,14 @@ def _alone(home: Path) -> Iterator[None]:
         yield
 
 
-def _run(settings: Settings, narrator: Narrator, *, once: bool, port: int | None) -> None:
+def _run(
+    settings: Settings,
+    narrator: Narrator,
+    *,
+    once: bool,
+    port: int | None,
+    chapters: tuple[str, ...],
+) -> None:
     wanted = settings.port if port is None else port
     chosen = processes.free_port(wanted)
     url = f"http://127.0.0.1:{chosen}"
@@ -101,7 +114,8 @@ def _run(settings: Settings, narrator: Narrator, *, once: bool, port: int | None
             empty_embedded(settings)
             platform = stack.enter_context(open_platform(settings))
             now = platform.clock.now()
-            begin = begins_at(city, now)
+            # The order is long past when it is billed; the other chapters play today.
+            begin = story.begins_at(city, now) if "order" in chapters else now
             # Before the worker begins: it collects usage up to its present.
             platform.shift_clock(begin)
             logs = settings.home / "logs"
@@ -112,12 +126,16 @@ def _run(settings: Settings, narrator: Narrator, *, once: bool, port: int | None
             entered = [f"{one.count} {one.what}" for one in load(platform, city, now)]
             narrator.tell(", ".join(entered))
             processes.wait_until_ready(url, web, logs / "serve.log")
-            narrator.tell(
-                f"the platform's clock is set to {begin:%Y-%m-%d %H:%M} UTC, so that a month of "
-                "usage can follow: simulated time, simulated region"
-            )
+            if "order" in chapters:
+                narrator.tell(
+                    f"the platform's clock is set to {begin:%Y-%m-%d %H:%M} UTC, so that a month "
+                    "of usage can follow: simulated time, simulated region"
+                )
         stage = Stage(url=url, city=city, now=now, set_right=platform.reset_clock)
-        play(stage, narrator)
+        cast = Cast(stage, narrator)
+        for name, play in _CHAPTERS.items():
+            if name in chapters:
+                play(stage, narrator, cast)
         click.secho(
             f"\nThe story is told: {narrator.checks} checks passed in {narrator.seconds:.1f} s.",
             fg="green",

@@ -4,26 +4,21 @@ The order is placed shortly before the last month begins, on a clock that was sh
 clock is set right, so that a whole month of usage lies behind it.
 """
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from control_plane.demonstration.expectations import (
     expected_statement,
-    monthly_price,
     usage_window,
 )
 from control_plane.demonstration.model import City, Story, StoryOrder
+from control_plane.entrypoints.demo.cast import CENT, Cast, Stage
 from control_plane.entrypoints.demo.narrator import Narrator, StoryFailedError
 from foundation.surface.cli.client import Client
-from foundation.surface.cli.exits import NOT_ALLOWED, ApiProblem
-from foundation.surface.cli.waiting import Waiting
 
-_CENT = Decimal("0.01")
 #: The order is placed so long before the month whose usage is billed.
 _BEFORE = timedelta(days=2, hours=15)
 _KINDS = {
@@ -34,29 +29,13 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Where the story plays.
-
-    Attributes:
-        url: of the web process.
-        now: the true present, from which the city's months are counted.
-        set_right: sets the platform's clock to the true time.
-    """
-
-    url: str
-    city: City
-    now: datetime
-    set_right: Callable[[], None]
-
-
 def begins_at(city: City, now: datetime) -> datetime:
     """When the order is placed, seen from the true present."""
     return usage_window(city, now).start - _BEFORE
 
 
-def play(stage: Stage, narrator: Narrator) -> None:
-    """Play the city's story.
+def play(stage: Stage, narrator: Narrator, cast: Cast) -> None:
+    """Play the order of the city's story.
 
     Raises:
         StoryFailedError: a result is not what it must be.
@@ -65,16 +44,18 @@ def play(stage: Stage, narrator: Narrator) -> None:
     if stage.city.story is None:
         raise StoryFailedError("this city has no story")
     for order in stage.city.story.orders:
-        _Play(stage, narrator, stage.city.story, order).run()
+        _Play(stage, narrator, cast, stage.city.story, order).run()
 
 
 class _Play:
-    def __init__(self, stage: Stage, narrator: Narrator, story: Story, order: StoryOrder) -> None:
+    def __init__(
+        self, stage: Stage, narrator: Narrator, cast: Cast, story: Story, order: StoryOrder
+    ) -> None:
         self._stage = stage
         self._say = narrator
         self._story = story
         self._wanted = order
-        self._clients: dict[str, Client] = {}
+        self._cast = cast
         self._window = usage_window(stage.city, stage.now)
 
     def run(self) -> None:
@@ -86,89 +67,21 @@ class _Play:
         self._explain(statement, order)
         self._audit()
 
-    # --- who acts -------------------------------------------------------------------------------
-
-    def _as(self, login: str) -> Client:
-        if login not in self._clients:
-            account = self._stage.city.account(login)
-            token = Client(self._stage.url).post(
-                "/login",
-                {"login": login, "password": account.demonstration_password, "days": 90},
-            )
-            self._clients[login] = Client(self._stage.url, token["secret"])
-        return self._clients[login]
-
-    def _name(self, login: str) -> str:
-        return self._stage.city.account(login).name.en
-
     # --- chapters -------------------------------------------------------------------------------
 
     def _order(self) -> dict[str, Any]:
-        wanted = self._wanted
-        offering = self._stage.city.offering(wanted.offering)
-        plan = next(one for one in offering.plans if one.slug == wanted.plan)
-        client = self._as(wanted.requester)
-        with self._say.chapter(f"1. {self._name(wanted.requester)} orders: {offering.name.en}"):
-            wish = self._wish({**plan.inputs, **wanted.inputs})
-            quote = client.post("/orders/quote", wish)
-            month = Decimal(quote["price"]["month"]["amount"])
-            price = monthly_price(
-                self._stage.city, wanted.contract, plan, wanted.inputs, self._stage.now
-            )
-            self._say.check("price of a month, CNY", month.quantize(_CENT), price.quantize(_CENT))
-            draft = client.post("/orders", wish)
-            self._follow(client, client.post(f"/orders/{draft['id']}/submit"))
-            order: dict[str, Any] = client.get(f"/orders/{draft['id']}")
-            self._say.check("state of the order", order["state"], "in_approval")
-            self._say.tell(f"digest of the plan: {order['digest']}")
-        return order
-
-    def _wish(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        wanted = self._wanted
-        systems = self._as(wanted.requester).items("/systems")
-        system = next(one["id"] for one in systems if one["slug"] == wanted.system)
-        return {
-            "kind": "apply",
-            "offering": wanted.offering,
-            "plan": wanted.plan,
-            "tenancy": wanted.tenancy,
-            "region": wanted.region,
-            "name": wanted.name,
-            "inputs": dict(inputs),
-            "system": system,
-            "contract": wanted.contract,
-            "justification": wanted.justification.en,
-        }
+        offering = self._stage.city.offering(self._wanted.offering)
+        who = self._cast.name(self._wanted.requester)
+        with self._say.chapter(f"1. {who} orders: {offering.name.en}"):
+            return self._cast.order(self._wanted)
 
     def _approve(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        body = {"digest": order["digest"]}
         with self._say.chapter("2. Others approve the digest of the plan"):
-            try:
-                self._as(self._wanted.requester).post(f"/approvals/{order['id']}/approve", body)
-                refused = False
-            except ApiProblem as problem:
-                refused = problem.exit_code == NOT_ALLOWED
-            self._say.check_that("the requester may not approve the own order", refused)
-            for login in self._wanted.approvers:
-                client = self._as(login)
-                review = client.get(f"/approvals/{order['id']}")
-                self._say.tell(
-                    f"{self._name(login)} sees {len(review['changes'])} resources, "
-                    f"{_money(review['price']['month'])} a month, "
-                    f"{_money(review['remaining'])} left in {review['contract_number']}"
-                )
-                client.post(f"/approvals/{order['id']}/approve", body)
-            decided = self._as(self._wanted.requester).get(f"/orders/{order['id']}")
-            self._say.check_that("money and quota are reserved", decided["approved_at"] is not None)
-        return dict(decided)
+            return self._cast.approve(self._wanted, order)
 
     def _provision(self, order: Mapping[str, Any]) -> None:
-        client = self._as(self._wanted.requester)
         with self._say.chapter("3. It is provisioned in the embedded region (simulated)"):
-            self._follow(client, order["operation_id"])
-            done = client.get(f"/orders/{order['id']}")
-            self._say.check("state of the order", done["state"], "active")
-            service = client.get(f"/services/{done['service']}")
+            service = self._cast.provision(self._wanted, order)
             made = Counter(
                 _KINDS[each["type"]] for each in service["resources"] if each["type"] in _KINDS
             )
@@ -179,13 +92,13 @@ class _Play:
                 self._say.tell(f"{name}: {value}")
 
     def _bill(self) -> dict[str, Any]:
-        finance = self._as(self._story.statement_by)
+        finance = self._cast.client(self._story.statement_by)
         period = f"{self._window.start:%Y-%m}"
         with self._say.chapter(f"4. The month {period} has passed: usage, charges, statement"):
-            operator = self._as("operator")
+            operator = self._cast.client("operator")
             region = operator.get(f"/regions/{self._wanted.region}")
             collection = operator.post("/usage-collections", {"region": region["id"]})
-            done = self._follow(operator, collection)
+            done = self._cast.follow(operator, collection)
             self._say.check_that(
                 f"usage was collected: {done['result']['events']} events",
                 done["result"]["events"] > 0,
@@ -198,14 +111,14 @@ class _Play:
             )
             self._say.check(
                 f"total of {statement['number']}, {statement['currency']}",
-                Decimal(statement["total"]).quantize(_CENT), expected.total,
+                Decimal(statement["total"]).quantize(CENT), expected.total,
             )  # fmt: skip
             lines = sum((Decimal(line["amount"]) for line in statement["lines"]), Decimal(0))
-            self._say.check("its lines add up", lines.quantize(_CENT), expected.total)
+            self._say.check("its lines add up", lines.quantize(CENT), expected.total)
         return statement
 
     def _issue(self, finance: Client, period: str) -> dict[str, Any]:
-        self._follow(finance, finance.post("/rating-runs", {"period": period}))
+        self._cast.follow(finance, finance.post("/rating-runs", {"period": period}))
         path = self._stage.city.path(self._department())
         heads = finance.get("/statements", period=period)["items"]
         head = next((one for one in heads if one["path"] == path), None)
@@ -227,7 +140,7 @@ class _Play:
                 one for one in statement["lines"]
                 if one["key"]["meter"] == self._story.explain_meter
             )  # fmt: skip
-            told = self._as(self._story.statement_by).get(
+            told = self._cast.client(self._story.statement_by).get(
                 f"/statement-lines/{line['id']}/explanation"
             )
             origin = told["origin"]
@@ -249,18 +162,5 @@ class _Play:
 
     def _audit(self) -> None:
         with self._say.chapter("6. The audit log is verified"):
-            found = self._as(self._story.auditor).get("/audit/verification")
+            found = self._cast.client(self._story.auditor).get("/audit/verification")
             self._say.check_that(f"the chain of {found['entries']} entries is whole", found["ok"])
-
-    # --- long work ------------------------------------------------------------------------------
-
-    def _follow(self, client: Client, operation: str | Mapping[str, Any]) -> dict[str, Any]:
-        operation_id = operation if isinstance(operation, str) else str(operation["id"])
-        quiet = not sys.stderr.isatty()
-        done = Waiting(timeout=120, quiet=quiet).follow(client, operation_id)
-        self._say.tell(f"operation {operation_id} {done['state']}")
-        return done
-
-
-def _money(value: Mapping[str, Any]) -> str:
-    return f"{Decimal(value['amount']):,.2f} {value['currency']}"

@@ -11,6 +11,7 @@ from control_plane.provisioning.bindings.pages import pages as bindings
 from control_plane.provisioning.campaigns.pages import pages as campaigns
 from control_plane.provisioning.drift.pages import pages as drift
 from control_plane.provisioning.fleet.pages import pages as fleet
+from control_plane.provisioning.imports.pages import pages as imports
 from control_plane.provisioning.pages import pages as provisioning
 from control_plane.provisioning.policies.pages import pages as policies
 from control_plane.provisioning.registry.pages import pages as registry
@@ -24,7 +25,7 @@ from marketplace.pages import pages as marketplace
 
 FEATURES = (
     home, access, identity, operations, tenancy, migration, provisioning, policies, fleet, billing,
-    marketplace, registry, campaigns, drift, bindings,
+    marketplace, registry, campaigns, drift, bindings, imports,
 )  # fmt: skip
 
 

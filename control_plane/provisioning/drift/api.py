@@ -63,7 +63,7 @@ class TurnOut(Schema):
 
 
 class DriftFindingOut(Schema):
-    """One property that differs from what was applied, or a resource that is not there."""
+    """One property that differs from what was applied, a missing resource, or an added one."""
 
     id: str
     deployment_id: str
@@ -74,7 +74,16 @@ class DriftFindingOut(Schema):
     type: str
     name: Annotated[str, Field(description="The resource's, in the blueprint.")]
     kind: DriftKind
-    attribute: Annotated[str, Field(description="Which property; empty for a missing resource.")]
+    attribute: Annotated[
+        str,
+        Field(
+            description="Which property; empty for a missing resource; the cloud's id of what was "
+            "added."
+        ),
+    ]
+    removable: Annotated[
+        bool, Field(description="It was added, and a repair that names its id removes it.")
+    ]
     wanted: Annotated[Any, Field(description="What was applied; secrets are masked.")]
     found: Annotated[Any, Field(description="What the region has; secrets are masked.")]
     state: FindingState
@@ -154,6 +163,14 @@ class RepairInput(Input):
     """What to repair, and why."""
 
     everything: Annotated[bool, Field(description="Also what is ignored or was accepted.")] = False
+    remove: Annotated[
+        list[Filter],
+        Field(
+            description="Of what was added, the cloud's ids of what is to go (a finding's "
+            "`attribute`). Nothing that was added is removed without being named.",
+            max_length=500,
+        ),
+    ] = Field(default_factory=list)
     reason: Reason = ""
 
 
@@ -257,7 +274,11 @@ def check_deployment_drift(deployment_id: str) -> ResponseReturnValue:
 def repair_deployment_drift(deployment_id: str, json_data: RepairInput) -> ResponseReturnValue:
     """Bring back what was applied last, and nothing else."""
     started = use(Drift).request_repair(
-        current_actor(), deployment_id, everything=json_data.everything, reason=json_data.reason
+        current_actor(),
+        deployment_id,
+        everything=json_data.everything,
+        remove=json_data.remove,
+        reason=json_data.reason,
     )
     return accepted(started, started.id)
 

@@ -16,6 +16,8 @@ def _value(value: Any) -> str:  # noqa: ANN401 - JSON
 
 
 def _what(item: Mapping[str, Any]) -> str:
+    if item["kind"] == "added":
+        return f"(added) {item['attribute']}"
     return "(missing)" if item["kind"] == "missing" else str(item["attribute"])
 
 
@@ -43,6 +45,7 @@ _REGION = (
     cli.Column(
         "MISSING", lambda item: item["counts"].get("open", {}).get("missing", 0), right=True
     ),
+    cli.Column("ADDED", lambda item: item["counts"].get("open", {}).get("added", 0), right=True),
     cli.Column("IGNORED", lambda item: sum(item["counts"].get("ignored", {}).values()), right=True),
     cli.Column(
         "ACCEPTED", lambda item: sum(item["counts"].get("adopted", {}).values()), right=True
@@ -53,7 +56,7 @@ _REGION = (
     cli.Column("UNSEEN SINCE", "sight.unseen_since"),
     cli.Column("WHY", "sight.error", wide=True),
 )
-_KINDS = click.Choice(("changed", "missing"))
+_KINDS = click.Choice(("changed", "missing", "added"))
 _STATES = click.Choice(("open", "ignored", "adopted", "repaired", "gone"))
 _DEPLOYMENT = click.argument(
     "deployment_id", metavar="DEPLOYMENT", shell_complete=cli.complete("/deployments")
@@ -167,6 +170,12 @@ def check_drift(
 @drift.command("repair")
 @_DEPLOYMENT
 @click.option("--everything", is_flag=True, help="Also what is ignored or was accepted.")
+@click.option(
+    "--remove",
+    multiple=True,
+    metavar="ID",
+    help="Remove this rule, which was added; may be said again. Else it is left as it is.",
+)
 @click.option("--reason", default="", help="Why; it is kept.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @cli.console(
@@ -176,12 +185,14 @@ def repair_drift(
     console: cli.Console,
     deployment_id: str,
     everything: bool,  # noqa: FBT001
+    remove: tuple[str, ...],
     reason: str,
     yes: bool,  # noqa: FBT001
 ) -> None:
     """Bring back what was applied last; exit code 7 when more would have to be done."""
-    console.confirm(f"Bring back what was applied to {deployment_id}?", yes=yes)
-    body = {"everything": everything, "reason": reason}
+    and_remove = f", and remove {', '.join(remove)}" if remove else ""
+    console.confirm(f"Bring back what was applied to {deployment_id}{and_remove}?", yes=yes)
+    body = {"everything": everything, "remove": list(remove), "reason": reason}
     console.follow(console.client.post(f"/deployments/{deployment_id}/drift/repair", body))
     found = console.client.get(f"/deployments/{deployment_id}/drift")
     console.rows(found["items"], _FINDING)

@@ -24,7 +24,7 @@ LANES = 4
 LANES_OF_A_REGION = 2
 BATCH = 8
 CHECK_STEPS = ("look",)
-REPAIR_STEPS = ("look", "verify", "repair", "record", "confirm")
+REPAIR_STEPS = ("look", "verify", "remove", "repair", "record", "confirm")
 ADOPT_STEPS = ("look", "resolve", "reserve", "adopt", "record")
 
 _EVERY_SECONDS = 20.0
@@ -111,13 +111,20 @@ def repair(drift: Drift, ctx: Context) -> Any:  # noqa: ANN401 - JSON
     by, reason = str(ctx.inputs["by"]), str(ctx.inputs["reason"])
     everything = bool(ctx.inputs["everything"])
     ctx.step("look", lambda: look_now(drift, ctx.subject))
-    found = ctx.step("verify", lambda: drift.verify_repair(ctx.subject, everything=everything))
+    # What was added goes first: a rule that was added by hand may be in the way of its original.
+    remove = list(ctx.inputs.get("remove", ()))
+    found = ctx.step(
+        "verify", lambda: drift.verify_repair(ctx.subject, everything=everything, remove=remove)
+    )
     if not found["findings"]:
         return {"repaired": 0, "outcome": LookOutcome.CLEAN.value}
-    watch = Watch(ctx.operation_id, events_to(ctx), Stop(ctx))
-    done = ctx.step("repair", lambda: drift.repair(ctx.subject, watch))
-    if done["state"] != DeploymentState.ACTIVE.value:
-        raise Conflict(done["error"] or f"the deployment is {done['state']}")
+    if remove:
+        ctx.step("remove", lambda: drift.remove(ctx.subject, remove))
+    if found.get("brought_back", True):
+        watch = Watch(ctx.operation_id, events_to(ctx), Stop(ctx))
+        done = ctx.step("repair", lambda: drift.repair(ctx.subject, watch))
+        if done["state"] != DeploymentState.ACTIVE.value:
+            raise Conflict(done["error"] or f"the deployment is {done['state']}")
     closed = ctx.cleanup(
         "record",
         lambda: drift.record_repair(
@@ -126,7 +133,7 @@ def repair(drift: Drift, ctx: Context) -> Any:  # noqa: ANN401 - JSON
     )
     outcome = ctx.step("confirm", lambda: look_now(drift, ctx.subject))
     if outcome != LookOutcome.CLEAN.value:
-        raise Conflict("the region still differs after the repair: see what was found")
+        drift.check_repaired(ctx.subject, remove)
     return {**closed, "outcome": outcome}
 
 

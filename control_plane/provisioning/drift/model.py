@@ -21,6 +21,7 @@ from control_plane.provisioning.graph import (
 from control_plane.provisioning.usage_map import FLOATING_IP, LOAD_BALANCER, SERVER, VOLUME
 
 LONGEST_IGNORED_DAYS = 366
+RULE = "openstack:networking/secGroupRule:SecGroupRule"
 _LONGEST_VALUE = 2000
 
 
@@ -51,12 +52,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One property that differs from what was applied, or a resource that is not there.
+    """One property that differs from what was applied, a resource that is not there, or one more.
 
     Attributes:
         path: of the organisation whose tenancy it is.
-        name: the resource's, in the blueprint.
-        attribute: dotted path in the resource; empty when the resource is missing.
+        urn: the resource's; of what was added, that of what it lies in, ``#`` and its id.
+        name: the resource's, in the blueprint; of what was added, that of what it lies in.
+        attribute: dotted path in the resource; empty when the resource is missing; the cloud's id
+            of what was added.
         wanted: what was applied; secrets as markers.
         found: what the region has; secrets as markers.
         input: the input that took it over when it was adopted; empty otherwise.
@@ -94,6 +97,19 @@ class Finding:
     history: tuple[Turn, ...] = ()
 
     @property
+    def added(self) -> bool:
+        """Whether it is something that was added to what was applied."""
+        return self.kind is DriftKind.ADDED
+
+    @property
+    def removable(self) -> bool:
+        """Whether it was added to what is the deployment's alone, so that a repair may remove it.
+
+        A security group is; a project is also the department's own place.
+        """
+        return self.added and self.type == RULE
+
+    @property
     def deviation(self) -> bool:
         """Whether it is accepted although no input says so: the region may stay different."""
         return self.state is FindingState.ADOPTED and self.closed_at is None
@@ -126,7 +142,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one look found: one property of a resource, or that it is missing."""
+    """What one look found: one property of a resource, that it is missing, or that it was added."""
 
     urn: str
     type: str
@@ -263,6 +279,10 @@ def seen(found: Iterable[DriftFinding], mark: Callable[[Json], str]) -> tuple[Se
     for one in found:
         if one.kind is DriftKind.MISSING:
             each.append(Seen(one.urn, one.type, one.name, one.kind, "", None, None))
+            continue
+        if one.beside is not None:
+            there = masked(one.type, "", dict(one.beside.found), mark)
+            each.append(Seen(one.urn, one.type, one.name, one.kind, one.beside.id, None, there))
             continue
         each += [
             Seen(

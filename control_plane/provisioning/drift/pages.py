@@ -29,7 +29,11 @@ pages.notices["drift.due"] = N_("Everything is looked at, in small batches, from
 #: How open findings and accepted deviations look: as no state of anything else does.
 UNDECIDED, DEVIATION = "undecided", "accepted"
 #: What kinds of drift are called.
-KINDS = {DriftKind.CHANGED.value: N_("changed"), DriftKind.MISSING.value: N_("missing")}
+KINDS = {
+    DriftKind.CHANGED.value: N_("changed"),
+    DriftKind.MISSING.value: N_("missing"),
+    DriftKind.ADDED.value: N_("added"),
+}
 
 
 @pages.app_context_processor
@@ -176,7 +180,8 @@ def _show_deployment(deployment_id: str, form: Form, status: int = 200) -> Respo
         look=look,
         standing=standing,
         undecided=[f for f in standing if not f.deviation],
-        kept=[f for f in standing if f.state is not FindingState.OPEN],
+        kept=[f for f in standing if f.state is not FindingState.OPEN and not f.added],
+        removable=[f for f in standing if f.removable],
         history=history,
         form=form,
         crumbs=[
@@ -210,6 +215,7 @@ def repair(id: str) -> ResponseReturnValue:  # noqa: A002
         current_actor(),
         id,
         everything=request.form.get("everything") == "on",
+        remove=request.form.getlist("remove"),
         reason=request.form.get("reason", "")[:500],
     )
     return go("operations_pages.operation", id=started.id)

@@ -183,7 +183,7 @@ class Deployments(Core):
         """
         with self._db.transaction():
             there = self._seen(actor, deployment, "deployment.destroy")
-            if there.owner and not force:
+            if not there.stands_alone and not force:
                 raise Conflict(
                     f"the deployment belongs to {there.owner}: order its return, or force it and "
                     "say why",
@@ -209,7 +209,7 @@ class Deployments(Core):
         """
         with self._db.transaction():
             there = self._seen(actor, deployment, "deployment.apply")
-            if there.owner:
+            if not there.stands_alone:
                 message = f"the deployment belongs to {there.owner}: retry its order"
                 raise Conflict(message, owner=there.owner)
             if there.plan_id is None or there.state is DeploymentState.DESTROYED:
@@ -337,6 +337,24 @@ class Deployments(Core):
         """What lived in a region at that time or later, for collectors."""
         with self._db.transaction():
             return self._store.in_region(self._region(region).id, since)
+
+    def landing_in_transaction(self, tenancy_id: str, region_id: str) -> Deployment | None:
+        """A tenancy's own deployment in a region; for features above, which have authorised."""
+        return self._store.landing(tenancy_id, region_id)
+
+    def named_in_transaction(self, tenancy_id: str, region_id: str, name: str) -> Deployment | None:
+        """The living deployment of a name; for features above, which have authorised."""
+        return self._store.named(tenancy_id, region_id, name)
+
+    def imported_in_transaction(self, deployment_id: str) -> Mapping[str, str]:
+        """Ids of what a deployment took in, or is to, by URN; for features above."""
+        return self._store.imported(deployment_id)
+
+    def claimed_in_transaction(
+        self, region_id: str, physical_ids: Iterable[str]
+    ) -> Mapping[str, str]:
+        """The deployments that own objects of a region, by the objects' ids; for features above."""
+        return self._store.claimed(region_id, tuple(physical_ids))
 
     def deployments_at_work(self, region: str) -> frozenset[str]:
         """The deployments of a region that an operation works on now, for collectors."""
@@ -486,8 +504,11 @@ class Deployments(Core):
             hold = self._take(work.deployment, watch.operation, DeploymentState.APPLYING)
             started = work.plan is not None and work.deployment.plan_id == work.plan.id
             values: dict[str, Any] = {"error": ""}
+            imports = {} if work.plan is None or refresh else dict(work.plan.imports)
             if work.plan is not None:
                 values["plan_id"] = work.plan.id
+            if imports:
+                self._check_unclaimed(work.deployment, imports)
             self._store.write(hold, self._clock.now(), values)
         again = hold.resumed or started or hold.before is DeploymentState.FAILED
         inventory = Inventory(self._store, work.deployment, self._clock.now)
@@ -504,18 +525,32 @@ class Deployments(Core):
         with self._undone(hold):
             if again:
                 engine.recover(work.run, on_event=watch.on_event)
+
+            def work_on() -> ApplyResult:
+                if imports:
+                    return engine.import_existing(
+                        work.run, imports, confirm=confirm,
+                        on_event=watch.on_event, cancel=watch.cancel,
+                    )  # fmt: skip
+                return engine.apply(
+                    work.run, confirm=confirm,
+                    on_event=watch.on_event, cancel=watch.cancel, refresh=refresh,
+                )  # fmt: skip
+
             result = self._when_free(
-                lambda: engine.apply(
-                    work.run,
-                    confirm=confirm,
-                    on_event=watch.on_event,
-                    cancel=watch.cancel,
-                    refresh=refresh,
-                ),
+                work_on,
                 # It is held by nobody else: what stands in the way was left by a killed look.
                 mend=lambda: engine.recover(work.run, on_event=watch.on_event),
             )
         return self._applied(work, hold, inventory, result)
+
+    def _check_unclaimed(self, there: Deployment, imports: Mapping[str, str]) -> None:
+        """Refuse to take in what another deployment has, or is taking in."""
+        claimed = self._store.claimed(there.region_id, tuple(imports.values()))
+        others = {i: d for i, d in claimed.items() if d != there.id}
+        if others:
+            listed = ", ".join(f"{i} ({d})" for i, d in sorted(others.items()))
+            raise Conflict(f"other deployments own some of it: {listed}", owned=others)
 
     @contextmanager
     def _undone(self, hold: Hold) -> Iterator[None]:
@@ -582,6 +617,7 @@ class Deployments(Core):
             values = {"error": "", **({} if plan is None else {"plan_id": plan.id})}
             self._store.write(hold, self._clock.now(), values)
             region = self._region(there.region_id)
+            taken = self._store.imported(there.id)
         inside = revision.in_tenancy
         place = self._place(landing) if inside and landing is not None else Place()
         run = self._run(there, revision, there.inputs, tenancy, place)
@@ -589,6 +625,9 @@ class Deployments(Core):
         with self._undone(hold):
             if hold.resumed or hold.before is not DeploymentState.ACTIVE:
                 engine.recover(run, on_event=watch.on_event)
+            if taken and not there.outputs and not there.footprint:
+                # The import was never completed: what others made is given back, not deleted.
+                engine.release(run, tuple(taken), on_event=watch.on_event)
             result = self._when_free(
                 lambda: engine.destroy(run, on_event=watch.on_event, cancel=watch.cancel)
             )

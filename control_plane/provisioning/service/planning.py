@@ -2,8 +2,8 @@
 
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from control_plane.provisioning.graph import Change, Graph, Json, Op, PropertyCh
 from control_plane.provisioning.inputs import checked
 from control_plane.provisioning.model import (
     CAPACITY,
+    IMPORT_OWNER,
     TENANCY_BLUEPRINT,
     Deployment,
     DeploymentId,
@@ -61,6 +62,7 @@ class _Wish:
     region: Region
     revision: Revision
     inputs: Mapping[str, Json]
+    imports: Mapping[str, str] = field(default_factory=dict)
 
 
 class Planning(Core):
@@ -142,6 +144,32 @@ class Planning(Core):
             ),
         )
 
+    def sketch(self, *, blueprint: str, inputs: Mapping[str, Any], region: str, name: str) -> Graph:
+        """The graph of a deployment that is not there; for features above.
+
+        Raises:
+            Invalid: names every wrong input.
+            NotFound: no such blueprint or region.
+            ProgramError: the program did not end well.
+        """
+        with self._db.transaction():
+            chosen = self._region(region)
+            revision = self._wanted_revision(blueprint, None)
+        full = self._checked_inputs(revision, inputs, chosen)
+        place = self._pending_place() if revision.in_tenancy else Place()
+        run = Run(
+            stack=StackRef(_ESTIMATE_ID, revision.blueprint, _ESTIMATE_ID),
+            program=self._program(revision),
+            inputs=full,
+            region=self._access(chosen),
+            deployment=DeploymentContext(
+                _ESTIMATE_ID, name, name, {}, "estimate-" * 4, place.outputs, place.secrets
+            ),
+            limits=self._with.limits,
+        )
+        self._db.assert_no_transaction()
+        return self._engine(chosen.engine).evaluate(run)
+
     def make_plan(  # noqa: PLR0913 - all by name
         self,
         *,
@@ -156,6 +184,8 @@ class Planning(Core):
         owner: str = "",
         tags: Mapping[str, str] | None = None,
         like: Plan | None = None,
+        imports: Mapping[str, str] | None = None,
+        on_row: Callable[[str], None] | None = None,
     ) -> Plan:
         """Plan with the engine's own preview; for features above, which have authorised.
 
@@ -175,9 +205,12 @@ class Planning(Core):
             tags: labels for the resources.
             like: an earlier plan that this one will be compared with: a tenancy that was prepared
                 in between is then no difference.
+            imports: ids of objects that are there and are taken in, by the logical name (or URN)
+                that each is to have; only to create.
+            on_row: told the deployment as soon as it is written down, also when planning fails.
 
         Raises:
-            Invalid: names every wrong input, and a name or region that does not do.
+            Invalid: names every wrong input or import, and a name or region that does not do.
             NotFound: no such tenancy, region, blueprint or deployment.
             Conflict: the deployment or its tenancy's is not in a state that allows it, or the
                 blueprint takes nothing new.
@@ -191,6 +224,9 @@ class Planning(Core):
                 PlanAction(action), tenancy, region, blueprint, version, inputs or {},
                 deployment, name, owner, tags or {},
             )  # fmt: skip
+            wish = replace(wish, imports=dict(imports or {}))
+        if on_row is not None:
+            on_row(wish.deployment.id)
         plan = (
             self._deletion(wish) if wish.action is PlanAction.DELETE else self._making(wish, like)
         )
@@ -388,7 +424,13 @@ class Planning(Core):
         engine = self._engine(wish.region.engine)
         self._db.assert_no_transaction()
         graph = engine.evaluate(run)
-        if stage is not None and place.outputs and _stands_in(place):
+        existing = _by_urn(graph, wish.imports)
+        if existing:
+            if stage is not None:
+                raise Conflict("the tenancy is not in the region yet: import or order it first")
+            preview = self._when_free(lambda: engine.preview_import(run, existing))
+            changes, outputs = preview.changes, dict(preview.outputs)
+        elif stage is not None and place.outputs and _stands_in(place):
             changes = stand_in_changes(graph)
             outputs = differences.without_stand_ins(graph.outputs, PENDING)
         else:
@@ -418,6 +460,7 @@ class Planning(Core):
             capacity={name: room.get(name) for name in footprint},
             hourly=usage_map.usage_of(graph, wish.region.config),
             findings=tuple(findings),
+            imports=existing,
             at=self._clock.now(),
         )
 
@@ -502,6 +545,12 @@ class Planning(Core):
             )
         if there.state is DeploymentState.DESTROYING:
             raise Conflict(f"the tenancy {wish.tenancy.slug} is being removed from the region")
+        if there.owner.startswith(IMPORT_OWNER) and there.state is not DeploymentState.ACTIVE:
+            raise Conflict(
+                f"the tenancy {wish.tenancy.slug} is being imported in {wish.region.slug}: "
+                "complete or abandon that first",
+                deployment=there.id,
+            )
         if there.owner and there.state is not DeploymentState.ACTIVE:
             raise Conflict(
                 f"the tenancy {wish.tenancy.slug} was ordered for {wish.region.slug} and is "
@@ -575,6 +624,30 @@ class Planning(Core):
                 f"return what is in the tenancy first: {names}",
                 deployments=[d.id for d in inside],
             )
+
+
+def _by_urn(graph: Graph, imports: Mapping[str, str]) -> dict[str, str]:
+    """Ids of what is imported by URN.
+
+    Raises:
+        Invalid: a name stands for no resource of the program, or for several.
+    """
+    found = Collector()
+    by_urn: dict[str, str] = {}
+    for name, physical in sorted(imports.items()):
+        named = [
+            n.urn
+            for n in graph.resources
+            if n.custom and name in {n.urn, n.logical_name}
+            and not n.type.startswith("pulumi:providers:")
+        ]  # fmt: skip
+        known = ", ".join(sorted(n.logical_name for n in graph.resources if n.custom))
+        field_ = f"ids.{name}"
+        if found.check(bool(named), field_, f"is no resource of the blueprint; it has {known}"):
+            found.check(len(named) == 1, field_, "stands for several resources: give the URN")
+            by_urn[named[0]] = physical
+    found.finish()
+    return by_urn
 
 
 def stand_in_changes(graph: Graph) -> tuple[Change, ...]:

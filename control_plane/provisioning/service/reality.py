@@ -31,7 +31,47 @@ class Reality(Deployments):
         run, engine = self._present(deployment)
         if cut_off:
             engine.recover(run)
-        return engine.refresh(run)
+        return self._unclaimed(deployment, engine.refresh(run))
+
+    def take_away(self, deployment: Deployment, ids: Collection[str]) -> tuple[str, ...]:
+        """Remove what was added to a deployment; harmless again.
+
+        Args:
+            deployment: which.
+            ids: the cloud's, of what is to go; what belongs to a deployment by now stays.
+
+        Returns:
+            The ids of what was removed.
+
+        Raises:
+            EngineError: the region did not answer, or refused.
+            StackBusyError: something works on it for longer than a look takes.
+        """
+        run, engine = self._present(deployment)
+        ours = self._known(ids)
+        return self._when_free(lambda: engine.remove_added(run, sorted(set(ids) - ours)))
+
+    def _unclaimed(
+        self, deployment: Deployment, found: tuple[DriftFinding, ...]
+    ) -> tuple[DriftFinding, ...]:
+        """Findings without what another deployment made, or is making, in a place of this one."""
+        ids = [f.beside.id for f in found if f.beside is not None]
+        if not ids:
+            return found
+        ours = self._known(ids)
+        with self._db.transaction():
+            at_work = self._store.at_work(deployment.region_id)
+        return tuple(
+            f
+            for f in found
+            if f.beside is None or not (f.beside.id in ours or f.beside.deployment in at_work)
+        )
+
+    def _known(self, ids: Collection[str]) -> frozenset[str]:
+        """Which of these objects the inventory has as there."""
+        with self._db.transaction():
+            found = self._store.resolve(sorted(ids))
+        return frozenset(name for name, resource in found.items() if resource.deleted_at is None)
 
     def declared(self, deployment: Deployment, inputs: Mapping[str, Json]) -> Graph:
         """What the deployment's program says with these inputs.

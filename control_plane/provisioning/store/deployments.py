@@ -1,6 +1,6 @@
 """Deployments, plans and inventory in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -262,6 +262,36 @@ class DeploymentRows:
             found[resource.id] = resource
             found[resource.physical_id] = resource
         return {name: found[name] for name in wanted if name in found}
+
+    def imported(self, deployment_id: str) -> dict[str, str]:
+        t = plan_table.c
+        rows = self._db.execute(
+            sa.select(t.document["imports"]).where(
+                t.deployment_id == deployment_id, t.document.has_key("imports")
+            )
+        )
+        return {urn: physical for found in rows.scalars() for urn, physical in found.items()}
+
+    def claimed(self, region_id: str, physical_ids: Collection[str]) -> dict[str, str]:
+        self._db.lock(f"provisioning-import:{region_id}")
+        wanted = set(physical_ids)
+        r, p, d = resource_table.c, plan_table.c, deployment_table.c
+        unfinished = self._db.execute(
+            sa.select(d.id, p.document["imports"].label("imports"))
+            .join(plan_table, p.id == d.plan_id)
+            .where(
+                d.region_id == region_id,
+                d.state.not_in([DeploymentState.ACTIVE.value, DeploymentState.DESTROYED.value]),
+                p.document.has_key("imports"),
+            )
+        )
+        found = {i: str(row.id) for row in unfinished for i in row.imports.values() if i in wanted}
+        living = self._db.execute(
+            sa.select(r.physical_id, r.deployment_id).where(
+                r.region_id == region_id, r.deleted_at.is_(None), r.physical_id.in_(wanted)
+            )
+        )
+        return found | {row.physical_id: row.deployment_id for row in living}
 
     def at_work(self, region_id: str) -> frozenset[str]:
         t = deployment_table.c

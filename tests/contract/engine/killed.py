@@ -1,9 +1,10 @@
 """Applies the contract's program in a process of its own, and is killed at its n-th event.
 
-Arguments: kind, database URL, folder, number of the event, verb. Prints ``done`` when it was not
-killed.
+Arguments: kind, database URL, folder, number of the event, verb, and to import the ids by URN.
+Prints ``done`` when it was not killed.
 """
 
+import json
 import os
 import signal
 import sys
@@ -22,7 +23,7 @@ class StillClock:
 
 
 def main() -> None:
-    kind, url, folder, number, verb = sys.argv[1:]
+    kind, url, folder, number, verb, *existing = sys.argv[1:]
     database, host = Database(url), ProgramHost()
     seen = 0
 
@@ -40,6 +41,10 @@ def main() -> None:
     run = world.run(things=2)
     if verb == "apply":
         result = world.engine.apply(run, confirm=lambda _preview: None, on_event=die)
+    elif verb == "import":
+        result = world.engine.import_existing(
+            run, json.loads(existing[0]), confirm=lambda _preview: None, on_event=die
+        )
     else:
         result = world.engine.destroy(run, on_event=die)
     host.close()

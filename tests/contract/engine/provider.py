@@ -75,11 +75,15 @@ class Sample(provider_pb2_grpc.ResourceProviderServicer):
         old, new = tree(request.old_inputs), tree(request.news)
         names = sorted(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
         kind = provider_pb2.DiffResponse
+        if not tree(request.olds):
+            # As the bridged providers: of what was never read they say that it is another.
+            return kind(changes=kind.DIFF_SOME, replaces=["label"], diffs=["label"])
         return kind(changes=kind.DIFF_SOME if names else kind.DIFF_NONE, diffs=names)
 
     def _disturb(self, request, op, context):
         name = request.urn.rpartition("::")[2]
-        for kind in (op, "any"):
+        # A reading is disturbed by its own name only.
+        for kind in ("read",) if op == "read" else (op, "any"):
             file = self.folder / "faults" / f"{name}.{kind}"
             if file.exists():
                 what, times = json.loads(file.read_text())
@@ -116,6 +120,7 @@ class Sample(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CreateResponse(id=thing, properties=struct(inputs))
 
     def Read(self, request, context):
+        self._disturb(request, "read", context)
         file = self.folder / "things" / f"{request.id}.json"
         if not file.exists():
             return provider_pb2.ReadResponse()

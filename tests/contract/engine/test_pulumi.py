@@ -36,6 +36,12 @@ def pulumi_world(host: ProgramHost, database: Database, tmp_path: Path) -> Itera
     world.close()
 
 
+def running_below(server: psutil.Process) -> list[psutil.Process]:
+    """What the server has started and is still there, with its name in ``info``."""
+    below = {p.pid for p in server.children(recursive=True)}
+    return [p for p in psutil.process_iter(["name"]) if p.pid in below]
+
+
 def test_the_cli_is_killed_alone(pulumi_world: PulumiWorld, host: ProgramHost) -> None:
     """Out of memory, say: the operation fails, what it began is unknown, then it is found."""
     world = pulumi_world
@@ -50,15 +56,15 @@ def test_the_cli_is_killed_alone(pulumi_world: PulumiWorld, host: ProgramHost) -
         assert time.monotonic() < deadline
         time.sleep(0.1)
     server = psutil.Process(host._server.pid)  # type: ignore[union-attr]  # noqa: SLF001
-    for process in server.children(recursive=True):
-        if process.name() == "pulumi":
+    for process in running_below(server):
+        if process.info["name"] == "pulumi":
             process.kill()
     worker.join(60)
     (result,) = results
     assert result.state is ApplyState.FAILED
     states = {o.name: o.state for o in result.outcomes}
     assert states == {"thing-0": ResourceState.CREATED, "thing-1": ResourceState.UNKNOWN}
-    assert not [p for p in server.children(recursive=True) if "pulumi" in p.name()]
+    assert not [p for p in running_below(server) if "pulumi" in p.info["name"]]
 
     world.heal()
     world.engine.recover(world.run())
@@ -88,6 +94,38 @@ def test_a_fault_that_passes_is_tried_again_and_makes_nothing_twice(
     assert world.labels() == ["shop-0", "shop-1"]
     assert {o.physical_id for o in result.outcomes} == {f.stem for f in world.things()}
     assert world.engine.preview(world.run()).effective == ()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_was_made_and_cannot_be_read_at_once_is_not_made_anew(
+    pulumi_world: PulumiWorld, times: int
+) -> None:
+    """The answer to the creation is lost, and so are the first ones to the reading after it."""
+    world = pulumi_world
+    world.fault("thing-0", "create", "lost")
+    world.fault("thing-0", "read", "busy", times)
+    result = world.engine.apply(world.run(), confirm=lambda _p: None)
+    assert result.state is ApplyState.SUCCEEDED, result.error
+    assert world.labels() == ["shop-0", "shop-1"]
+    assert {o.physical_id for o in result.outcomes} == {f.stem for f in world.things()}
+    assert world.engine.preview(world.run()).effective == ()
+
+
+def test_what_was_made_and_can_never_be_read_is_unknown_and_is_not_made_anew(
+    pulumi_world: PulumiWorld,
+) -> None:
+    world = pulumi_world
+    world.fault("thing-0", "create", "lost")
+    world.fault("thing-0", "read", "busy", None)
+    result = world.engine.apply(world.run(), confirm=lambda _p: None)
+    assert result.state is ApplyState.FAILED
+    assert states(result)["thing-0"] is ResourceState.UNKNOWN
+    assert world.labels().count("shop-0") == 1
+    world.heal()
+    world.engine.recover(world.run())
+    again = world.engine.apply(world.run(), confirm=lambda _p: None)
+    assert again.state is ApplyState.SUCCEEDED, again.error
+    assert world.labels() == ["shop-0", "shop-1"]
 
 
 def test_a_fault_that_does_not_pass_is_named_after_a_few_attempts(

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -105,11 +105,18 @@ class World(Protocol):
     def remove(self, name: str) -> None:
         """Remove a thing behind the engine's back."""
 
+    def urn(self, name: str) -> str:
+        """What the engine calls a thing."""
+
+    def plant(self, run: Run, name: str, **other: Any) -> str:
+        """Make a thing by hand: as the program declares it but for some properties. Its id."""
+
 
 @dataclass
 class Programs:
     """Runs of the contract's program."""
 
+    engine: Any = field(init=False)
     folder: Path
     deployment: str = "dep_contract"
     facts: dict[str, Any] | None = None
@@ -133,6 +140,11 @@ class Programs:
             limits=Limits(seconds=60, operation_seconds=120),
         )
 
+    def said(self, run: Run, name: str) -> dict[str, Any]:
+        """What the program says of a thing."""
+        graph = self.engine.evaluate(run)
+        return dict(next(n.inputs for n in graph.resources if n.logical_name == name))
+
     def urn(self, name: str) -> str:
         return f"urn:pulumi:{self.deployment}::sample::sample:index:Thing::{name}"
 
@@ -150,7 +162,8 @@ class EmbeddedWorld(Programs):
         self._locks.close()
 
     def labels(self) -> list[str]:
-        things = self.engine.region.things(self.deployment)
+        region = self.engine.region
+        things = [*region.things(self.deployment), *region.outside("reg_contract")]
         return sorted(
             t.inputs["label"] for t in things if t.state == "created" and not t.drift.get("missing")
         )
@@ -172,6 +185,10 @@ class EmbeddedWorld(Programs):
 
     def remove(self, name: str) -> None:
         self.engine.region.remove(self.deployment, self.urn(name))
+
+    def plant(self, run: Run, name: str, **other: Any) -> str:
+        inputs = {**self.said(run, name), **other}
+        return self.engine.region.plant("reg_contract", "sample:index:Thing", inputs).physical_id
 
 
 class PulumiWorld(Programs):
@@ -251,6 +268,12 @@ class PulumiWorld(Programs):
 
     def remove(self, name: str) -> None:
         self._file(name).unlink()
+
+    def plant(self, run: Run, name: str, **other: Any) -> str:
+        made = f"hand-{len(self.things())}"
+        inputs = {**self.said(run, name), "password": PASSWORD, **other}
+        (self.cloud / "things" / f"{made}.json").write_text(json.dumps(inputs))
+        return made
 
 
 def why_no_pulumi() -> str:

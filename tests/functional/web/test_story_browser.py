@@ -318,8 +318,8 @@ def test_the_administrator_sees_the_platform(city: RunningCity, visit: Visit) ->
     assert "at work" in text
     administrator.picture("administrator")
     for path in ("/", "/regions", "/blueprints", "/blueprints/web-application", "/organisations",
-                 "/deployments", "/operations", "/audit", "/account", "/catalogue", "/orders",
-                 "/services", "/approvals", "/usage", "/identity"):  # fmt: skip
+                 "/deployments", "/inventory", "/operations", "/audit", "/account", "/catalogue",
+                 "/orders", "/services", "/approvals", "/usage", "/identity"):  # fmt: skip
         answer = page.goto(city.url + path)
         assert answer is not None
         assert answer.status == 200, path

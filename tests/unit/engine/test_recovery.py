@@ -73,3 +73,15 @@ def test_what_is_pending_already_is_not_noted_twice() -> None:
     resource = recovery.as_resource(THING, registered())
     once = recovery.with_pending(a_state(), [resource])
     assert recovery.with_pending(once, [resource]) == once
+
+
+def test_what_was_taken_in_and_not_read_is_known() -> None:
+    taken = recovery.as_resource(THING, registered())
+    state = recovery.with_pending(a_state(), [taken])
+    assert recovery.pending(state, {THING: "net-1"}) == [taken]
+    assert recovery.pending(state, ["urn:other"]) == []
+    assert recovery.unread(state) == set()
+    state = recovery.resolved(state, {THING: "net-1"})
+    assert recovery.unread(state) == {THING}
+    recovery.resources(state)[-1]["outputs"] = {"name": "n"}
+    assert recovery.unread(state) == set()

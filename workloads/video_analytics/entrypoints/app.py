@@ -15,8 +15,10 @@ from workloads.video_analytics import PRODUCT
 from workloads.video_analytics.cameras.pages import pages as cameras
 from workloads.video_analytics.departments.pages import pages as departments
 from workloads.video_analytics.entrypoints.home import pages as home
+from workloads.video_analytics.events.pages import pages as events
 from workloads.video_analytics.rules.pages import pages as rules
 from workloads.video_analytics.settings import Settings
+from workloads.video_analytics.timeline.pages import pages as timeline
 from workloads.video_analytics.workers.pages import pages as workers
 
 #: The features with an API; each module exports ``api``, or several as ``apis``.
@@ -26,12 +28,16 @@ FEATURES = (
     "workloads.video_analytics.departments.api",
     "workloads.video_analytics.cameras.api",
     "workloads.video_analytics.rules.api",
+    "workloads.video_analytics.events.api",
+    "workloads.video_analytics.timeline.api",
     "workloads.video_analytics.usage.api",
     "workloads.video_analytics.workers.api",
 )
 
 #: The pages of the features.
-PAGES = (home, access, operations, departments, cameras, rules, workers)
+PAGES = (
+    home, access, operations, departments, cameras, rules, events, timeline, workers,
+)  # fmt: skip
 
 ABOUT = Text(
     "Borough Video: cameras, watched for the city", "Borough 视频分析：为城市看好每一路画面"

@@ -6,6 +6,15 @@ from foundation.surface.cli.lazy import LazyGroup
 
 _HERE = "workloads.video_analytics"
 _MEMBERS = {
+    "event": (f"{_HERE}.events.commands:event", "Events: what rules noticed."),
+    "evidence": (f"{_HERE}.events.commands:evidence", "Verify evidence."),
+    "receiver": (f"{_HERE}.events.commands:receiver", "Who is told of events."),
+    "linkage": (f"{_HERE}.events.commands:linkage", "Events start actions."),
+    "incident": (f"{_HERE}.events.commands:incident", "What people take care of."),
+    "export": (f"{_HERE}.events.commands:export", "Evidence that leaves."),
+    "search": (f"{_HERE}.timeline.commands:search", "What moved where and when."),
+    "read": (f"{_HERE}.timeline.commands:read", "Plates, tags and cards."),
+    "cover": (f"{_HERE}.timeline.commands:cover", "Vegetation on water by day."),
     "administrator": (f"{_HERE}.entrypoints.processes:administrator", "Add an administrator."),
     "audit": ("foundation.access.commands:audit", "The audit log."),
     "camera": (f"{_HERE}.cameras.commands:camera", "Cameras: registry, ONVIF, health."),
@@ -29,6 +38,8 @@ _MEMBERS = {
 
 _SECTIONS = {
     "Cameras": ("camera", "rule", "permit"),
+    "What happened": ("event", "evidence", "incident", "search", "read", "cover"),
+    "Who is told, what follows": ("receiver", "linkage", "export"),
     "Administrators": ("department", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "The service itself": ("serve", "worker", "db", "administrator", "config"),

@@ -9,8 +9,6 @@ import threading
 
 from foundation.kernel import ids
 from foundation.kernel.errors import Invalid, Problem
-from foundation.kernel.outbox import Outbox
-from foundation.operations import jobs as operations
 from foundation.operations.jobs.schedules import Schedules
 from foundation.serving.processes import run_file, start_logging
 from workloads.video_analytics.bootstrap import Video, make_keeper, open_video
@@ -61,11 +59,9 @@ def _run(keeper: Keeper) -> None:
 def _schedules(video: Video, name: str) -> Schedules:
     base = video.base
     seconds = float(max(1, video.settings.usage_seconds))
-    relay = operations.relay(
-        Outbox(base.database, base.clock), base.database, (video.usage.receive,)
-    )
+    own = usage.schedules(video.usage, tell_seconds=seconds)
     return Schedules(
-        base.database, [*usage.schedules(video.usage, tell_seconds=seconds), relay], name
+        base.database, [*own, *video.happenings.schedules([video.usage.receive])], name
     )
 
 

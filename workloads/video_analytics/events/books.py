@@ -1,60 +1,71 @@
-"""The registry and the rules as events know them."""
+"""The registry of cameras and the rules as events and the timeline see them."""
 
 from collections.abc import Collection, Mapping, Sequence
 
 from foundation.kernel.actor import Actor
 from foundation.kernel.paging import everything
+from workloads.video_analytics.cameras.devices import Devices
 from workloads.video_analytics.cameras.model import Camera
 from workloads.video_analytics.cameras.ports import CameraQuery
 from workloads.video_analytics.cameras.service import Cameras
+from workloads.video_analytics.events.model import Severity
 from workloads.video_analytics.events.ports import RuleAbout, Seen
-from workloads.video_analytics.rules.ports import RuleStore
+from workloads.video_analytics.rules.service import Rules
 
 _SYSTEM = Actor.system("events")
 
 
-class RegistryBook:
-    """Implements ``CameraBook``.
-
-    Args:
-        cameras: the registry.
-    """
+class RegistryCameras:
+    """Implements ``CameraBook``."""
 
     def __init__(self, cameras: Cameras) -> None:
         self._cameras = cameras
 
     def seen(self, camera_ids: Collection[str]) -> Mapping[str, Seen]:
-        return {name: _seen(one) for name, one in self._cameras.known(camera_ids).items()}
+        return {key: _seen(one) for key, one in self._cameras.known(camera_ids).items()}
 
     def below(self, paths: Sequence[str]) -> Sequence[Seen]:
-        found = everything(lambda page: self._cameras.cameras(_SYSTEM, CameraQuery(), page))
-        mine = [_seen(one) for one in found if one.path.startswith(tuple(paths))]
-        return sorted(mine, key=lambda one: one.name)
+        found = {}
+        for path in paths:
+            query = CameraQuery(path=path)
+            for one in everything(lambda page: self._cameras.cameras(_SYSTEM, query, page)):  # noqa: B023 - read at once
+                found[one.id] = _seen(one)
+        return sorted(found.values(), key=lambda seen: seen.name)
 
 
-class RulesBook:
-    """Implements ``RuleBook``.
+class RegistryRules:
+    """Implements ``RuleBook``."""
 
-    Args:
-        rules: the rules' store.
-    """
-
-    def __init__(self, rules: RuleStore) -> None:
+    def __init__(self, rules: Rules) -> None:
         self._rules = rules
 
     def about(self, rules: Collection[tuple[str, int]]) -> Mapping[tuple[str, int], RuleAbout]:
+        known = self._rules.known({rule for rule, _ in rules})
         found = {}
-        for rule_id in {rule_id for rule_id, _ in rules}:
-            for one in self._rules.versions(rule_id):
-                if (rule_id, one.version) in rules:
-                    found[rule_id, one.version] = RuleAbout(one.kind, one.name.en)
+        for rule, version in rules:
+            one = known.get(rule)
+            if one is not None and version <= one.version:
+                severity = one.parameters.get("severity")
+                found[rule, version] = RuleAbout(
+                    one.kind, one.name.en, Severity(severity) if severity else None
+                )
         return found
 
 
+class DeviceActions:
+    """Implements ``CameraActions`` by ONVIF."""
+
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
+
+    def go_to(self, camera_id: str, preset: str) -> None:
+        self._devices.go_to(Actor.system("linkage"), camera_id, preset)
+
+
 def _seen(camera: Camera) -> Seen:
-    one, health = camera.settings, camera.health
+    one = camera.settings
     return Seen(
-        camera.id, one.name.en, one.path, one.timezone, one.data_class.value, one.groups,
+        camera.id, one.name.en, camera.path, one.timezone, str(one.data_class), tuple(one.groups),
         one.place.latitude, one.place.longitude, one.masks,
-        None if health is None else health.clock_offset_seconds,
+        camera.health.clock_offset_seconds if camera.health else None,
     )  # fmt: skip

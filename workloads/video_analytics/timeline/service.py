@@ -263,6 +263,10 @@ class Timeline:
         with self._db.transaction():
             return self._store.covers(policy.visible_paths(actor, _VIEW), rule, since, until)
 
+    def today(self) -> date:
+        """The day in UTC."""
+        return self._clock.now().date()
+
     def thumbnail(self, actor: Actor, sha256: str) -> BinaryIO:
         """The picture of a track; that is written down.
 

@@ -76,27 +76,43 @@ class Deciding(Looking):
     # Repair -----------------------------------------------------------------------------------
 
     def request_repair(
-        self, actor: Actor, deployment: str, *, everything: bool = False, reason: str = ""
+        self,
+        actor: Actor,
+        deployment: str,
+        *,
+        everything: bool = False,
+        remove: Collection[str] = (),
+        reason: str = "",
     ) -> Operation:
         """Start an operation that brings back what was applied last.
 
         Args:
             actor: who asks.
-            deployment: which; all of its drift is repaired together.
-            everything: also what is ignored or was accepted.
+            deployment: which; all of its drift is repaired together, but for what was added.
+            everything: also what is ignored or was accepted, but for what was added.
+            remove: of what was added, the ids of what is to go; the rest is left as it is.
             reason: for the record.
 
         Raises:
-            Conflict: nothing is open; something is ignored or accepted and would be undone; it is
-                not active, or an operation works on it.
+            Invalid: ``remove`` names what was not added, or lies where others work too.
+            Conflict: nothing is open; something is ignored or accepted and would be undone; all
+                that differs was added and none of it is named; it is not active, or an operation
+                works on it.
             NotFound: there is none, or none that the actor may know of.
         """
         with self._db.transaction():
             there = self._idle(actor, deployment, REPAIR)
-            standing = self._store.standing(there.id)
-            if not standing:
+            everywhere = self._store.standing(there.id)
+            if not everywhere:
                 raise Conflict("nothing is known to differ: check the deployment first")
-            kept = [f for f in standing if f.state is not FindingState.OPEN]
+            _check_removable(everywhere, remove)
+            standing = _chosen(everywhere, remove)
+            if not standing:
+                raise Conflict(
+                    "all that differs was added, and is only removed by its id",
+                    findings=[f.id for f in everywhere],
+                )
+            kept = [f for f in standing if f.state is not FindingState.OPEN and not f.added]
             if kept and not everything:
                 names = ", ".join(sorted({f.name for f in kept}))
                 raise Conflict(
@@ -104,16 +120,24 @@ class Deciding(Looking):
                     "everything is to be repaired",
                     findings=[f.id for f in kept],
                 )
-            inputs = {"reason": reason, "everything": everything, "by": actor.name}
+            inputs = {"reason": reason, "everything": everything, "by": actor.name,
+                      "remove": sorted(set(remove))}  # fmt: skip
             started = self._start(actor, REPAIR, there, inputs)
             self._note(
                 actor, REPAIR, there,
-                {"operation": started.id, "reason": reason, "findings": [f.id for f in standing]},
+                {"operation": started.id, "reason": reason, "findings": [f.id for f in standing],
+                 "remove": inputs["remove"]},
             )  # fmt: skip
             return started
 
-    def verify_repair(self, deployment: str, *, everything: bool) -> dict[str, Any]:
+    def verify_repair(
+        self, deployment: str, *, everything: bool, remove: Collection[str] = ()
+    ) -> dict[str, Any]:
         """What was applied last is still what its program says; step of the repair.
+
+        Returns:
+            ``findings``: ids of what is repaired; ``brought_back``: whether any of it is more than
+            a removal.
 
         Raises:
             NeedsApproval: it is not: a repair would do something that nobody approved.
@@ -121,13 +145,40 @@ class Deciding(Looking):
         """
         with self._db.transaction():
             there = self._provisioning.deployment_in_transaction(deployment)
-            standing = self._store.standing(there.id)
-        if not everything and any(f.state is not FindingState.OPEN for f in standing):
+            standing = _chosen(self._store.standing(there.id), remove)
+        rest = [f for f in standing if not f.added]
+        if not everything and any(f.state is not FindingState.OPEN for f in rest):
             raise Conflict("something was ignored or accepted meanwhile")
-        pending = self._provisioning.outlook(there).effective
+        pending = self._provisioning.outlook(there).effective if rest else ()
         if pending:
             raise _unapproved("what would be repaired is not what was approved", pending)
-        return {"findings": [f.id for f in standing]}
+        return {"findings": [f.id for f in standing], "brought_back": bool(rest)}
+
+    def remove(self, deployment: str, ids: Collection[str]) -> dict[str, Any]:
+        """Remove what was added, by the cloud's ids; step of the repair, may run again.
+
+        Raises:
+            StackBusyError: something works on it.
+            EngineError: the region did not answer, or refused.
+        """
+        with self._db.transaction():
+            there = self._provisioning.deployment_in_transaction(deployment)
+        return {"removed": list(self._provisioning.take_away(there, ids))}
+
+    def check_repaired(self, deployment: str, removed: Collection[str]) -> None:
+        """Nothing differs after a repair that removed these, but for what was left.
+
+        Raises:
+            Conflict: something does, and is named.
+        """
+        with self._db.transaction():
+            left = _chosen(self._store.standing(deployment), removed)
+        if left:
+            names = ", ".join(" ".join(filter(None, (f.name, f.attribute))) for f in left)
+            raise Conflict(
+                f"the region still differs after the repair: {names}",
+                findings=[f.id for f in left],
+            )
 
     def repair(self, deployment: str, watch: Watch) -> dict[str, Any]:
         """Bring back what was applied last; step of the repair, may run again.
@@ -140,7 +191,7 @@ class Deciding(Looking):
         with self._db.transaction():
             there = self._provisioning.deployment_in_transaction(deployment)
             standing = self._store.standing(there.id)
-        drifted = {f.urn: f.kind for f in standing}
+        drifted = {f.urn: f.kind for f in standing if not f.added}
 
         def judge(fresh: Preview, _again: bool) -> None:  # noqa: FBT001 - as it is called
             beyond = model.beyond_repair(fresh, drifted)
@@ -226,14 +277,16 @@ class Deciding(Looking):
         chosen = {f.urn for f in standing if f.id in set(findings)}
         if not set(findings) <= {f.id for f in standing}:
             raise Conflict("what was to be adopted is not there any more: look again")
-        targets = _targets([f for f in standing if f.urn in chosen])
-        inputs, by_urn = self._inputs_for(there, targets)
+        added = [f for f in standing if f.urn in chosen and f.added]
+        _check_added(added)
+        targets = _targets([f for f in standing if f.urn in chosen and not f.added])
+        inputs, by_urn = self._inputs_for(there, targets) if targets else (dict(there.inputs), {})
         rest = [t for t in targets if t.urn not in by_urn]
         self._check_rest(there, [t for t in targets if not by_urn.get(t.urn)])
         change: Mapping[str, Decimal] = {}
         if by_urn:
             change = self._change(there, self._planned(there, inputs))
-        left = {t.urn for t in rest}
+        left = {t.urn for t in rest} | {f.urn for f in added}
         return Adoption(
             inputs=inputs,
             inputs_by_urn=by_urn,
@@ -336,7 +389,7 @@ class Deciding(Looking):
             except Conflict:
                 # It would give back what nobody had taken.
                 self._needs.tenancy.release(_key(operation))
-            if not there.owner:
+            if there.stands_alone:
                 self._store.keep_reservation(there.id, _key(operation))
         if adoption.inputs_by_urn and there.owner:
             self._needs.owners.adopted(there.owner, adoption.inputs, adoption.change)
@@ -425,6 +478,35 @@ class Deciding(Looking):
             for name in sorted({*plan.footprint, *there.footprint})
         }
         return {n: a for n, a in found.items() if a and (there.owner or a > 0)}
+
+
+def _chosen(standing: Sequence[Finding], remove: Collection[str]) -> list[Finding]:
+    """What a repair is about: all but what was added, and of that what is named."""
+    return [f for f in standing if not f.added or f.attribute in remove]
+
+
+def _check_removable(standing: Sequence[Finding], remove: Collection[str]) -> None:
+    """Raises ``Invalid`` for each id that a repair may not remove."""
+    added = {f.attribute: f for f in standing if f.added}
+    found = Collector()
+    for each in sorted(set(remove)):
+        if found.check(
+            each in added, "remove", f"{each} is not known to have been added to this deployment"
+        ):
+            message = f"{each} lies where others work too: remove it where it is used"
+            found.check(added[each].removable, "remove", message)
+    found.finish()
+
+
+def _check_added(added: Sequence[Finding]) -> None:
+    """Only what nobody counts is accepted where it was added."""
+    counts = sorted(f"{f.name}: {f.attribute}" for f in added if not f.removable)
+    if counts:
+        raise Conflict(
+            f"quota and usage would be wrong with what was added ({', '.join(counts)}): import it "
+            "as a deployment, ignore it until a date, or remove it where it is used",
+            resources=counts,
+        )
 
 
 def _targets(findings: Sequence[Finding]) -> list[Target]:

@@ -308,6 +308,14 @@ class Looking:
             self._store.ended(there.id, outcome, at, at + wait * spread, error)
         return outcome
 
+    def hold_quota(self, deployment: str, key: str) -> None:
+        """Give a reservation back when a deployment is gone; for features above.
+
+        Within the open transaction; the deployment is active.
+        """
+        self._store.enlist(self._clock.now(), self._needs.interval)
+        self._store.keep_reservation(deployment, key)
+
     def tidy(self) -> None:
         """Watch what is new, and give back what was held for what is gone; for the lanes."""
         with self._db.transaction():

@@ -14,7 +14,7 @@ from control_plane.provisioning.drift import jobs
 from control_plane.provisioning.drift.model import Finding
 from control_plane.provisioning.drift.service import Drift, Needs
 from control_plane.provisioning.drift.store import PostgresDrift
-from control_plane.provisioning.graph import Json
+from control_plane.provisioning.graph import Beside, Json
 from control_plane.provisioning.model import Deployment, DeploymentState
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel import ids
@@ -79,6 +79,12 @@ class City:
 
     def remove(self, deployment: Deployment, name: str) -> None:
         self.world.engine.region.remove(deployment.id, self.urn(deployment, name))
+
+    def add(self, deployment: Deployment, holder: str, type_: str, beside: Beside) -> None:
+        """Add something by hand to the deployment's thing of a type."""
+        region = self.world.engine.region
+        urn = next(t.urn for t in region.things(deployment.id) if t.type == holder)
+        region.add_beside(deployment.id, urn, type_, beside)
 
     def standing(self, deployment: Deployment) -> list[Finding]:
         _, found = self.drift.of_deployment(PLATFORM, deployment.id)

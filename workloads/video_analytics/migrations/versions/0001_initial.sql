@@ -340,12 +340,91 @@ CREATE INDEX ix_video_event_kept ON video_event (received_at) WHERE erased_at IS
 
 CREATE INDEX ix_video_event_path ON video_event (path text_pattern_ops, began);
 
+CREATE TABLE video_export (
+	id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	event_ids TEXT[] NOT NULL, 
+	reason TEXT NOT NULL, 
+	blurred BOOLEAN NOT NULL, 
+	state TEXT NOT NULL, 
+	requested_by TEXT NOT NULL, 
+	requested_name TEXT NOT NULL, 
+	requested_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	decided_by TEXT NOT NULL, 
+	decided_name TEXT NOT NULL, 
+	decided_at TIMESTAMP WITH TIME ZONE, 
+	note TEXT NOT NULL, 
+	ready_at TIMESTAMP WITH TIME ZONE, 
+	archive TEXT NOT NULL, 
+	size BIGINT NOT NULL, 
+	manifest TEXT NOT NULL, 
+	error TEXT NOT NULL, 
+	contents JSONB NOT NULL, 
+	CONSTRAINT pk_video_export PRIMARY KEY (id), 
+	CONSTRAINT ck_video_export_state CHECK (state IN ('requested', 'approved', 'refused', 'ready', 'failed', 'expired')), 
+	CONSTRAINT ck_video_export_second_person CHECK (decided_by <> requested_by)
+);
+
+CREATE TABLE video_incident (
+	id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	title TEXT NOT NULL, 
+	severity TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	opened_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	event_id TEXT NOT NULL, 
+	assigned_to TEXT NOT NULL, 
+	report TEXT NOT NULL, 
+	closed_at TIMESTAMP WITH TIME ZONE, 
+	steps JSONB NOT NULL, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_video_incident PRIMARY KEY (id), 
+	CONSTRAINT ck_video_incident_state CHECK (state IN ('warning', 'assigned', 'acting', 'closed'))
+);
+
+CREATE INDEX ix_video_incident_event_id ON video_incident (event_id);
+
+CREATE TABLE video_linkage (
+	id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	"when" JSONB NOT NULL, 
+	"then" JSONB NOT NULL, 
+	pause_seconds INTEGER NOT NULL, 
+	enabled BOOLEAN NOT NULL, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_video_linkage PRIMARY KEY (id)
+);
+
 CREATE TABLE video_memory (
 	camera_id TEXT NOT NULL, 
 	data BYTEA NOT NULL, 
 	progress JSONB NOT NULL, 
 	saved_at TIMESTAMP WITH TIME ZONE NOT NULL, 
 	CONSTRAINT pk_video_memory PRIMARY KEY (camera_id)
+);
+
+CREATE TABLE video_receiver (
+	id TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	target TEXT NOT NULL, 
+	wanted JSONB NOT NULL, 
+	enabled BOOLEAN NOT NULL, 
+	sealed TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_video_receiver PRIMARY KEY (id), 
+	CONSTRAINT ck_video_receiver_kind CHECK (kind IN ('webhook', 'mail'))
+);
+
+CREATE TABLE video_retention (
+	data_class TEXT NOT NULL, 
+	evidence INTEGER NOT NULL, 
+	tracks INTEGER NOT NULL, 
+	reads INTEGER NOT NULL, 
+	CONSTRAINT pk_video_retention PRIMARY KEY (data_class)
 );
 
 CREATE TABLE video_shard (
@@ -463,6 +542,56 @@ CREATE INDEX ix_video_camera_path ON video_camera (path);
 CREATE INDEX ix_video_camera_watched ON video_camera (shard) WHERE enabled AND removed_at IS NULL;
 
 CREATE UNIQUE INDEX uq_video_camera_code ON video_camera (code);
+
+CREATE TABLE video_deed (
+	id TEXT NOT NULL, 
+	linkage_id TEXT NOT NULL, 
+	linkage TEXT NOT NULL, 
+	event_id TEXT NOT NULL, 
+	camera_id TEXT NOT NULL, 
+	index INTEGER NOT NULL, 
+	action JSONB NOT NULL, 
+	outcome TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	detail TEXT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	claimed_until TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_video_deed PRIMARY KEY (id), 
+	CONSTRAINT ck_video_deed_outcome CHECK (outcome IN ('pending', 'done', 'failed', 'skipped')), 
+	CONSTRAINT uq_video_deed_once UNIQUE (linkage_id, event_id, index), 
+	CONSTRAINT fk_video_deed_event_id FOREIGN KEY(event_id) REFERENCES video_event (id)
+);
+
+CREATE INDEX ix_video_deed_event_id ON video_deed (event_id);
+
+CREATE INDEX ix_video_deed_pending ON video_deed (at) WHERE outcome = 'pending';
+
+CREATE INDEX ix_video_deed_recent ON video_deed (linkage_id, camera_id, at);
+
+CREATE TABLE video_delivery (
+	id TEXT NOT NULL, 
+	position BIGINT GENERATED ALWAYS AS IDENTITY, 
+	receiver_id TEXT NOT NULL, 
+	key TEXT NOT NULL, 
+	event_id TEXT NOT NULL, 
+	change TEXT NOT NULL, 
+	body JSONB NOT NULL, 
+	state TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	next_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	claimed_until TIMESTAMP WITH TIME ZONE, 
+	error TEXT NOT NULL, 
+	delivered_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_video_delivery PRIMARY KEY (id), 
+	CONSTRAINT ck_video_delivery_state CHECK (state IN ('pending', 'delivered', 'dead')), 
+	CONSTRAINT uq_video_delivery_key UNIQUE (receiver_id, key), 
+	CONSTRAINT fk_video_delivery_receiver_id FOREIGN KEY(receiver_id) REFERENCES video_receiver (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_video_delivery_due ON video_delivery (next_at) WHERE state = 'pending';
+
+CREATE INDEX ix_video_delivery_order ON video_delivery (receiver_id, event_id, position) WHERE state = 'pending';
 
 CREATE TABLE video_event_entry (
 	number BIGINT GENERATED ALWAYS AS IDENTITY, 

@@ -1,0 +1,150 @@
+"""Pages of imports: what is in a region, what might become of a project, and its plan."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from flask import request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from control_plane.provisioning.imports.service import Imports, Wish
+from control_plane.provisioning.model import Region
+from control_plane.provisioning.service import Provisioning
+from control_plane.tenancy.service import TenancyService
+from foundation.kernel.errors import BoroughError, Collector, Conflict, Invalid, NotFound
+from foundation.surface.auth import current_actor, requires
+from foundation.surface.registry import use
+from foundation.surface.web.i18n import N_, local
+from foundation.surface.web.pages import Crumb, Pages, go, show
+
+pages = Pages("imports", __name__)
+pages.notices["import.started"] = N_("It is being taken in; nothing is made anew.")
+
+_NAMES = ("tenancy", "blueprint", "name", "inputs", "ids", "creations")
+_LONGEST = 200_000
+
+
+@pages.get("/regions/<id>/imports")
+@requires("deployment.import")
+def projects(id: str) -> ResponseReturnValue:  # noqa: A002 - the name in the address
+    """The projects of a region, and how much in each no deployment owns."""
+    region = _region(id)
+    return show(
+        "imports/projects.html",
+        region=region,
+        projects=use(Imports).discover(current_actor(), region.id),
+        crumbs=_crumbs(region, last=True),
+    )
+
+
+@pages.get("/regions/<id>/imports/<project>")
+@requires("deployment.import")
+def proposals(id: str, project: str) -> ResponseReturnValue:  # noqa: A002
+    """What might become of a project; each proposal can be corrected and planned."""
+    return _show_proposals(id, project)
+
+
+def _show_proposals(
+    reference: str, project: str, error: BoroughError | None = None, status: int = 200
+) -> ResponseReturnValue:
+    region = _region(reference)
+    problems = error.problems if isinstance(error, Invalid) else ()
+    return show(
+        "imports/proposals.html",
+        status,
+        region=region,
+        proposals=use(Imports).propose(current_actor(), region.id, project),
+        sent={name: request.form.get(name, "") for name in _NAMES},
+        problems=[(p.field, p.message) for p in problems],
+        harm=list(error.details.get("harm", ())) or [error.message]
+        if error is not None and not problems
+        else [],
+        as_yaml=_as_yaml,
+        crumbs=[*_crumbs(region), Crumb(project)],
+    )
+
+
+@pages.post("/regions/<id>/imports/<project>")
+@requires("deployment.import")
+def plan(id: str, project: str) -> ResponseReturnValue:  # noqa: A002
+    """Plan what was proposed and corrected; nothing is touched."""
+    region = _region(id)
+    try:
+        made = use(Imports).plan(current_actor(), _wish(region))
+    except (Invalid, Conflict) as error:
+        return _show_proposals(id, project, error, 422)
+    return show(
+        "imports/plan.html",
+        region=region,
+        project=project,
+        plan=made,
+        crumbs=[
+            *_crumbs(region),
+            Crumb(project, url_for("imports_pages.proposals", id=region.slug, project=project)),
+            Crumb(gettext("Plan")),
+        ],
+    )
+
+
+@pages.post("/plans/<id>/import")
+@requires("deployment.import")
+def apply(id: str) -> ResponseReturnValue:  # noqa: A002
+    """Carry out a plan under the digest that was shown."""
+    started = use(Imports).request_apply(current_actor(), id, request.form.get("digest", ""))
+    return go("operations_pages.operation", id=started.id, notice="import.started")
+
+
+def _wish(region: Region) -> Wish:
+    found = Collector()
+    sent = {name: request.form.get(name, "").strip() for name in _NAMES}
+    inputs, ids = _mapping(sent["inputs"], "inputs", found), _mapping(sent["ids"], "ids", found)
+    for name in ("tenancy", "blueprint"):
+        found.check(bool(sent[name]), name, "is required")
+    if sent["tenancy"]:
+        try:
+            use(TenancyService).tenancy(current_actor(), sent["tenancy"])
+        except NotFound:
+            found.check(False, "tenancy", "is no tenancy")
+    found.finish()
+    return Wish(
+        tenancy=sent["tenancy"],
+        region=region.id,
+        blueprint=sent["blueprint"],
+        inputs=inputs,
+        ids={str(name): str(value) for name, value in ids.items()},
+        name=sent["name"],
+        creations=sent["creations"] == "1",
+    )
+
+
+def _mapping(text: str, name: str, found: Collector) -> Mapping[str, Any]:
+    if not found.check(len(text) <= _LONGEST, name, f"must have {_LONGEST} characters or fewer"):
+        return {}
+    try:
+        read = yaml.safe_load(text) if text else {}
+    except (yaml.YAMLError, RecursionError):
+        read = None
+    if not isinstance(read, dict):
+        found.check(False, name, "must be lines of the form “name: value”")
+        return {}
+    return {str(key): value for key, value in read.items()}
+
+
+def _as_yaml(tree: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(tree), sort_keys=False, allow_unicode=True)
+
+
+def _region(reference: str) -> Region:
+    return use(Provisioning).region(current_actor(), reference)
+
+
+def _crumbs(region: Region, *, last: bool = False) -> list[Crumb]:
+    made_by_hand = gettext("Made by hand")
+    there = url_for("imports_pages.projects", id=region.slug)
+    return [
+        Crumb(gettext("Home"), "/"),
+        Crumb(gettext("Regions"), url_for("provisioning_pages.regions")),
+        Crumb(local(region.title), url_for("provisioning_pages.region", id=region.slug)),
+        Crumb(made_by_hand) if last else Crumb(made_by_hand, there),
+    ]

@@ -1,0 +1,1 @@
+"""Linkage: an event starts actions elsewhere, by rules that are data; and incidents."""
