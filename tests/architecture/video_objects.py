@@ -11,6 +11,7 @@ from typing import Any
 from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from tests.architecture.harness import PASSWORD, Things
+from tests.architecture.video_happenings import make_happenings
 from workloads.video_analytics.bootstrap import Video
 from workloads.video_analytics.cameras.model import Device, Settings, SourceKind
 from workloads.video_analytics.cameras.service import SourceWish
@@ -23,9 +24,7 @@ A, B = "/city/water/", "/city/health/"
 #: Actions of features that are made elsewhere; each leaves this set with its endpoints.
 ELSEWHERE = frozenset(
     {
-        "event.acknowledge", "event.view", "evidence.approve", "evidence.export", "evidence.view",
-        "privacy.manage", "read.push", "receiver.manage", "receiver.view", "shard.view",
-        "timeline.search", "usage.view", "watchlist.manage", "watchlist.view",
+        "watchlist.manage", "watchlist.view",
     }
 )  # fmt: skip
 
@@ -65,8 +64,11 @@ def make(video: Video) -> Things:
         "permits": permit.id,
     }
     things |= _accounts(video)
-    bodies = _bodies(camera.id, site.id, things["service-accounts"])
-    owned = frozenset(one for noun, one in things.items() if noun != "operations")
+    happened, sent = make_happenings(video, camera.id, rule.id)
+    things |= happened
+    bodies = _bodies(camera.id, site.id, things["service-accounts"]) | sent
+    shared = {"operations", "retention"}
+    owned = frozenset(one for noun, one in things.items() if noun not in shared)
     return Things(things | {"video": "video.css"}, owned, bodies, _queries(camera.id), {})
 
 

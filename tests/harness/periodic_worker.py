@@ -12,7 +12,7 @@ _options = worker.options
 
 def options(settings: Settings) -> KeeperOptions:
     found = _options(settings)
-    lane = dataclasses.replace(found.lane, analyser="tests.fakes.analyser:make")
+    lane = dataclasses.replace(found.lane, analyser="tests.fakes.analyser:make", degrade=False)
     return dataclasses.replace(found, lane=lane)
 
 
