@@ -95,7 +95,7 @@ def workers(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Workers]:
 def test_another_worker_takes_over_within_ten_seconds_and_no_event_comes_twice(
     workers: Workers,
 ) -> None:
-    seconds = 80
+    seconds = 120
     path = film(Path(workers.settings.camera_folders) / "film.mp4", seconds=seconds)
     video = workers.video
     video.departments.create(ADMIN, parent="/", slug="city", name=Text("City", "城市"))
@@ -109,7 +109,7 @@ def test_another_worker_takes_over_within_ten_seconds_and_no_event_comes_twice(
     workers.wait(lambda: workers.held() == {"one": 512}, 120)
     workers.wait(lambda: len(workers.rows("SELECT 1 FROM video_event")) >= 8, 60)
     workers.start("two")
-    workers.wait(lambda: min(workers.held().values()) > 150 and len(workers.held()) == 2, 60)
+    workers.wait(lambda: min(workers.held().values()) > 150 and len(workers.held()) == 2, 180)
     assert sum(workers.held().values()) == 512
 
     before = {row[0] for row in workers.rows("SELECT id FROM video_event")}
