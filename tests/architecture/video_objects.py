@@ -24,7 +24,7 @@ A, B = "/city/water/", "/city/health/"
 #: Actions of features that are made elsewhere; each leaves this set with its endpoints.
 ELSEWHERE = frozenset(
     {
-        "shard.view", "usage.view", "watchlist.manage", "watchlist.view",
+        "watchlist.manage", "watchlist.view",
     }
 )  # fmt: skip
 

@@ -4,11 +4,14 @@ import contextlib
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from foundation.access.service import People
 from foundation.adapters.clock import SystemClock
 from foundation.kernel.actor import Actor
 from foundation.kernel.database import Database
+from foundation.kernel.files import own_folder
+from foundation.kernel.outbox import Outbox
 from foundation.serving.base import Base, build_base, open_database
 from workloads.video_analytics.cameras.addresses import AddressPolicy
 from workloads.video_analytics.cameras.devices import Devices
@@ -25,6 +28,18 @@ from workloads.video_analytics.migrations import SCHEMA
 from workloads.video_analytics.rules.service import Rules
 from workloads.video_analytics.rules.store import PostgresRules
 from workloads.video_analytics.settings import Settings
+from workloads.video_analytics.usage.platform import HttpPlatform
+from workloads.video_analytics.usage.service import Usage
+from workloads.video_analytics.usage.store import PostgresUsage
+from workloads.video_analytics.workers.keeper import Keeper, KeeperOptions
+from workloads.video_analytics.workers.ports import Leases
+from workloads.video_analytics.workers.service import Workers
+from workloads.video_analytics.workers.store import (
+    PostgresFences,
+    PostgresMemories,
+    PostgresShards,
+)
+from workloads.video_analytics.workers.writer import Sinks
 
 #: The role that somebody always has on everything.
 ADMINISTRATOR = "video_administrator"
@@ -43,6 +58,8 @@ class Video:
     live: LivePictures
     rules: Rules
     happenings: Happenings
+    usage: Usage
+    workers: Workers
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -50,6 +67,7 @@ class Video:
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.departments,
             self.cameras, self.devices, self.live, self.rules, *self.happenings.services,
+            self.usage, self.workers,
         )  # fmt: skip
 
 
@@ -97,8 +115,48 @@ def build(settings: Settings, database: Database) -> Video:
         devices,
         LivePictures(settings.home / "live"),
         rules,
-        build_happenings(settings, base, cameras, devices, rules, places),
+        build_happenings(
+            settings, base, cameras, devices, rules, places, PostgresFences(database)
+        ),
+        _usage(settings, base),
+        Workers(_leases(settings, database)),
     )
+
+
+def _usage(settings: Settings, base: Base) -> Usage:
+    platform = None
+    if settings.platform_url and settings.platform_resource:
+        file = settings.platform_token_file
+        token = Path(file) if file else settings.platform_token
+        platform = HttpPlatform(settings.platform_url, token)
+    return Usage(
+        PostgresUsage(base.database), base.database, base.clock, PostgresFences(base.database),
+        Outbox(base.database, base.clock), resource=settings.platform_resource, platform=platform,
+    )  # fmt: skip
+
+
+def _leases(settings: Settings, database: Database) -> Leases:
+    if settings.leases == "kubernetes":
+        from workloads.video_analytics.workers.kubernetes import (  # noqa: PLC0415 - 1 s of imports
+            KubernetesLeases,
+        )
+
+        return KubernetesLeases.of_pod(settings.leases_namespace)
+    return PostgresShards(database)
+
+
+def make_keeper(video: Video, options: KeeperOptions) -> Keeper:
+    """A worker of this process."""
+    base, settings, found = video.base, video.settings, video.happenings
+    database = base.database
+    fences = PostgresFences(database)
+    own_folder(settings.home / "live")
+    sinks = Sinks(
+        database, base.clock, video.cameras, found.events, found.files, found.timeline,
+        video.usage, PostgresMemories(database), fences,
+    )  # fmt: skip
+    announce = fences.announce if settings.leases == "kubernetes" else None
+    return Keeper(_leases(settings, database), sinks, video.rules, options, announce)
 
 
 class _NoModels:

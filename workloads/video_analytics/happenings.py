@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from foundation.kernel.outbox import Outbox
-from foundation.operations.jobs import Schedule, relay
+from foundation.operations.jobs import Receiver, Schedule, relay
 from foundation.serving.base import Base
 from workloads.video_analytics.cameras.devices import Devices
 from workloads.video_analytics.cameras.service import Cameras
@@ -65,9 +65,13 @@ class Happenings:
             self.events, self.timeline, self.receivers, self.linkages, self.exports, self.retaining,
         )  # fmt: skip
 
-    def schedules(self) -> list[Schedule]:
-        """What a worker of the foundation does for them again and again, the relay among it."""
-        hearers = jobs.hearers(self.receivers, self.linkages)
+    def schedules(self, others: Sequence[Receiver] = ()) -> list[Schedule]:
+        """What a worker of the foundation does for them again and again, the relay among it.
+
+        Args:
+            others: who else hears what the relay hands on.
+        """
+        hearers = [*jobs.hearers(self.receivers, self.linkages), *others]
         told = relay(self.outbox, self.base.database, hearers)
         own = jobs.schedules(self.receivers, self.linkages, self.exports, self.retaining)
         return [told, *own]

@@ -30,7 +30,32 @@ class Settings(CommonSettings):
         "", "Address of the platform that this service was ordered from, which is told of its use."
     )
     platform_token: str = setting("", "The token that is shown to it.", secret=True)
+    platform_token_file: str = setting(
+        "", "File with that token, read each time; it wins over platform_token."
+    )
     platform_resource: str = setting("", "What this service is called there.")
+    usage_seconds: int = setting(300, "How often what was counted is told to the platform.")
+    lanes: int = setting(
+        0, "Processes of one worker that analyse, each with a decoder; 0 for one a core."
+    )
+    leases: str = setting(
+        "postgres", "Where workers agree on who watches what: postgres or kubernetes."
+    )
+    leases_namespace: str = setting(
+        "", "Kubernetes namespace of the Lease objects; empty: the one of this pod."
+    )
+    decoder_memory_mb: int = setting(6144, "Most memory of one decoder, MB; 0 for no limit.")
+    open_seconds: int = setting(10, "How long a camera may take until its first picture.")
+    read_seconds: int = setting(10, "How long a camera may be silent before it is asked anew.")
+    clip_seconds: int = setting(5, "Seconds of a clip before and after the event.")
+    memory_seconds: int = setting(
+        60, "How often what the analysis knows of a camera is saved for other workers."
+    )
+    file_pace: str = setting(
+        "loop",
+        "How cameras that are files are played: loop (in real time, again and again), once (in "
+        "real time) or fast (as fast as possible, once; for tests).",
+    )
     camera_networks: str = setting(
         "",
         "Networks in which cameras may lie, such as 10.20.0.0/16, separated by commas. Empty: all "

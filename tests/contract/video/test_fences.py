@@ -14,6 +14,8 @@ from foundation.kernel.database import Database
 from foundation.kernel.errors import Conflict
 from tests.fakes.video import FakeFences
 from workloads.video_analytics.events.ports import Fence, Fenced, Fences
+from workloads.video_analytics.workers.model import Worker
+from workloads.video_analytics.workers.store import PostgresShards
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,23 @@ def _fake(database: Database) -> Shards:
     return Shards(fences, fences.take)
 
 
-IMPLEMENTATIONS: Mapping[str, Callable[[Database], Shards]] = {"fake": _fake}
+def _postgres(database: Database) -> Shards:
+    shards = PostgresShards(database)
+
+    def take(shard: int) -> Fence:
+        held = [one for one in shards.shards() if one.shard == shard and one.holder]
+        for one in held:
+            shards.give_back(one.holder, {shard})
+        shards.beat(Worker("wrk_a", "a", 1.0))
+        return Fence(shard, shards.take("wrk_a", {shard})[shard])
+
+    return Shards(shards, take)
+
+
+IMPLEMENTATIONS: Mapping[str, Callable[[Database], Shards]] = {
+    "fake": _fake,
+    "postgres": _postgres,
+}
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)

@@ -19,6 +19,7 @@ from workloads.video_analytics.events.pages import pages as events
 from workloads.video_analytics.rules.pages import pages as rules
 from workloads.video_analytics.settings import Settings
 from workloads.video_analytics.timeline.pages import pages as timeline
+from workloads.video_analytics.workers.pages import pages as workers
 
 #: The features with an API; each module exports ``api``, or several as ``apis``.
 FEATURES = (
@@ -29,10 +30,14 @@ FEATURES = (
     "workloads.video_analytics.rules.api",
     "workloads.video_analytics.events.api",
     "workloads.video_analytics.timeline.api",
+    "workloads.video_analytics.usage.api",
+    "workloads.video_analytics.workers.api",
 )
 
 #: The pages of the features.
-PAGES = (home, access, operations, departments, cameras, rules, events, timeline)
+PAGES = (
+    home, access, operations, departments, cameras, rules, events, timeline, workers,
+)  # fmt: skip
 
 ABOUT = Text(
     "Borough Video: cameras, watched for the city", "Borough 视频分析：为城市看好每一路画面"

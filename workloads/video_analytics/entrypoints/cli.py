@@ -36,17 +36,19 @@ _MEMBERS = {
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "synthesize": (f"{_HERE}.synthetic.commands:synthesize", "Scenes with known truth, as files."),
     "token": ("foundation.access.commands:token", "API tokens."),
+    "usage": (f"{_HERE}.usage.commands:usage", "Camera hours and alarms."),
     "whoami": ("foundation.access.commands:whoami", "Who you are to the service."),
+    "worker": (f"{_HERE}.entrypoints.processes:worker", "Watch cameras; who watches what."),
 }
 
 _SECTIONS = {
+    "Cameras": ("camera", "rule", "permit"),
     "What happened": ("event", "evidence", "incident", "search", "read", "cover"),
     "Who is told, what follows": ("receiver", "linkage", "export"),
-    "Cameras": ("camera", "rule", "permit"),
-    "Administrators": ("department", "person", "operation", "audit"),
+    "Administrators": ("department", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "Quality": ("evaluate", "synthesize"),
-    "The service itself": ("serve", "db", "administrator", "config"),
+    "The service itself": ("serve", "worker", "db", "administrator", "config"),
 }
 
 

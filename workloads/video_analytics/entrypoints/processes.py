@@ -11,6 +11,7 @@ from foundation.kernel.errors import BoroughError, Invalid
 from foundation.surface import cli
 from foundation.surface.cli.exits import USAGE, Failure
 from workloads.video_analytics.settings import PROGRAM, Settings, from_environment
+from workloads.video_analytics.workers.commands import worker
 
 R = TypeVar("R")
 
@@ -38,6 +39,15 @@ def serve() -> None:
     from workloads.video_analytics.entrypoints import serve as process  # noqa: PLC0415 - loads all
 
     run(process.serve)
+    sys.exit(0)
+
+
+@worker.command("run")
+def run_worker() -> None:
+    """Run a worker until it is asked to end; several share the cameras."""
+    from workloads.video_analytics.entrypoints import worker as process  # noqa: PLC0415 - loads all
+
+    run(process.work)
     sys.exit(0)
 
 

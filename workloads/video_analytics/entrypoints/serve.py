@@ -6,6 +6,7 @@ import click
 import sqlalchemy as sa
 
 from foundation.serving.app import Parts
+from foundation.serving.metrics import Gauge
 from foundation.serving.processes import run_file, start_logging
 from foundation.serving.server import Server, address_of, bind
 from foundation.surface.cli.contexts import RUN_FILE
@@ -50,7 +51,28 @@ def parts(video: Video) -> Parts:
             "database": lambda: _answers(video),
             "schema": lambda: SCHEMA.is_current(base.database),
         },
+        gauges=gauges(video),
     )
+
+
+def gauges(video: Video) -> tuple[Gauge, ...]:
+    """The figures that services are asked for when the metrics are read, not before."""
+    workers = video.workers
+    return (
+        Gauge(
+            "borough_video_worker_load_ratio", "Busy share of a worker's cores.", "worker",
+            lambda: workers.figures("load"),
+        ),
+        Gauge(
+            "borough_video_worker_cameras", "Cameras that a worker watches.", "worker",
+            lambda: workers.figures("cameras"),
+        ),
+        Gauge(
+            "borough_video_worker_degraded_cameras",
+            "Cameras that a worker watches less closely than it should.", "worker",
+            lambda: workers.figures("degraded"),
+        ),
+    )  # fmt: skip
 
 
 def _answers(video: Video) -> bool:

@@ -396,6 +396,14 @@ CREATE TABLE video_linkage (
 	CONSTRAINT pk_video_linkage PRIMARY KEY (id)
 );
 
+CREATE TABLE video_memory (
+	camera_id TEXT NOT NULL, 
+	data BYTEA NOT NULL, 
+	progress JSONB NOT NULL, 
+	saved_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_video_memory PRIMARY KEY (camera_id)
+);
+
 CREATE TABLE video_receiver (
 	id TEXT NOT NULL, 
 	path TEXT NOT NULL, 
@@ -419,6 +427,16 @@ CREATE TABLE video_retention (
 	CONSTRAINT pk_video_retention PRIMARY KEY (data_class)
 );
 
+CREATE TABLE video_shard (
+	shard INTEGER NOT NULL, 
+	token BIGINT NOT NULL, 
+	holder TEXT DEFAULT '' NOT NULL, 
+	until TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_video_shard PRIMARY KEY (shard)
+);
+
+CREATE INDEX ix_video_shard_holder ON video_shard (holder);
+
 CREATE TABLE video_thumbnail (
 	sha256 BYTEA NOT NULL, 
 	series INTEGER NOT NULL, 
@@ -434,6 +452,55 @@ CREATE TABLE video_track_series (
 	path TEXT NOT NULL, 
 	CONSTRAINT pk_video_track_series PRIMARY KEY (id), 
 	CONSTRAINT uq_video_track_series UNIQUE (camera_id, path)
+);
+
+CREATE TABLE video_usage_alarm (
+	event_id TEXT NOT NULL, 
+	hour TIMESTAMP WITH TIME ZONE NOT NULL, 
+	told BOOLEAN DEFAULT false NOT NULL, 
+	CONSTRAINT pk_video_usage_alarm PRIMARY KEY (event_id)
+);
+
+CREATE INDEX ix_video_usage_alarm_hour ON video_usage_alarm (hour);
+
+CREATE INDEX ix_video_usage_alarm_untold ON video_usage_alarm (hour) WHERE NOT told;
+
+CREATE TABLE video_usage_camera (
+	camera_id TEXT NOT NULL, 
+	counted_until TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_video_usage_camera PRIMARY KEY (camera_id)
+);
+
+CREATE TABLE video_usage_event (
+	id TEXT NOT NULL, 
+	payload JSONB NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	pushed_at TIMESTAMP WITH TIME ZONE, 
+	outcome TEXT DEFAULT '' NOT NULL, 
+	CONSTRAINT pk_video_usage_event PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_video_usage_event_waiting ON video_usage_event (created_at, id) WHERE pushed_at IS NULL;
+
+CREATE TABLE video_usage_hour (
+	hour TIMESTAMP WITH TIME ZONE NOT NULL, 
+	tier TEXT NOT NULL, 
+	milliseconds BIGINT NOT NULL, 
+	told BIGINT DEFAULT '0' NOT NULL, 
+	CONSTRAINT pk_video_usage_hour PRIMARY KEY (hour, tier)
+);
+
+CREATE TABLE video_worker (
+	id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	capacity DOUBLE PRECISION NOT NULL, 
+	load DOUBLE PRECISION NOT NULL, 
+	cameras INTEGER NOT NULL, 
+	degraded INTEGER NOT NULL, 
+	started_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	beat_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	until TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_video_worker PRIMARY KEY (id)
 );
 
 CREATE TABLE video_camera (

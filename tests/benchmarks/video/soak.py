@@ -1,0 +1,65 @@
+"""Memory and descriptors of lanes and decoders over a long time, with cameras that come and go.
+
+``python -m tests.benchmarks.video.soak --minutes 30``. Cameras play in a loop; each half
+minute some are dropped and others begun, one address never opens and one file is broken. What
+counts is the growth from the first third to the last.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from tests.benchmarks.video.films import Watching, film, load
+from workloads.video_analytics.vision.model import Tier
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--cameras", type=int, default=40)
+    given = parser.parse_args()
+    minutes, cameras = given.minutes, given.cameras
+    rows: list[tuple[float, int, int]] = []
+    with tempfile.TemporaryDirectory() as folder, Watching(2) as watching:
+        path = film(Path(folder) / "a.mp4", width=640, height=360, rate=5, seconds=20)
+        broken = Path(folder) / "broken.mp4"
+        broken.write_bytes(path.read_bytes()[:5000])
+        tiers = (Tier.LOW_RATE, Tier.LOW_RATE, Tier.KEY_FRAMES, Tier.FULL)
+        lane_of = {}
+        for n in range(cameras):
+            lane_of[f"cam_{n}"] = n % 2
+            watching.watch(f"cam_{n}", path, tiers[n % 4], pace="loop", lane=n % 2)
+        watching.watch("bad", broken, Tier.LOW_RATE, pace="loop")
+        watching.watch("gone", Path(folder) / "gone.mp4", Tier.LOW_RATE, pace="loop", lane=1)
+        began = time.monotonic()
+        following = cameras
+        while (at := time.monotonic() - began) < minutes * 60:
+            time.sleep(min(30.0, minutes * 60 - at + 0.1))
+            for name in list(lane_of)[:2]:
+                lane = lane_of.pop(name)
+                watching.drop(name, lane)
+                lane_of[f"cam_{following}"] = lane
+                watching.watch(
+                    f"cam_{following}", path, tiers[following % 4], pace="loop", lane=lane
+                )
+                following += 1
+            size, handles = watching.memory()
+            rows.append((time.monotonic() - began, size, handles))
+            print(
+                f"{rows[-1][0] / 60:6.1f} min {size / 2**20:8.1f} MB {handles:5} descriptors",
+                flush=True,
+            )
+        frames, dropped = watching.frames, watching.dropped
+        restarts = watching.crew.restarts
+    third = max(1, len(rows) // 3)
+    size = [statistics.median(r[1] for r in part) / 2**20 for part in (rows[:third], rows[-third:])]
+    handles = [statistics.median(r[2] for r in part) for part in (rows[:third], rows[-third:])]
+    print(f"{frames} frames, {dropped} replaced, {restarts} lanes restarted; {load()}")
+    print(f"first third {size[0]:.1f} MB, {handles[0]:.0f} descriptors; "
+          f"last third {size[1]:.1f} MB, {handles[1]:.0f} descriptors")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

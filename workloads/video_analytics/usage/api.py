@@ -1,0 +1,45 @@
+"""What was counted, over HTTP."""
+
+from pydantic import Field
+
+from foundation.surface.api import (
+    Answer,
+    ApiBlueprint,
+    DecimalText,
+    Instant,
+    PageOut,
+    PageQuery,
+    Schema,
+    current_actor,
+    requires,
+    use,
+)
+from workloads.video_analytics.usage.service import Usage
+
+api = ApiBlueprint("usage", __name__, tag="Usage")
+
+
+class UsageQuery(PageQuery):
+    """Which hours: the last 31 days without ``start``."""
+
+    start: Instant | None = None
+    end: Instant | None = None
+
+
+class UsageLineOut(Schema):
+    """What was counted of a meter in one hour."""
+
+    meter: str
+    tier: str = Field(description="access, basic or advanced; empty for alarms")
+    hour: Instant
+    quantity: DecimalText
+    told: DecimalText = Field(description="As much of it as was told to the platform's outbox")
+
+
+@api.get("/usage")
+@requires("usage.view")
+@api.input(UsageQuery, location="query")
+@api.output(PageOut[UsageLineOut])
+def list_usage(query_data: UsageQuery) -> Answer:
+    """Camera hours by tier and alarms, by hour, oldest first; 100 days at most."""
+    return use(Usage).lines(current_actor(), query_data.start, query_data.end, query_data.page())

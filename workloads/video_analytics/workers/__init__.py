@@ -1,0 +1,1 @@
+"""Workers: who watches which cameras, and the processes that decode and analyse."""

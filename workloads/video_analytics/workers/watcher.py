@@ -1,0 +1,231 @@
+"""Which cameras this worker watches, and in which lane."""
+
+import logging
+import threading
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.errors import BoroughError, Invalid, Unavailable
+from foundation.kernel.time import Clock
+from workloads.video_analytics.cameras.model import Health, HealthState, SourceKind, Watched
+from workloads.video_analytics.events.ports import Fence
+from workloads.video_analytics.vision.model import RuleSpec, Tier
+from workloads.video_analytics.workers import wire
+from workloads.video_analytics.workers.crew import Crew
+from workloads.video_analytics.workers.model import Pace
+from workloads.video_analytics.workers.ports import Cameras, Memories, Rules
+from workloads.video_analytics.workers.wire import Header
+
+_log = logging.getLogger("borough.video.worker")
+#: How much a camera of a tier weighs, to share them among lanes.
+_WEIGHTS = {Tier.ACCESS: 0.1, Tier.KEY_FRAMES: 1.0, Tier.LOW_RATE: 1.5, Tier.FULL: 8.0}
+_AGAIN_SECONDS = 30.0
+#: Shorter than a lease: the beats wait meanwhile.
+_HAND_OVER_SECONDS = 3.0
+
+
+@dataclass(slots=True)
+class _Entry:
+    watched: Watched
+    lane: int
+    rules: tuple[RuleSpec, ...]
+    url: str = field(default="", repr=False)
+
+
+class Watcher:
+    """The cameras of the shards that this worker holds.
+
+    Args:
+        cameras: the registry.
+        rules: in force.
+        memories: where another worker was.
+        db: the unit of work.
+        clock: for notes of health.
+        file_pace: how files are played.
+    """
+
+    def __init__(
+        self, cameras: Cameras, rules: Rules, memories: Memories, db: UnitOfWork, clock: Clock,
+        *, file_pace: Pace = Pace.LOOP,
+    ) -> None:  # fmt: skip
+        self._cameras = cameras
+        self._rules = rules
+        self._memories = memories
+        self._db = db
+        self._clock = clock
+        self._pace = file_pace
+        self._crew: Crew | None = None
+        self._tokens: dict[int, int] = {}
+        self._entries: dict[str, _Entry] = {}
+        self._shards: dict[str, int] = {}
+        self._refused: dict[str, float] = {}
+        self._dropping: set[str] = set()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+
+    def use(self, crew: Crew) -> None:
+        """The lanes that there are."""
+        self._crew = crew
+
+    @property
+    def count(self) -> int:
+        """Cameras that are watched here."""
+        return len(self._entries)
+
+    def fence_of(self, camera: str) -> Fence | None:
+        """The fence of a camera; None when its shard is not ours."""
+        with self._lock:
+            shard = self._shards.get(camera)
+            token = None if shard is None else self._tokens.get(shard)
+        return None if shard is None or token is None else Fence(shard, token)
+
+    # Shards -----------------------------------------------------------------------------------
+
+    def hold(self, tokens: Mapping[int, int]) -> list[str]:
+        """The shards that are ours from now on; answers the cameras of those that are lost.
+
+        What a lane still says of a lost one is refused here, and by the token in the database.
+        """
+        with self._lock:
+            lost = {s for s, token in self._tokens.items() if tokens.get(s) != token}
+            self._tokens = dict(tokens)
+            gone = [c for c, one in self._entries.items() if one.watched.shard in lost]
+            for camera in gone:
+                self._tell(camera, {"do": "drop", "camera": camera, "close": False})
+                self._forget(camera)
+        return gone
+
+    def lose(self, shard: int) -> None:
+        """A write was refused: the shard is another's."""
+        with self._lock:
+            self.hold({s: token for s, token in self._tokens.items() if s != shard})
+
+    def hand_over(self, shards: Collection[int]) -> None:
+        """Stop watching the cameras of these shards; what is known of them is saved first."""
+        with self._lock:
+            leaving = {c for c, one in self._entries.items() if one.watched.shard in shards}
+            self._dropping |= leaving
+            for camera in leaving:
+                self._tell(camera, {"do": "drop", "camera": camera, "close": False})
+        until = time.monotonic() + _HAND_OVER_SECONDS
+        with self._changed:
+            while self._dropping & leaving and time.monotonic() < until:
+                self._changed.wait(0.1)
+            for camera in leaving:
+                self._forget(camera)
+            self._dropping -= leaving
+            for shard in shards:
+                self._tokens.pop(shard, None)
+
+    def dropped(self, camera: str) -> None:
+        """A lane has let go of a camera, and what it knew is written down."""
+        with self._changed:
+            self._dropping.discard(camera)
+            self._changed.notify_all()
+
+    def _forget(self, camera: str) -> None:
+        self._entries.pop(camera, None)
+        self._shards.pop(camera, None)
+
+    # Cameras ----------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Watch what the registry says."""
+        with self._lock:
+            shards = set(self._tokens)
+        wanted = {one.view.id: one for one in self._cameras.watched(shards)} if shards else {}
+        with self._lock:
+            known = {name: entry.watched for name, entry in self._entries.items()}
+        new = [c for c, one in wanted.items() if c not in known or known[c].version != one.version]
+        now = time.monotonic()
+        new = [c for c in new if self._refused.get(c, 0) < now]
+        specs = self._rules.specs(new) if new else {}
+        for camera in new:
+            self._put(wanted[camera], specs.get(camera, ()), now)
+        for camera in known.keys() - wanted.keys():
+            # Its shard may just be on its way to another worker: then it is no end of its events.
+            with self._lock:
+                if known[camera].shard not in self._tokens or camera in self._dropping:
+                    continue
+                self._tell(camera, {"do": "drop", "camera": camera, "close": True})
+                self._entries.pop(camera, None)
+
+    def again(self, lane: int) -> None:
+        """A lane was started anew: give it its cameras."""
+        with self._lock:
+            entries = [one for one in self._entries.values() if one.lane == lane]
+        for entry in entries:
+            self._begin(entry)
+
+    def _put(self, watched: Watched, rules: tuple[RuleSpec, ...], now: float) -> None:
+        camera = watched.view.id
+        with self._lock:
+            known = self._entries.get(camera)
+            if watched.shard not in self._tokens:
+                return
+            lane = known.lane if known else self._lightest()
+            entry = _Entry(watched, lane, rules)
+            self._entries[camera] = entry
+            self._shards[camera] = watched.shard
+        if not self._begin(entry, known):
+            self._refused[camera] = now + _AGAIN_SECONDS
+            with self._lock:
+                self._tell(camera, {"do": "drop", "camera": camera, "close": True})
+                self._entries.pop(camera, None)
+
+    def _lightest(self) -> int:
+        weights = [0.0] * len(self._lanes)
+        for one in self._entries.values():
+            weights[one.lane] += _WEIGHTS[one.watched.tier]
+        return weights.index(min(weights))
+
+    @property
+    def _lanes(self) -> Crew:
+        if self._crew is None:
+            raise RuntimeError("there are no lanes yet")
+        return self._crew
+
+    def _begin(self, entry: _Entry, known: _Entry | None = None) -> bool:
+        watched = entry.watched
+        camera = watched.view.id
+        try:
+            entry.url = watched.opened_url()
+        except (Invalid, Unavailable) as error:
+            self._note(camera, HealthState.NO_SIGNAL, error)
+            return False
+        except BoroughError as error:
+            self._note(camera, HealthState.BROKEN, error)
+            return False
+        rules = [wire.rule_out(rule) for rule in entry.rules]
+        common: Header = {
+            "camera": camera, "tier": watched.tier.value, "priority": watched.priority,
+            "version": watched.version, "rules": rules,
+        }  # fmt: skip
+        if known is not None and (known.url, known.watched.view) == (entry.url, watched.view):
+            with self._lock:
+                self._lanes.tell(entry.lane, {"do": "change", **common})
+            return True
+        with self._db.transaction():
+            memory = self._memories.load(camera)
+        pace = self._pace if watched.source.kind is SourceKind.FILE else Pace.LIVE
+        order: Header = {
+            "do": "watch", **common, "view": wire.view_out(watched.view), "url": entry.url,
+            "kind": watched.source.kind.value, "pace": pace.value,
+            "progress": dict(memory.progress),
+        }  # fmt: skip
+        with self._lock:
+            # Its shard may have been lost while its memory was read.
+            if self._entries.get(camera) is entry:
+                self._lanes.tell(entry.lane, order, memory.data)
+        return True
+
+    def _note(self, camera: str, state: HealthState, error: BoroughError) -> None:
+        with self._db.transaction():
+            self._cameras.note_health(camera, Health(state, self._clock.now(), error.message))
+
+    def _tell(self, camera: str, order: Header) -> None:
+        entry = self._entries.get(camera)
+        if entry is not None:
+            self._lanes.tell(entry.lane, order)
