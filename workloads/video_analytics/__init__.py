@@ -13,6 +13,8 @@ PRODUCT = Product(
         "department": "there is no such department",
         "event": "there is no such event",
         "rule": "there is no such rule",
+        "watchlist": "there is no such watch list",
+        "watchlist entry": "there is no such entry on the watch list",
     },
 )
 declare(PRODUCT)

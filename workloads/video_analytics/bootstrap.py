@@ -12,6 +12,9 @@ from foundation.serving.base import Base, build_base, open_database
 from workloads.video_analytics.departments.store import PostgresDepartments
 from workloads.video_analytics.migrations import SCHEMA
 from workloads.video_analytics.settings import Settings
+from workloads.video_analytics.watchlists.faces import FolderFaces
+from workloads.video_analytics.watchlists.service import Watchlists
+from workloads.video_analytics.watchlists.store import PostgresWatchlists
 
 #: The role that somebody always has on everything.
 ADMINISTRATOR = "video_administrator"
@@ -24,11 +27,12 @@ class Video:
     settings: Settings
     base: Base
     people: People
+    watchlists: Watchlists
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
-        return (self.base.audit, self.base.gate, self.base.operations, self.people)
+        return (self.base.audit, self.base.gate, self.base.operations, self.people, self.watchlists)
 
 
 @contextlib.contextmanager
@@ -51,7 +55,12 @@ def open_video(settings: Settings, *, upgrade: bool = True) -> Iterator[Video]:
 def build(settings: Settings, database: Database) -> Video:
     """All services on a database."""
     base = build_base(settings, database, SystemClock())
-    return Video(settings, base, base.people(PostgresDepartments(database), ADMINISTRATOR))
+    places = PostgresDepartments(database)
+    watchlists = Watchlists(
+        PostgresWatchlists(database), database, base.clock, base.audit, places, base.secrets,
+        FolderFaces(settings.models_folder),
+    )  # fmt: skip
+    return Video(settings, base, base.people(places, ADMINISTRATOR), watchlists)
 
 
 def add_first_administrator(video: Video) -> None:

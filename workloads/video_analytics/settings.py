@@ -31,6 +31,14 @@ class Settings(CommonSettings):
     )
     platform_token: str = setting("", "The token that is shown to it.", secret=True)
     platform_resource: str = setting("", "What this service is called there.")
+    models: str = setting(
+        "", "Folder of the optional models (`borough-video models fetch`). Empty: models in home."
+    )
+
+    @property
+    def models_folder(self) -> Path:
+        """Where the optional models are looked for."""
+        return Path(self.models).expanduser() if self.models else self.home / "models"
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:

@@ -16,12 +16,17 @@ from foundation.surface.auth import signed_in
 from foundation.surface.web.install import Theme, install
 from workloads.video_analytics import PRODUCT
 from workloads.video_analytics.settings import Settings
+from workloads.video_analytics.watchlists.pages import pages as watchlists
 
 #: The features with an API; each module exports ``api``, or several as ``apis``.
-FEATURES = ("foundation.access.api", "foundation.operations.api")
+FEATURES = (
+    "foundation.access.api",
+    "foundation.operations.api",
+    "workloads.video_analytics.watchlists.api",
+)
 
 #: The pages of the features.
-PAGES = (access, operations)
+PAGES = (access, operations, watchlists)
 
 ABOUT = Text(
     "Borough Video: cameras, watched for the city", "Borough 视频分析：为城市看好每一路画面"

@@ -14,17 +14,19 @@ _MEMBERS = {
     "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
+    "models": (f"{_HERE}.vision.models.commands:models", "Optional models of this machine."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
     "person": ("foundation.access.commands:person", "People and their roles."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "token": ("foundation.access.commands:token", "API tokens."),
+    "watchlist": (f"{_HERE}.watchlists.commands:watchlist", "Watch lists of faces and plates."),
     "whoami": ("foundation.access.commands:whoami", "Who you are to the service."),
 }
 
 _SECTIONS = {
-    "Administrators": ("person", "operation", "audit"),
+    "Administrators": ("person", "watchlist", "operation", "audit"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
-    "The service itself": ("serve", "db", "administrator", "config"),
+    "The service itself": ("serve", "db", "administrator", "config", "models"),
 }
 
 
