@@ -21,6 +21,8 @@ PRODUCT = Product(
         "receiver": "there is no such receiver",
         "rule": "there is no such rule",
         "track": "there is no such track",
+        "watchlist": "there is no such watch list",
+        "watchlist entry": "there is no such entry on the watch list",
     },
 )
 declare(PRODUCT)

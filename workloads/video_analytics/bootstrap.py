@@ -28,9 +28,14 @@ from workloads.video_analytics.migrations import SCHEMA
 from workloads.video_analytics.rules.service import Rules
 from workloads.video_analytics.rules.store import PostgresRules
 from workloads.video_analytics.settings import Settings
+from workloads.video_analytics.samples import FOLDER as SAMPLES
 from workloads.video_analytics.usage.platform import HttpPlatform
 from workloads.video_analytics.usage.service import Usage
 from workloads.video_analytics.usage.store import PostgresUsage
+from workloads.video_analytics.vision.models.presence import FolderModels
+from workloads.video_analytics.watchlists.faces import FolderFaces
+from workloads.video_analytics.watchlists.service import Watchlists
+from workloads.video_analytics.watchlists.store import PostgresWatchlists
 from workloads.video_analytics.workers.keeper import Keeper, KeeperOptions
 from workloads.video_analytics.workers.ports import Leases
 from workloads.video_analytics.workers.service import Workers
@@ -60,6 +65,7 @@ class Video:
     happenings: Happenings
     usage: Usage
     workers: Workers
+    watchlists: Watchlists
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -67,7 +73,7 @@ class Video:
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.departments,
             self.cameras, self.devices, self.live, self.rules, *self.happenings.services,
-            self.usage, self.workers,
+            self.usage, self.workers, self.watchlists,
         )  # fmt: skip
 
 
@@ -92,7 +98,9 @@ def build(settings: Settings, database: Database) -> Video:
     """All services on a database."""
     base = build_base(settings, database, SystemClock())
     places = PostgresDepartments(database)
-    addresses = AddressPolicy.of(settings.camera_networks, settings.camera_folders)
+    addresses = AddressPolicy.of(
+        settings.camera_networks, f"{SAMPLES},{settings.camera_folders}"
+    )
     cameras = Cameras(
         PostgresCameras(database), database, base.clock, base.audit, places, base.secrets,
         addresses,
@@ -105,7 +113,7 @@ def build(settings: Settings, database: Database) -> Video:
         database,
         base.audit,
     )
-    rules = Rules(PostgresRules(database), database, base.clock, base.audit, cameras, _NoModels())
+    rules = Rules(PostgresRules(database), database, base.clock, base.audit, cameras, FolderModels(settings.models_folder))
     return Video(
         settings,
         base,
@@ -120,6 +128,10 @@ def build(settings: Settings, database: Database) -> Video:
         ),
         _usage(settings, base),
         Workers(_leases(settings, database)),
+        Watchlists(
+            PostgresWatchlists(database), database, base.clock, base.audit, places, base.secrets,
+            FolderFaces(settings.models_folder),
+        ),
     )
 
 
@@ -157,14 +169,6 @@ def make_keeper(video: Video, options: KeeperOptions) -> Keeper:
     )  # fmt: skip
     announce = fences.announce if settings.leases == "kubernetes" else None
     return Keeper(_leases(settings, database), sinks, video.rules, options, announce)
-
-
-class _NoModels:
-    """No model is installed."""
-
-    def present(self, _name: str) -> bool:
-        """Never."""
-        return False
 
 
 def add_first_administrator(video: Video) -> None:

@@ -82,6 +82,14 @@ class Settings(CommonSettings):
     mail_user: str = setting("", "Its user; empty: none.")
     mail_password: str = setting("", "The user's password.", secret=True)
     mail_sender: str = setting("", "Address from which mail is sent.")
+    models: str = setting(
+        "", "Folder of the optional models (`borough-video models fetch`). Empty: models in home."
+    )
+
+    @property
+    def models_folder(self) -> Path:
+        """Where the optional models are looked for."""
+        return Path(self.models).expanduser() if self.models else self.home / "models"
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:

@@ -19,6 +19,7 @@ from workloads.video_analytics.events.pages import pages as events
 from workloads.video_analytics.rules.pages import pages as rules
 from workloads.video_analytics.settings import Settings
 from workloads.video_analytics.timeline.pages import pages as timeline
+from workloads.video_analytics.watchlists.pages import pages as watchlists
 from workloads.video_analytics.workers.pages import pages as workers
 
 #: The features with an API; each module exports ``api``, or several as ``apis``.
@@ -32,11 +33,13 @@ FEATURES = (
     "workloads.video_analytics.timeline.api",
     "workloads.video_analytics.usage.api",
     "workloads.video_analytics.workers.api",
+    "workloads.video_analytics.watchlists.api",
 )
 
 #: The pages of the features.
 PAGES = (
     home, access, operations, departments, cameras, rules, events, timeline, workers,
+    watchlists,
 )  # fmt: skip
 
 ABOUT = Text(

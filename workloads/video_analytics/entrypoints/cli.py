@@ -29,6 +29,7 @@ _MEMBERS = {
     "department": (f"{_HERE}.departments.commands:department", "Departments."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
+    "models": (f"{_HERE}.vision.models.commands:models", "Optional models of this machine."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
     "permit": (f"{_HERE}.rules.commands:permit", "Permits of sites."),
     "person": ("foundation.access.commands:person", "People and their roles."),
@@ -36,6 +37,7 @@ _MEMBERS = {
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "synthesize": (f"{_HERE}.synthetic.commands:synthesize", "Scenes with known truth, as files."),
     "token": ("foundation.access.commands:token", "API tokens."),
+    "watchlist": (f"{_HERE}.watchlists.commands:watchlist", "Watch lists of faces and plates."),
     "usage": (f"{_HERE}.usage.commands:usage", "Camera hours and alarms."),
     "whoami": ("foundation.access.commands:whoami", "Who you are to the service."),
     "worker": (f"{_HERE}.entrypoints.processes:worker", "Watch cameras; who watches what."),
@@ -45,10 +47,10 @@ _SECTIONS = {
     "Cameras": ("camera", "rule", "permit"),
     "What happened": ("event", "evidence", "incident", "search", "read", "cover"),
     "Who is told, what follows": ("receiver", "linkage", "export"),
-    "Administrators": ("department", "person", "operation", "audit", "usage"),
+    "Administrators": ("department", "person", "watchlist", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "Quality": ("evaluate", "synthesize"),
-    "The service itself": ("serve", "worker", "db", "administrator", "config"),
+    "The service itself": ("serve", "worker", "db", "administrator", "config", "models"),
 }
 
 

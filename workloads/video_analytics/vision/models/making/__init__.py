@@ -1,0 +1,1 @@
+"""Getting the models at build time; nothing in here is imported when frames are looked at."""
