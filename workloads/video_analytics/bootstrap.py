@@ -27,8 +27,8 @@ from workloads.video_analytics.happenings import Happenings, build_happenings
 from workloads.video_analytics.migrations import SCHEMA
 from workloads.video_analytics.rules.service import Rules
 from workloads.video_analytics.rules.store import PostgresRules
-from workloads.video_analytics.settings import Settings
 from workloads.video_analytics.samples import FOLDER as SAMPLES
+from workloads.video_analytics.settings import Settings
 from workloads.video_analytics.usage.platform import HttpPlatform
 from workloads.video_analytics.usage.service import Usage
 from workloads.video_analytics.usage.store import PostgresUsage
@@ -98,9 +98,7 @@ def build(settings: Settings, database: Database) -> Video:
     """All services on a database."""
     base = build_base(settings, database, SystemClock())
     places = PostgresDepartments(database)
-    addresses = AddressPolicy.of(
-        settings.camera_networks, f"{SAMPLES},{settings.camera_folders}"
-    )
+    addresses = AddressPolicy.of(settings.camera_networks, f"{SAMPLES},{settings.camera_folders}")
     cameras = Cameras(
         PostgresCameras(database), database, base.clock, base.audit, places, base.secrets,
         addresses,
@@ -113,7 +111,14 @@ def build(settings: Settings, database: Database) -> Video:
         database,
         base.audit,
     )
-    rules = Rules(PostgresRules(database), database, base.clock, base.audit, cameras, FolderModels(settings.models_folder))
+    rules = Rules(
+        PostgresRules(database),
+        database,
+        base.clock,
+        base.audit,
+        cameras,
+        FolderModels(settings.models_folder),
+    )
     return Video(
         settings,
         base,
@@ -123,13 +128,16 @@ def build(settings: Settings, database: Database) -> Video:
         devices,
         LivePictures(settings.home / "live"),
         rules,
-        build_happenings(
-            settings, base, cameras, devices, rules, places, PostgresFences(database)
-        ),
+        build_happenings(settings, base, cameras, devices, rules, places, PostgresFences(database)),
         _usage(settings, base),
         Workers(_leases(settings, database)),
         Watchlists(
-            PostgresWatchlists(database), database, base.clock, base.audit, places, base.secrets,
+            PostgresWatchlists(database),
+            database,
+            base.clock,
+            base.audit,
+            places,
+            base.secrets,
             FolderFaces(settings.models_folder),
         ),
     )

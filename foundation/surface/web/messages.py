@@ -55,6 +55,7 @@ ELSEWHERE = (
     "bootstrap",
     "serve",
     "entrypoints/reference",
+    "serving/reference",
 )
 _KEYWORDS = {"_": None, "gettext": None, "N_": None, "lazy_gettext": None, "ngettext": (1, 2)}
 _CLAUSE = re.compile(r"(?=.*[a-z]{2})(?:%\(p\d\)s|[a-z(])[^\n]* [^\n]*", re.DOTALL)

@@ -60,7 +60,7 @@ def cost() -> None:
         (RuleKind.CONSTRUCTION, everyday),
     ):
         took = milliseconds(looking(kind, **parameters), pictures)
-        print(f"{kind.value:25} {took:6.2f} ms a frame, {took / peer:4.1f} × MOG2, at 5 frames a second")
+        print(f"{kind.value:25} {took:6.2f} ms a frame, {took / peer:4.1f} × MOG2, at 5 a second")
     river = list(River(days=1, minutes=20).pictures())
     took = milliseconds(looking(RuleKind.VEGETATION, sample_minutes=0.1), river)
     print(f"{'vegetation':25} {took:6.2f} ms a look; 6 looks an hour")

@@ -14,6 +14,7 @@ from foundation.serving.processes import run_file, start_logging
 from workloads.video_analytics.bootstrap import Video, make_keeper, open_video
 from workloads.video_analytics.settings import Settings
 from workloads.video_analytics.usage import jobs as usage
+from workloads.video_analytics.watchlists import jobs as watchlists
 from workloads.video_analytics.workers.keeper import Keeper, KeeperOptions
 from workloads.video_analytics.workers.lane import LaneOptions
 from workloads.video_analytics.workers.model import Pace
@@ -59,7 +60,10 @@ def _run(keeper: Keeper) -> None:
 def _schedules(video: Video, name: str) -> Schedules:
     base = video.base
     seconds = float(max(1, video.settings.usage_seconds))
-    own = usage.schedules(video.usage, tell_seconds=seconds)
+    own = [
+        *usage.schedules(video.usage, tell_seconds=seconds),
+        *watchlists.schedules(video.watchlists),
+    ]
     return Schedules(
         base.database, [*own, *video.happenings.schedules([video.usage.receive])], name
     )
@@ -79,7 +83,8 @@ def options(settings: Settings) -> KeeperOptions:
         raise Invalid([Problem("leases", "must be postgres or kubernetes")])
     name = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
     lane = LaneOptions(
-        live=str(settings.home / "live"), decoder_mb=settings.decoder_memory_mb,
+        live=str(settings.home / "live"), models=str(settings.models_folder),
+        decoder_mb=settings.decoder_memory_mb,
         open_seconds=settings.open_seconds, read_seconds=settings.read_seconds,
         before=settings.clip_seconds, after=settings.clip_seconds,
         memory_seconds=settings.memory_seconds,

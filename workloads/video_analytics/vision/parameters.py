@@ -10,7 +10,7 @@ nothing for the whole frame), ``line|field``, or nothing.
 from collections.abc import Mapping
 from typing import Any
 
-from workloads.video_analytics.vision import parameters_special
+from workloads.video_analytics.vision import parameters_models, parameters_special
 from workloads.video_analytics.vision.model import RuleKind
 from workloads.video_analytics.vision.schemas import (
     Schema,
@@ -203,6 +203,7 @@ PARAMETERS: dict[RuleKind, Schema] = {
         zh_description="画面过暗、模糊、移位或冻结。",
     ),
     **parameters_special.PARAMETERS,
+    **parameters_models.PARAMETERS_MODELS,
 }
 
 

@@ -2,7 +2,7 @@
 
 from workloads.video_analytics.vision.model import RuleKind
 from workloads.video_analytics.vision.models.classes import CLASSES, IN_CHINESE
-from workloads.video_analytics.vision.parameters import Schema, number, schema, seconds, whole
+from workloads.video_analytics.vision.schemas import Schema, number, schema, seconds, whole
 
 _EVERY = number("Looked at most every", "最短识别间隔", 0.4, 0.1, 60.0, "s")
 _LOOKS = whole("Believed after so many looks", "连续识别多少次后确认", 2, 1, 20)

@@ -65,6 +65,7 @@ class LaneOptions:
     Attributes:
         analyser: ``module:name`` of what makes the analysis of a camera.
         live: folder of live pictures; empty for none.
+        models: folder of the optional models; empty for none.
         decoder: command that begins another decoder (for tests).
         decoder_mb: limit of the decoder's memory; 0 is none.
         before, after: seconds of a clip around the event.
@@ -74,6 +75,7 @@ class LaneOptions:
 
     analyser: str = "workloads.video_analytics.workers.analysis:make"
     live: str = ""
+    models: str = ""
     decoder: tuple[str, ...] = ()
     decoder_mb: int = 6144
     open_seconds: float = 10.0
@@ -109,7 +111,10 @@ class Lane:
         self._outbox = outbox
         self._options = options
         module, _, name = options.analyser.partition(":")
-        self._make: Factory = getattr(import_module(module), name)
+        found = import_module(module)
+        self._make: Factory = getattr(found, name)
+        if hasattr(found, "begin"):
+            found.begin(options.models)
         self._reading = Reading(None, options.decoder_mb, options.decoder or None)
         self._cameras: dict[str, Camera] = {}
         self._slots: set[int] = set()

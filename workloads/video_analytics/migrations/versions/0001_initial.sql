@@ -657,6 +657,31 @@ BEGIN
                  (first AT TIME ZONE 'UTC' + ('1 ' || step)::interval) AT TIME ZONE 'UTC');
 END $$;
 
+CREATE TABLE video_watchlist (
+	id TEXT COLLATE "C" NOT NULL, 
+	kind TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	path TEXT COLLATE "C" NOT NULL, 
+	legal_basis TEXT NOT NULL, 
+	ends_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	created_by TEXT NOT NULL, 
+	created_by_name TEXT NOT NULL, 
+	approved_at TIMESTAMP WITH TIME ZONE, 
+	approved_by TEXT NOT NULL, 
+	approved_by_name TEXT NOT NULL, 
+	closed_at TIMESTAMP WITH TIME ZONE, 
+	closed_by TEXT NOT NULL, 
+	closed_by_name TEXT NOT NULL, 
+	closed_because TEXT NOT NULL, 
+	CONSTRAINT pk_video_watchlist PRIMARY KEY (id), 
+	CONSTRAINT ck_video_watchlist_kind CHECK (kind IN ('faces', 'plates')), 
+	CONSTRAINT ck_video_watchlist_second CHECK (approved_at IS NULL OR approved_by <> created_by), 
+	CONSTRAINT fk_video_watchlist_path FOREIGN KEY(path) REFERENCES video_department (path)
+);
+
+CREATE INDEX ix_video_watchlist_path ON video_watchlist (path);
+
 CREATE TABLE video_camera_health (
 	camera_id TEXT NOT NULL, 
 	state TEXT NOT NULL, 
@@ -719,6 +744,24 @@ CREATE TABLE video_rule (
 );
 
 CREATE INDEX ix_video_rule_camera_id ON video_rule (camera_id);
+
+CREATE TABLE video_watchlist_entry (
+	id TEXT COLLATE "C" NOT NULL, 
+	list_id TEXT COLLATE "C" NOT NULL, 
+	label TEXT NOT NULL, 
+	pattern TEXT NOT NULL, 
+	sealed TEXT NOT NULL, 
+	space TEXT NOT NULL, 
+	added_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	added_by TEXT NOT NULL, 
+	added_by_name TEXT NOT NULL, 
+	approved_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_video_watchlist_entry PRIMARY KEY (id), 
+	CONSTRAINT ck_video_watchlist_entry_one CHECK ((pattern = '') <> (sealed = '')), 
+	CONSTRAINT fk_video_watchlist_entry_list_id FOREIGN KEY(list_id) REFERENCES video_watchlist (id)
+);
+
+CREATE INDEX ix_video_watchlist_entry_list_id ON video_watchlist_entry (list_id);
 
 CREATE TABLE video_permit (
 	id TEXT COLLATE "C" NOT NULL, 
