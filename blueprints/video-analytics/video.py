@@ -78,6 +78,7 @@ class Video:
             "MOST_CAMERAS": {"value": str(self._inputs["cameras"])},
             "HIGHEST_TIER": {"value": self._inputs["tier"]},
             "PLATFORM_URL": {"value": platform},
+            "USAGE_SECONDS": {"value": str(self._cluster.facts.get("video_usage_seconds", 300))},
             "PLATFORM_TOKEN": self._secret("platform-token"),
             "PLATFORM_RESOURCE": {"value": deployment},
         }

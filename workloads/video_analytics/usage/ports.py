@@ -18,12 +18,12 @@ class UsageStore(Protocol):
         """
         ...
 
-    def add_hours(self, tier: str, hour: datetime, milliseconds: int) -> None:
-        """Add to an hour."""
+    def add_hours(self, tier: str, start: datetime, milliseconds: int) -> None:
+        """Add what was counted from ``start`` on to its hour."""
         ...
 
-    def add_alarm(self, event_id: str, hour: datetime) -> bool:
-        """Count an event; False when it is counted already."""
+    def add_alarm(self, event_id: str, at: datetime) -> bool:
+        """Count an event of that time; False when it is counted already."""
         ...
 
     def untold(self, now: datetime) -> Sequence[Counted]:

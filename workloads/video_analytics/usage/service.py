@@ -10,7 +10,7 @@ from foundation.kernel.outbox import Message
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock, hours_between
 from workloads.video_analytics.events.ports import Fence, Fences
-from workloads.video_analytics.usage.model import SOLD, Line, cloud_event, hour_of
+from workloads.video_analytics.usage.model import SOLD, Line, cloud_event
 from workloads.video_analytics.usage.ports import Platform, Publisher, UsageStore
 from workloads.video_analytics.vision.model import Tier
 
@@ -65,12 +65,12 @@ class Usage:
             for part in hours_between(fresh, min(end, self._clock.now())):
                 length = (part.end or part.start) - part.start
                 milliseconds = round(length / timedelta(milliseconds=1))
-                self._store.add_hours(SOLD[tier], hour_of(part.start), milliseconds)
+                self._store.add_hours(SOLD[tier], part.start, milliseconds)
 
     def note_alarm(self, event_id: str, at: datetime) -> None:
         """An event began. Called in the transaction that made it; counted once however often."""
         with self._db.transaction():
-            self._store.add_alarm(event_id, hour_of(at))
+            self._store.add_alarm(event_id, at)
 
     def tell(self) -> int:
         """Put what was counted since the last time into the outbox; answers how many events."""

@@ -1,7 +1,7 @@
 """Usage in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -12,7 +12,15 @@ from foundation.kernel.database import Database
 from foundation.kernel.paging import Page, PageRequest, page_of
 from foundation.kernel.time import parse_instant
 from workloads.video_analytics.tables import metadata
-from workloads.video_analytics.usage.model import ALARMS, HOURS, Counted, Line, end_of, hours
+from workloads.video_analytics.usage.model import (
+    ALARMS,
+    HOURS,
+    Counted,
+    Line,
+    end_of,
+    hour_of,
+    hours,
+)
 
 _INSTANT = sa.DateTime(timezone=True)
 
@@ -28,6 +36,8 @@ hour_table = sa.Table(
     metadata,
     sa.Column("hour", _INSTANT, primary_key=True),
     sa.Column("tier", sa.Text, primary_key=True),
+    # From when on something was counted that is not told yet.
+    sa.Column("since", _INSTANT, nullable=False),
     sa.Column("milliseconds", sa.BigInteger, nullable=False),
     sa.Column("told", sa.BigInteger, nullable=False, server_default="0"),
 )
@@ -37,6 +47,7 @@ alarm_table = sa.Table(
     metadata,
     sa.Column("event_id", sa.Text, primary_key=True),
     sa.Column("hour", _INSTANT, nullable=False),
+    sa.Column("at", _INSTANT, nullable=False),
     sa.Column("told", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_video_usage_alarm_hour", "hour"),
     sa.Index("ix_video_usage_alarm_untold", "hour", postgresql_where=sa.text("NOT told")),
@@ -87,21 +98,28 @@ class PostgresUsage:
             )
         return fresh
 
-    def add_hours(self, tier: str, hour: datetime, milliseconds: int) -> None:
+    def add_hours(self, tier: str, start: datetime, milliseconds: int) -> None:
         given = postgresql.insert(hour_table).values(
-            hour=hour, tier=tier, milliseconds=milliseconds
+            hour=hour_of(start), tier=tier, since=start, milliseconds=milliseconds
+        )
+        since = sa.case(
+            (_H.milliseconds == _H.told, given.excluded.since),
+            else_=sa.func.least(_H.since, given.excluded.since),
         )
         self._db.execute(
             given.on_conflict_do_update(
                 index_elements=["hour", "tier"],
-                set_={"milliseconds": _H.milliseconds + given.excluded.milliseconds},
+                set_={
+                    "milliseconds": _H.milliseconds + given.excluded.milliseconds,
+                    "since": since,
+                },
             )
         )
 
-    def add_alarm(self, event_id: str, hour: datetime) -> bool:
+    def add_alarm(self, event_id: str, at: datetime) -> bool:
         done = self._db.execute(
             postgresql.insert(alarm_table)
-            .values(event_id=event_id, hour=hour)
+            .values(event_id=event_id, hour=hour_of(at), at=at)
             .on_conflict_do_nothing()
         )
         return done.rowcount > 0
@@ -121,7 +139,7 @@ class PostgresUsage:
             # Both ends are rounded, not the difference: the parts add up to the whole.
             quantity = hours(row.milliseconds) - hours(row.told)
             end = min(end_of(row.hour), now)
-            found.append(Counted(ids.new("use"), HOURS, row.tier, row.hour, end, quantity))
+            found.append(Counted(ids.new("use"), HOURS, row.tier, row.since, end, quantity))
             self._db.execute(
                 hour_table.update()
                 .where(_H.hour == row.hour, _H.tier == row.tier)
@@ -136,14 +154,21 @@ class PostgresUsage:
         )  # fmt: skip
         told = (
             alarm_table.update().where(_A.event_id.in_(mine)).values(told=True)
-            .returning(_A.hour).cte("told")
+            .returning(_A.hour, _A.at).cte("told")
         )  # fmt: skip
         rows = self._db.execute(
-            sa.select(told.c.hour, sa.func.count().label("n"))
+            sa.select(told.c.hour, sa.func.min(told.c.at).label("at"), sa.func.count().label("n"))
             .group_by(told.c.hour).order_by(told.c.hour)
         )  # fmt: skip
         return [
-            Counted(ids.new("use"), ALARMS, "", r.hour, min(end_of(r.hour), now), Decimal(r.n))
+            Counted(
+                ids.new("use"),
+                ALARMS,
+                "",
+                r.at,
+                _after(r.at, min(end_of(r.hour), now)),
+                Decimal(r.n),
+            )
             for r in rows
         ]
 
@@ -192,6 +217,11 @@ class PostgresUsage:
             self._db.execute(
                 event_table.update().where(_E.id == event_id).values(pushed_at=at, outcome=outcome)
             )
+
+
+def _after(start: datetime, end: datetime) -> datetime:
+    """The end, or the shortest time after the start: an event's time may be this very moment."""
+    return max(end, start + timedelta(milliseconds=1))
 
 
 def _quantity(meter: str, count: int) -> Decimal:

@@ -457,6 +457,7 @@ CREATE TABLE video_track_series (
 CREATE TABLE video_usage_alarm (
 	event_id TEXT NOT NULL, 
 	hour TIMESTAMP WITH TIME ZONE NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
 	told BOOLEAN DEFAULT false NOT NULL, 
 	CONSTRAINT pk_video_usage_alarm PRIMARY KEY (event_id)
 );
@@ -485,6 +486,7 @@ CREATE INDEX ix_video_usage_event_waiting ON video_usage_event (created_at, id) 
 CREATE TABLE video_usage_hour (
 	hour TIMESTAMP WITH TIME ZONE NOT NULL, 
 	tier TEXT NOT NULL, 
+	since TIMESTAMP WITH TIME ZONE NOT NULL, 
 	milliseconds BIGINT NOT NULL, 
 	told BIGINT DEFAULT '0' NOT NULL, 
 	CONSTRAINT pk_video_usage_hour PRIMARY KEY (hour, tier)
