@@ -4,6 +4,7 @@ import contextlib
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from foundation.access.service import People
@@ -174,6 +175,7 @@ def make_keeper(video: Video, options: KeeperOptions) -> Keeper:
     sinks = Sinks(
         database, base.clock, video.cameras, found.events, found.files, found.timeline,
         video.usage, PostgresMemories(database), fences,
+        timedelta(seconds=max(1, min(60, settings.usage_seconds))),
     )  # fmt: skip
     announce = fences.announce if settings.leases == "kubernetes" else None
     return Keeper(_leases(settings, database), sinks, video.rules, options, announce)

@@ -31,7 +31,6 @@ from workloads.video_analytics.workers.wire import Header, Message
 
 _log = logging.getLogger("borough.video.worker")
 _RETRY = 1.0
-_HOURS_EVERY = timedelta(seconds=60)
 _REMEMBERED = 20_000
 
 FenceOf = Callable[[str], Fence | None]
@@ -39,7 +38,11 @@ FenceOf = Callable[[str], Fence | None]
 
 @dataclass(frozen=True, slots=True)
 class Sinks:
-    """Where everything goes."""
+    """Where everything goes.
+
+    Attributes:
+        count_every: how often a camera's time is written down while it goes on as before.
+    """
 
     db: UnitOfWork
     clock: Clock
@@ -50,6 +53,7 @@ class Sinks:
     usage: Usage
     memories: Memories
     fences: Fences
+    count_every: timedelta = timedelta(seconds=60)
 
 
 @dataclass(slots=True)
@@ -221,7 +225,7 @@ class Writer:
     def _hours(self, fence: Fence, camera: str, tier: Tier | None, now: datetime) -> None:
         with self._lock:
             span = self._spans.get(camera)
-            if span is not None and tier is span.tier and now - span.start < _HOURS_EVERY:
+            if span is not None and tier is span.tier and now - span.start < self._to.count_every:
                 span.seen = now
                 return
             if tier is None:
