@@ -5,7 +5,7 @@ A new feature adds its things to ``make``: the id under the noun of their addres
 """
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from foundation.kernel.actor import Actor
@@ -18,15 +18,12 @@ from workloads.video_analytics.cameras.service import SourceWish
 from workloads.video_analytics.rules.model import Wish
 from workloads.video_analytics.rules.service import PermitWish
 from workloads.video_analytics.vision.model import Point, RuleKind
+from workloads.video_analytics.watchlists.model import Wish as Watch
 
 #: The department that owns the things, and another one.
 A, B = "/city/water/", "/city/health/"
 #: Actions of features that are made elsewhere; each leaves this set with its endpoints.
-ELSEWHERE = frozenset(
-    {
-        "watchlist.manage", "watchlist.view",
-    }
-)  # fmt: skip
+ELSEWHERE: frozenset[str] = frozenset()
 
 _SYSTEM = Actor.system("test")
 _TEXT = {"en": "Test", "zh": "测试"}
@@ -66,9 +63,10 @@ def make(video: Video) -> Things:
         "permits": permit.id,
     }
     things |= _accounts(video)
+    things |= _watched(video)
     happened, sent = make_happenings(video, camera.id, rule.id)
     things |= happened
-    bodies = _bodies(camera.id, site.id, things["service-accounts"]) | sent
+    bodies = _bodies(camera.id, site.id, things["service-accounts"]) | sent | _lists(video)
     shared = {"operations", "retention"}
     owned = frozenset(one for noun, one in things.items() if noun not in shared)
     return Things(things | {"video": "video.css"}, owned, bodies, _queries(camera.id), {})
@@ -78,6 +76,13 @@ def _picture(video: Video, camera_id: str) -> None:
     folder = video.settings.home / "live"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / f"{camera_id}.jpg").write_bytes(_JPEG)
+
+
+def _watched(video: Video) -> dict[str, str]:
+    until = video.base.clock.now() + timedelta(days=30)
+    plates = video.watchlists.create(_SYSTEM, Watch("plates", "Stolen", A, "Order 1", until))
+    entry = video.watchlists.add_plate(_SYSTEM, plates.id, label="Case 1", pattern="苏A12345")
+    return {"watchlists": plates.id, "entries": entry.id}
 
 
 def _accounts(video: Video) -> dict[str, str]:
@@ -144,6 +149,21 @@ def _bodies(camera: str, site: str, robot: str) -> dict[str, Any]:
         "POST /api/v1/service-accounts": {"login": "new", "name": "New", "path": A},
         "PATCH /api/v1/service-accounts/<principal_id>": {"name": "Other"},
     }  # fmt: skip
+
+
+def _lists(video: Video) -> dict[str, Any]:
+    until = video.base.clock.now() + timedelta(days=30)
+    plates = {"kind": "plates", "name": "More", "path": A, "legal_basis": "Order 2"}
+    plate = {"label": "Case 2", "pattern": "苏A54321"}
+    return {
+        "POST /api/v1/watchlists": {**plates, "ends_at": f"{until:%Y-%m-%dT%H:%M:%SZ}"},
+        "POST /watchlists/new": {**plates, "ends_on": f"{until:%Y-%m-%d}"},
+        "POST /api/v1/watchlists/<watchlist_id>/faces": {"label": "Case 3", "picture": "/9j/2Q=="},
+        "POST /api/v1/watchlists/<watchlist_id>/plates": plate,
+        "POST /api/v1/watchlists/<watchlist_id>/close": {"reason": "found"},
+        "POST /watchlists/<id>/entries": plate,
+        "POST /watchlists/<id>/close": {"reason": "found"},
+    }
 
 
 def _queries(camera: str) -> dict[str, dict[str, str]]:

@@ -32,7 +32,7 @@ class DiscoveryBody(Input):
     ] = ""
 
 
-class FoundOut(Schema):
+class FoundDeviceOut(Schema):
     """A device that answered."""
 
     address: str
@@ -46,7 +46,7 @@ class FoundOut(Schema):
 class FoundDevices(Schema):
     """All that answered, by address."""
 
-    items: list[FoundOut]
+    items: list[FoundDeviceOut]
 
 
 class DeviceLoginBody(Input):

@@ -72,7 +72,7 @@ class EvidenceOut(Schema):
     size: int
 
 
-class EventOut(Schema):
+class DetectionOut(Schema):
     """An event."""
 
     id: str
@@ -217,7 +217,7 @@ class HoldRequest(Input):
 @api.get("/events")
 @requires("event.view")
 @api.input(EventsQuery, location="query")
-@api.output(PageOut[EventOut])
+@api.output(PageOut[DetectionOut])
 def list_events(query_data: EventsQuery) -> Answer:
     """The events that you may see, the latest first."""
     return use(Events).events(current_actor(), query_data.wanted(), query_data.page())
@@ -274,7 +274,7 @@ def _stream(after: str) -> Response:
 
 @api.get("/events/<id>")
 @requires("event.view")
-@api.output(EventOut)
+@api.output(DetectionOut)
 def get_event(id: str) -> Answer:  # noqa: A002 - the name in the address
     """One event."""
     return use(Events).event(current_actor(), id)
@@ -292,7 +292,7 @@ def list_event_history(id: str) -> Answer:  # noqa: A002
 @requires("event.acknowledge")
 @idempotent
 @api.input(Acknowledgement)
-@api.output(EventOut)
+@api.output(DetectionOut)
 def acknowledge_event(id: str, json_data: Acknowledgement) -> Answer:  # noqa: A002
     """Take note of it, so that others need not. Doing it again changes nothing."""
     return use(Events).acknowledge(current_actor(), id, json_data.note)
@@ -302,7 +302,7 @@ def acknowledge_event(id: str, json_data: Acknowledgement) -> Answer:  # noqa: A
 @requires("event.acknowledge")
 @idempotent
 @api.input(Judgement)
-@api.output(EventOut)
+@api.output(DetectionOut)
 def judge_event(id: str, json_data: Judgement) -> Answer:  # noqa: A002
     """Say whether it was true or a false alarm; the last word counts."""
     return use(Events).judge(current_actor(), id, json_data.verdict, json_data.note)
@@ -312,7 +312,7 @@ def judge_event(id: str, json_data: Judgement) -> Answer:  # noqa: A002
 @requires("privacy.manage")
 @idempotent
 @api.input(HoldRequest)
-@api.output(EventOut)
+@api.output(DetectionOut)
 def hold_event(id: str, json_data: HoldRequest) -> Answer:  # noqa: A002
     """Keep it and its evidence beyond every period of retention."""
     return use(Events).hold(current_actor(), id, json_data.reason)
@@ -321,7 +321,7 @@ def hold_event(id: str, json_data: HoldRequest) -> Answer:  # noqa: A002
 @api.post("/events/<id>/release")
 @requires("privacy.manage")
 @idempotent
-@api.output(EventOut)
+@api.output(DetectionOut)
 def release_event(id: str) -> Answer:  # noqa: A002
     """End a legal hold."""
     return use(Events).release(current_actor(), id)

@@ -128,7 +128,7 @@ class IncidentStep(Input):
     note: Annotated[str, Field(max_length=4000)] = ""
 
 
-class StepOut(Schema):
+class IncidentStepOut(Schema):
     """A step of an incident's way."""
 
     state: IncidentState
@@ -150,7 +150,7 @@ class IncidentOut(Schema):
     assigned_to: str
     report: str
     closed_at: Instant | None
-    steps: list[StepOut]
+    steps: list[IncidentStepOut]
     version: int
 
 
