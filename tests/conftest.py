@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -113,3 +114,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, part in enumerate(_LONG) if name.startswith(part)), len(_LONG))
 
     items.sort(key=rank)
+
+
+def pytest_sessionfinish() -> None:
+    """End the browser of this process."""
+    harness = sys.modules.get("tests.harness.browser")
+    if harness is not None:
+        harness.end()

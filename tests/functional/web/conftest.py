@@ -5,7 +5,6 @@ a month of usage can lie behind an order.
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from control_plane.adapters.shiftable_clock import ShiftableClock
 from control_plane.bootstrap import Platform
@@ -22,17 +21,8 @@ from control_plane.demonstration.expectations import usage_window
 from foundation.kernel.time import Interval
 from foundation.surface.web import build_assets
 from tests.functional.conftest import running_product
+from tests.harness.browser import chromium
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 NARROW = 320
 #: Set SCREENSHOTS=1 to write the pictures of the documentation anew.
@@ -72,14 +62,9 @@ def city() -> Iterator[RunningCity]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser() -> Browser:
     """Debian's Chromium, without a window."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    return chromium()
 
 
 class Visitor:

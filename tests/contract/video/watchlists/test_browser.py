@@ -1,24 +1,19 @@
 """Pages of watch lists in a real browser: axe finds nothing, in both languages and when narrow."""
 
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
 
 from tests.conftest import START
 from tests.contract.video.watchlists.conftest import ANN, TRAFFIC, World
 from tests.contract.video.watchlists.test_surfaces import client_of
+from tests.harness.browser import chromium
 from workloads.video_analytics.watchlists.model import Wish
 
-CHROMIUM = (
-    os.environ.get("DEV_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
-)
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -33,7 +28,6 @@ def url(world: World) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.skipif(CHROMIUM in {None, "none"}, reason="there is no browser here")
 def test_axe_finds_nothing(world: World, url: str) -> None:
     until = START + timedelta(days=30)
     faces = world.watchlists.create(ANN, Wish("faces", "Missing", TRAFFIC, "Order 12", until))
@@ -41,24 +35,20 @@ def test_axe_finds_nothing(world: World, url: str) -> None:
     plates = world.watchlists.create(ANN, Wish("plates", "Stolen", TRAFFIC, "Order 13", until))
     world.watchlists.add_plate(ANN, plates.id, label="Case 8", pattern="苏A12345")
     found = []
-    with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        for language, width in (("en", 1280), ("zh", 320)):
-            context = browser.new_context(locale=language, viewport={"width": width, "height": 800})
-            cookie = {"name": "borough_video_session", "value": "ann", "url": url}
-            context.add_cookies([cookie])  # type: ignore[list-item]
-            page = context.new_page()
-            for path in ("", "/new", f"/{faces.id}", f"/{plates.id}"):
-                answer = page.goto(f"{url}/watchlists{path}")
-                assert answer is not None
-                assert answer.status == 200
-                wide = page.evaluate(
-                    "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-                )
-                violations = Axe().run(page, options=AXE).response["violations"]
-                found += [(path, v["id"]) for v in violations]
-                found += [(path, f"{wide} px too wide")] if wide > 0 else []
-        browser.close()
+    browser = chromium()
+    for language, width in (("en", 1280), ("zh", 320)):
+        context = browser.new_context(locale=language, viewport={"width": width, "height": 800})
+        cookie = {"name": "borough_video_session", "value": "ann", "url": url}
+        context.add_cookies([cookie])  # type: ignore[list-item]
+        page = context.new_page()
+        for path in ("", "/new", f"/{faces.id}", f"/{plates.id}"):
+            answer = page.goto(f"{url}/watchlists{path}")
+            assert answer is not None
+            assert answer.status == 200
+            wide = page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            violations = Axe().run(page, options=AXE).response["violations"]
+            found += [(path, v["id"]) for v in violations]
+            found += [(path, f"{wide} px too wide")] if wide > 0 else []
     assert found == []
