@@ -154,7 +154,9 @@ class Video:
         mark = digest(self._image)
         box = self._box(["db", "upgrade"], _MIGRATION)
         box["volumeMounts"] = [box["volumeMounts"][1]]
-        box["env"] = [e for e in box["env"] if not e["name"].endswith("_HOME")]
+        # A Job cannot change: it is told nothing that may, and its name is that of its image.
+        kept = ("BOROUGH_VIDEO_DATABASE_URL", "BOROUGH_VIDEO_SECRET_KEYS")
+        box["env"] = [e for e in box["env"] if e["name"] in kept]
         box["env"].append({"name": "BOROUGH_VIDEO_HOME", "value": "/tmp/home"})  # noqa: S108
         pod = cluster.pod(
             self._account,

@@ -95,3 +95,9 @@ def test_what_it_runs_on_takes_of_quotas_and_is_not_charged(evaluated: Evaluate)
     graph = evaluated("video-analytics", cameras=10)
     assert usage_of(graph, {}) == ()
     assert quota_of(graph, {})["k8s_cpu"] > 1
+
+
+def test_the_migration_is_told_nothing_that_may_change(evaluated: Evaluate) -> None:
+    few = by_name(evaluated("video-analytics", cameras=10))["migration"]
+    many = by_name(evaluated("video-analytics", cameras=400, tier="advanced", worker_size="l"))
+    assert many["migration"].inputs["spec"] == few.inputs["spec"]
