@@ -73,7 +73,7 @@ class Reading:
 
         Returns:
             How it ended, the camera that caused it, and whether that is certain: else it is the one
-            that was in FFmpeg for longest. Others may wait there for it.
+            that went into FFmpeg last. A call that holds the interpreter lets nobody begin another.
         """
         code = self.child.kill() if self.child is not None else 0
         self.child = None
@@ -85,7 +85,7 @@ class Reading:
         if len(certain) == 1:
             return code, certain, True
         inside = [(one.since, c) for c, one in doing.items() if one.call in {"decode", "open"}]
-        return code, {min(inside)[1]} if inside else set(), False
+        return code, {max(inside)[1]} if inside else set(), False
 
     def close(self) -> None:
         """End it for good."""
