@@ -10,6 +10,7 @@ from kube import Cluster, Object, digest, labelled
 PORT = 8090
 #: What one of them requests; memory is also its limit.
 SIZES = {
+    "xs": {"cpu": "250m", "memory": "1Gi"},
     "s": {"cpu": "1", "memory": "2Gi"},
     "m": {"cpu": "2", "memory": "4Gi"},
     "l": {"cpu": "4", "memory": "8Gi"},
