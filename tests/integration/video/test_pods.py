@@ -18,7 +18,8 @@ __all__ = ["place"]
 
 IMAGES = ROOT / "devcloud" / "kubernetes" / "workload_images.py"
 SMALL: dict[str, Any] = {
-    "cameras": 2, "workers_most": 1, "worker_size": "xs", "evidence_gb": 1, "database_gb": 1, "reach": "tenancy",
+    "cameras": 2, "workers_most": 1, "worker_size": "xs", "evidence_gb": 1, "database_gb": 1,
+    "reach": "tenancy",
 }  # fmt: skip
 CLIP = "/app/workloads/video_analytics/samples/one-by-one-person-detection.mp4"
 #: Speaks to the API from inside its own pod: nothing else may reach it.
