@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import pulumi
 import pulumi_kubernetes as k8s
 from database import Database
-from kube import Cluster, Object, digest, labelled
+from kube import Cluster, Object, container, digest, labelled
 
 PORT = 8090
 #: What one of them requests; memory is also its limit.
@@ -86,28 +86,21 @@ class Video:
         return [{"name": f"BOROUGH_VIDEO_{name}", **value} for name, value in named.items()]
 
     def _box(self, verb: list[str], size: dict[str, str], **more: Any) -> Object:  # noqa: ANN401
-        return {
-            "name": verb[0],
-            "image": self._image,
-            "imagePullPolicy": "IfNotPresent",
-            "command": ["borough-video"],
-            "args": verb,
-            "env": self._environment(),
-            "resources": {
-                "requests": dict(size),
-                "limits": {"cpu": _twice(size["cpu"]), "memory": size["memory"]},
-            },
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            },
-            "volumeMounts": [
+        return container(
+            verb[0],
+            self._image,
+            "",
+            size,
+            # The image's own program, not a script.
+            command=["borough-video"],
+            args=verb,
+            env=self._environment(),
+            volumeMounts=[
                 {"name": "data", "mountPath": "/data"},
                 {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - of the container
             ],
             **more,
-        }
+        )
 
     def _pod(self, box: Object, **more: Any) -> Object:  # noqa: ANN401
         cluster = self._cluster
@@ -320,7 +313,3 @@ class Video:
             },
             opts=cluster.options,
         )
-
-
-def _twice(cpu: str) -> str:
-    return f"{int(cpu[:-1]) * 2}m" if cpu.endswith("m") else str(int(cpu) * 2)

@@ -59,7 +59,6 @@ from foundation.access.workload_identity.service import WorkloadIdentity
 from foundation.access.workload_identity.store import PostgresIdentities
 from foundation.adapters.clock import SystemClock
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
-from foundation.kernel.actor import Actor
 from foundation.kernel.database import Database
 from foundation.kernel.errors import Conflict, Invalid, Problem
 from foundation.kernel.outbox import Outbox
@@ -67,6 +66,7 @@ from foundation.kernel.secretbox import SecretBox
 from foundation.kernel.time import Clock
 from foundation.operations.service import Operations
 from foundation.serving.base import build_base, open_database
+from foundation.serving.base import upgrade_database as upgrade
 from foundation.surface.auth import Authenticator
 from marketplace.service import Marketplace
 from marketplace.service.core import Needs
@@ -179,13 +179,7 @@ def upgrade_database(settings: Settings) -> str:
     Raises:
         Unavailable: the embedded database cannot be started.
     """
-    from foundation.operations.jobs.durable import migrate  # noqa: PLC0415 - web needs no DBOS
-
-    with open_database(settings) as database:
-        before = SCHEMA.is_current(database)
-        SCHEMA.upgrade(database)
-        migrate(database.engine)
-    return f"The database {'had' if before else 'has'} the newest schema."
+    return upgrade(settings, SCHEMA)
 
 
 def database_is_current(settings: Settings) -> bool:
@@ -206,14 +200,8 @@ def add_administrator(settings: Settings, login: str, name: str, password: str) 
         Conflict: the login is taken.
         Unavailable: the embedded database cannot be started.
     """
-    actor = Actor.system("administrator")
-    with open_platform(settings) as platform, platform.database.transaction():
-        person = platform.people.create_person(
-            actor, login=login, name=name, path="/", password=password
-        )
-        platform.people.grant(
-            actor, principal_id=person.id, role="platform_administrator", path="/"
-        )
+    with open_platform(settings) as platform:
+        platform.people.add_administrator(login, name, password)
 
 
 def empty_embedded(settings: Settings) -> None:

@@ -509,14 +509,13 @@ class VideoStory:
     """The chapter on video: what is ordered, which cameras it is given, and what must come of it.
 
     Attributes:
-        meter, dimensions: what its use is billed as.
+        meter: what its use is billed as.
         events: how many events each camera must bring while its clip plays once, at least.
     """
 
     order: StoryOrder
     cameras: tuple[StoryCamera, ...]
     meter: str
-    dimensions: Mapping[str, str]
     events: int = 1
 
 

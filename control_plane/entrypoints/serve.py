@@ -2,19 +2,15 @@
 
 import contextlib
 
-import click
-import sqlalchemy as sa
-
 from control_plane.bootstrap import Platform, open_platform
 from control_plane.entrypoints.app import Parts, create_app
 from control_plane.settings import Settings
 from foundation.kernel.errors import Invalid, Problem
 from foundation.operations.service import Operations
+from foundation.serving.answering import answer, listen
+from foundation.serving.base import answers
 from foundation.serving.metrics import Gauge
-from foundation.serving.processes import Companion, run_file, start_logging
-from foundation.serving.server import Server, address_of, bind
-from foundation.surface.cli.contexts import RUN_FILE
-from foundation.surface.cli.exits import Failure
+from foundation.serving.processes import Companion, start_logging
 from foundation.surface.runtime import Runtime
 from foundation.surface.web.install import Theme
 
@@ -30,21 +26,13 @@ def serve(settings: Settings, *, with_worker: bool = False) -> None:
         Failure: the address cannot be listened on.
     """
     start_logging(settings)
-    try:
-        listening = bind(settings.host, settings.port)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        raise Failure(f"cannot listen on {where}: {error.strerror}") from None
+    listening = listen(settings)
     with contextlib.ExitStack() as stack:
         platform = stack.enter_context(open_platform(settings))
         application = create_app(parts(platform), settings, behind_proxy=settings.trust_proxy)
-        server = Server(application, listening, settings.web_threads)
-        url = address_of(listening)
-        stack.enter_context(run_file(settings.home / RUN_FILE, url=url))
         if with_worker:
             stack.enter_context(Companion("-m", "control_plane.entrypoints.cli.main", "worker"))
-        click.echo(f"Borough answers at {settings.public_url or url}")
-        server.run_until_signal()
+        answer(application, listening, settings, "Borough")
 
 
 def parts(platform: Platform) -> Parts:
@@ -53,7 +41,7 @@ def parts(platform: Platform) -> Parts:
         runtime=Runtime(platform.database, platform.clock, platform.secrets),
         authenticator=platform.authenticator,
         services=platform.services,
-        ready={"database": lambda: _answers(platform), "schema": platform.is_current},
+        ready={"database": lambda: answers(platform.database), "schema": platform.is_current},
         gauges=gauges(platform.operations),
         theme=theme(platform.settings),
     )
@@ -84,8 +72,3 @@ def gauges(operations: Operations) -> tuple[Gauge, ...]:
             "state", lambda: {"alive": operations.workers_alive()},
         ),
     )  # fmt: skip
-
-
-def _answers(platform: Platform) -> bool:
-    with platform.database.engine.connect() as connection:
-        return bool(connection.execute(sa.text("SELECT true")).scalar())

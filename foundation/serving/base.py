@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+import sqlalchemy as sa
+
 from foundation.access.authenticator import AccessAuthenticator
 from foundation.access.model import SessionRules
 from foundation.access.passwords import Argon2Passwords
@@ -12,6 +14,7 @@ from foundation.access.ports import Places
 from foundation.access.service import AuditLog, Gate, People
 from foundation.access.store import AuditRows, CredentialStore, PrincipalStore
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.adapters.postgres.schema import Schema
 from foundation.kernel.database import Database
 from foundation.kernel.secretbox import SecretBox, load_ring, parse_ring
 from foundation.kernel.settings import CommonSettings
@@ -33,6 +36,10 @@ class Base:
     authenticator: AccessAuthenticator
     operations: Operations
 
+    def answers(self) -> bool:
+        """Whether the database answers; for readiness."""
+        return answers(self.database)
+
     def people(self, places: Places, administrator: str) -> People:
         """The people of a product.
 
@@ -44,6 +51,16 @@ class Base:
             self.principals, CredentialStore(self.database), Argon2Passwords(), self.audit,
             self.database, self.clock, places, administrator=administrator,
         )  # fmt: skip
+
+
+def answers(database: Database) -> bool:
+    """Whether a database answers.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: it does not.
+    """
+    with database.engine.connect() as connection:
+        return bool(connection.execute(sa.text("SELECT true")).scalar())
 
 
 @contextlib.contextmanager
@@ -61,6 +78,21 @@ def open_database(settings: CommonSettings) -> Iterator[Database]:
         database = Database(url, pool_size=settings.database_pool)
         stack.callback(database.close)
         yield database
+
+
+def upgrade_database(settings: CommonSettings, schema: Schema) -> str:
+    """Bring a product's database to the newest schema; answers what was done, for people.
+
+    Raises:
+        Unavailable: the embedded database cannot be started.
+    """
+    from foundation.operations.jobs.durable import migrate  # noqa: PLC0415 - web needs no DBOS
+
+    with open_database(settings) as database:
+        before = schema.is_current(database)
+        schema.upgrade(database)
+        migrate(database.engine)
+    return f"The database {'had' if before else 'has'} the newest schema."
 
 
 def build_base(settings: CommonSettings, database: Database, clock: Clock) -> Base:

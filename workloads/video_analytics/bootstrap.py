@@ -9,11 +9,11 @@ from pathlib import Path
 
 from foundation.access.service import People
 from foundation.adapters.clock import SystemClock
-from foundation.kernel.actor import Actor
 from foundation.kernel.database import Database
 from foundation.kernel.files import own_folder
 from foundation.kernel.outbox import Outbox
 from foundation.serving.base import Base, build_base, open_database
+from foundation.serving.base import upgrade_database as upgrade
 from workloads.video_analytics.cameras.addresses import AddressPolicy
 from workloads.video_analytics.cameras.devices import Devices
 from workloads.video_analytics.cameras.live import LivePictures
@@ -200,12 +200,8 @@ def add_administrator(settings: Settings, login: str, name: str, password: str) 
         Conflict: the login is taken.
         Unavailable: the embedded database cannot be started.
     """
-    actor = Actor.system("administrator")
-    with open_video(settings) as video, video.base.database.transaction():
-        person = video.people.create_person(
-            actor, login=login, name=name, path="/", password=password
-        )
-        video.people.grant(actor, principal_id=person.id, role=ADMINISTRATOR, path="/")
+    with open_video(settings) as video:
+        video.people.add_administrator(login, name, password)
 
 
 def upgrade_database(settings: Settings) -> str:
@@ -214,10 +210,4 @@ def upgrade_database(settings: Settings) -> str:
     Raises:
         Unavailable: the embedded database cannot be started.
     """
-    from foundation.operations.jobs.durable import migrate  # noqa: PLC0415 - web needs no DBOS
-
-    with open_database(settings) as database:
-        before = SCHEMA.is_current(database)
-        SCHEMA.upgrade(database)
-        migrate(database.engine)
-    return f"The database {'had' if before else 'has'} the newest schema."
+    return upgrade(settings, SCHEMA)

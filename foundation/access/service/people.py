@@ -366,6 +366,21 @@ class People:
             self.grant(system, principal_id=person.id, role=self._administrator, path=policy.ROOT)
         return person, first
 
+    def add_administrator(self, login: str, name: str, password: str) -> Principal:
+        """Add a person with all rights; for who holds the settings, not for a surface.
+
+        Raises:
+            Invalid: names every wrong field.
+            Conflict: the login is taken.
+        """
+        system = Actor.system("administrator")
+        with self._db.transaction():
+            person = self.create_person(
+                system, login=login, name=name, path=policy.ROOT, password=password
+            )
+            self.grant(system, principal_id=person.id, role=self._administrator, path=policy.ROOT)
+        return person
+
     def _managed(self, actor: Actor, principal_id: str) -> Principal:
         """A principal that the actor may change.
 

@@ -55,6 +55,7 @@ ELSEWHERE = (
     "bootstrap",
     "serve",
     "entrypoints/reference",
+    "serving/answering",
     "serving/reference",
 )
 _KEYWORDS = {"_": None, "gettext": None, "N_": None, "lazy_gettext": None, "ngettext": (1, 2)}

@@ -1,17 +1,11 @@
 """``borough-video serve``: the API and the pages of one process."""
 
-import contextlib
-
-import click
-import sqlalchemy as sa
-
+from foundation.serving.answering import answer, listen
 from foundation.serving.app import Parts
 from foundation.serving.metrics import Gauge
-from foundation.serving.processes import run_file, start_logging
-from foundation.serving.server import Server, address_of, bind
-from foundation.surface.cli.contexts import RUN_FILE
-from foundation.surface.cli.exits import Failure
+from foundation.serving.processes import start_logging
 from foundation.surface.runtime import Runtime
+from workloads.video_analytics import PRODUCT
 from workloads.video_analytics.bootstrap import Video, add_first_administrator, open_video
 from workloads.video_analytics.entrypoints.app import create_app
 from workloads.video_analytics.migrations import SCHEMA
@@ -25,19 +19,10 @@ def serve(settings: Settings) -> None:
         Failure: the address cannot be listened on.
     """
     start_logging(settings)
-    try:
-        listening = bind(settings.host, settings.port)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        raise Failure(f"cannot listen on {where}: {error.strerror}") from None
-    with contextlib.ExitStack() as stack:
-        video = stack.enter_context(open_video(settings))
+    listening = listen(settings)
+    with open_video(settings) as video:
         add_first_administrator(video)
-        server = Server(create_app(parts(video), settings), listening, settings.web_threads)
-        url = address_of(listening)
-        stack.enter_context(run_file(settings.home / RUN_FILE, url=url))
-        click.echo(f"Borough Video answers at {settings.public_url or url}")
-        server.run_until_signal()
+        answer(create_app(parts(video), settings), listening, settings, PRODUCT.title)
 
 
 def parts(video: Video) -> Parts:
@@ -48,7 +33,7 @@ def parts(video: Video) -> Parts:
         authenticator=base.authenticator,
         services=video.services,
         ready={
-            "database": lambda: _answers(video),
+            "database": base.answers,
             "schema": lambda: SCHEMA.is_current(base.database),
         },
         gauges=gauges(video),
@@ -73,8 +58,3 @@ def gauges(video: Video) -> tuple[Gauge, ...]:
             lambda: workers.figures("degraded"),
         ),
     )  # fmt: skip
-
-
-def _answers(video: Video) -> bool:
-    with video.base.database.engine.connect() as connection:
-        return bool(connection.execute(sa.text("SELECT true")).scalar())

@@ -15,7 +15,7 @@ from workloads.video_analytics.bootstrap import Video, make_keeper, open_video
 from workloads.video_analytics.settings import Settings
 from workloads.video_analytics.usage import jobs as usage
 from workloads.video_analytics.watchlists import jobs as watchlists
-from workloads.video_analytics.workers.keeper import Keeper, KeeperOptions
+from workloads.video_analytics.workers.keeper import KeeperOptions
 from workloads.video_analytics.workers.lane import LaneOptions
 from workloads.video_analytics.workers.model import Pace
 
@@ -45,16 +45,12 @@ def work(settings: Settings) -> None:
         file = settings.home / "run" / f"worker-{os.getpid()}.json"
         with run_file(file, id=given.id, name=given.name):
             scheduled.start()
-            _run(keeper)
+            keeper.run()
             ending.set()
             scheduled.join(5)
     logging.shutdown()
     sys.stdout.flush()
     os._exit(0)
-
-
-def _run(keeper: Keeper) -> None:
-    keeper.run()
 
 
 def _schedules(video: Video, name: str) -> Schedules:

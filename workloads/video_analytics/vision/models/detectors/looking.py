@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-import cv2
 import numpy as np
 
+from workloads.video_analytics.vision import geometry
 from workloads.video_analytics.vision.model import Box, CameraView, Image
 from workloads.video_analytics.vision.models.load import Models
 from workloads.video_analytics.vision.models.ports import Embedding, Face, Found, Plate
@@ -66,20 +66,8 @@ class Looker:
         if self._sight is not sight:
             self._sight, self._seen = sight, {}
             colour = sight.frame.colour
-            self._picture = None if colour is None else masked(colour, self.view)
+            self._picture = None if colour is None else geometry.masked(colour, self.view.masks)
         return self._picture
-
-
-def masked(colour: Image, view: CameraView) -> Image:
-    """The picture with the camera's masks black; the picture itself where it has none."""
-    if not view.masks:
-        return colour
-    covered = colour.copy()
-    height, width = colour.shape[:2]
-    for mask in view.masks:
-        points = np.array([(p.x * width, p.y * height) for p in mask])
-        cv2.fillPoly(covered, [np.round(points).astype(np.int32)], (0, 0, 0))
-    return covered
 
 
 def moves(sight: Sight, box: Box) -> bool:
