@@ -18,7 +18,7 @@ shift_table = sa.Table(
 
 _ONLY = "platform"
 #: How long a process may go on with the shift that it knows, seconds.
-_KNOWN_FOR = 0.25
+KNOWN_FOR = 0.25
 
 
 class ShiftableClock:
@@ -56,7 +56,7 @@ class ShiftableClock:
 
     def _shift(self) -> timedelta:
         with self._lock:
-            if time.monotonic() - self._read_at > _KNOWN_FOR:
+            if time.monotonic() - self._read_at > KNOWN_FOR:
                 # A connection of its own: the shift is no part of anybody's transaction.
                 with self._database.engine.connect() as connection:
                     found = connection.execute(sa.select(shift_table.c.offset)).scalar_one_or_none()

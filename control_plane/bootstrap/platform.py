@@ -1,6 +1,7 @@
 """All services of one process, wired to the adapters that its settings name."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
 from control_plane.adapters.pulumi.engine import PulumiEngine
 from control_plane.adapters.region_turns import RegionTurns
-from control_plane.adapters.shiftable_clock import ShiftableClock
+from control_plane.adapters.shiftable_clock import KNOWN_FOR, ShiftableClock
 from control_plane.adapters.stack_locks import StackLocks
 from control_plane.billing.service import Billing
 from control_plane.billing.store import PostgresBilling
@@ -142,6 +143,8 @@ class Platform:
             Conflict: the settings do not allow simulated time.
         """
         self._shiftable().reset()
+        # Until then another process may still do its work at the shifted time.
+        time.sleep(2 * KNOWN_FOR)
 
     def _shiftable(self) -> ShiftableClock:
         if not isinstance(self.clock, ShiftableClock):
