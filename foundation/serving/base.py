@@ -95,6 +95,16 @@ def upgrade_database(settings: CommonSettings, schema: Schema) -> str:
     return f"The database {'had' if before else 'has'} the newest schema."
 
 
+def database_is_current(settings: CommonSettings, schema: Schema) -> bool:
+    """Whether a product's database has the newest schema.
+
+    Raises:
+        Unavailable: the embedded database cannot be started.
+    """
+    with open_database(settings) as database:
+        return schema.is_current(database)
+
+
 def build_base(settings: CommonSettings, database: Database, clock: Clock) -> Base:
     """Wire the foundation's services to a database."""
     if settings.secret_keys:

@@ -11,6 +11,8 @@ from control_plane.entrypoints import app as control_plane
 from control_plane.settings import Settings
 from foundation.serving.app import Parts
 from foundation.surface.api import openapi
+from workloads.data_exchange.entrypoints import app as exchange
+from workloads.data_exchange.settings import Settings as ExchangeSettings
 from workloads.video_analytics.entrypoints import app as video
 from workloads.video_analytics.settings import Settings as VideoSettings
 
@@ -24,13 +26,15 @@ WITHOUT_KEY = {
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
-@pytest.fixture(scope="module", params=["control_plane", "video"])
+@pytest.fixture(scope="module", params=["control_plane", "video", "exchange"])
 def app(request: pytest.FixtureRequest) -> APIFlask:
     """A product's application without a platform: its description needs none."""
     nothing: Any = object()
     parts = Parts(nothing, nothing, ())
     if request.param == "video":
         return video.create_app(parts, VideoSettings())
+    if request.param == "exchange":
+        return exchange.create_app(parts, ExchangeSettings())
     return control_plane.create_app(parts, Settings())
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
-from tests.architecture.harness import PASSWORD, Things
+from tests.architecture.accounts import account_bodies, make_accounts
+from tests.architecture.harness import Things
 from tests.architecture.video_happenings import make_happenings
 from workloads.video_analytics.bootstrap import Video
 from workloads.video_analytics.cameras.model import Device, Place, Settings, SourceKind
@@ -62,7 +63,7 @@ def make(video: Video) -> Things:
         "rules": rule.id,
         "permits": permit.id,
     }
-    things |= _accounts(video)
+    things |= make_accounts(video.people, video.base, "video_viewer", A)
     things |= _watched(video)
     happened, sent = make_happenings(video, camera.id, rule.id)
     things |= happened
@@ -83,25 +84,6 @@ def _watched(video: Video) -> dict[str, str]:
     plates = video.watchlists.create(_SYSTEM, Watch("plates", "Stolen", A, "Order 1", until))
     entry = video.watchlists.add_plate(_SYSTEM, plates.id, label="Case 1", pattern="苏A12345")
     return {"watchlists": plates.id, "entries": entry.id}
-
-
-def _accounts(video: Video) -> dict[str, str]:
-    person = video.people.create_person(
-        _SYSTEM, login="hans", name="Hans", path=A, password=PASSWORD
-    )
-    grant = video.people.grant(_SYSTEM, principal_id=person.id, role="video_viewer", path=A)
-    robot = video.people.create_service_account(_SYSTEM, login="robot", name="R", path=A)
-    token, _ = video.base.gate.create_token(_SYSTEM, name="t", principal_id=robot.id)
-    operation = video.base.operations.start(
-        "test.nothing", subject=robot.id, path=A, inputs={}, actor=_SYSTEM
-    )
-    return {
-        "people": person.id,
-        "grants": grant.id,
-        "service-accounts": robot.id,
-        "tokens": token.id,
-        "operations": operation.id,
-    }
 
 
 def _bodies(camera: str, site: str, robot: str) -> dict[str, Any]:
@@ -139,15 +121,7 @@ def _bodies(camera: str, site: str, robot: str) -> dict[str, Any]:
         "POST /rules/<id>/copy": {"group": "gates"},
         "POST /api/v1/permits": permit,
         "POST /permits": {**permit, "start": "22:00", "end": "06:00"},
-        "POST /api/v1/grants": {"principal_id": robot, "role": "video_viewer", "path": A},
-        "POST /api/v1/people": {"login": "new", "name": "New", "path": A},
-        "PATCH /api/v1/people/<principal_id>": {"name": "Other"},
-        "PUT /api/v1/people/<principal_id>/password": {"password": "another long phrase"},
-        "PUT /api/v1/me/password": {"present": PASSWORD, "new": "another long phrase"},
-        "POST /account/password": {"present": PASSWORD, "password": "another long phrase"},
-        "POST /api/v1/tokens": {"name": "new"},
-        "POST /api/v1/service-accounts": {"login": "new", "name": "New", "path": A},
-        "PATCH /api/v1/service-accounts/<principal_id>": {"name": "Other"},
+        **account_bodies(robot, "video_viewer", A),
     }  # fmt: skip
 
 

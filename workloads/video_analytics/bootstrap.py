@@ -13,6 +13,7 @@ from foundation.kernel.database import Database
 from foundation.kernel.files import own_folder
 from foundation.kernel.outbox import Outbox
 from foundation.serving.base import Base, build_base, open_database
+from foundation.serving.base import database_is_current as is_current
 from foundation.serving.base import upgrade_database as upgrade
 from workloads.video_analytics.cameras.addresses import AddressPolicy
 from workloads.video_analytics.cameras.devices import Devices
@@ -211,3 +212,12 @@ def upgrade_database(settings: Settings) -> str:
         Unavailable: the embedded database cannot be started.
     """
     return upgrade(settings, SCHEMA)
+
+
+def database_is_current(settings: Settings) -> bool:
+    """Whether the database has the newest schema.
+
+    Raises:
+        Unavailable: the embedded database cannot be started.
+    """
+    return is_current(settings, SCHEMA)

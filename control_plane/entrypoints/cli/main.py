@@ -23,7 +23,7 @@ _MEMBERS = {
     ),
     "catalog": ("marketplace.commands:catalog", "The catalogue: offerings and plans."),
     "completion": ("foundation.surface.cli.commands:completion", "Shell completion."),
-    "config": ("control_plane.entrypoints.cli.config:config", "Settings of this environment."),
+    "config": ("control_plane.entrypoints.cli.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Platforms you signed in to."),
     "contract": ("marketplace.commands:contract", "Contracts: terms, and what is left."),
     "db": ("control_plane.entrypoints.cli.processes:db", "The database's schema."),

@@ -57,6 +57,8 @@ ELSEWHERE = (
     "entrypoints/reference",
     "serving/answering",
     "serving/reference",
+    "serving/verbs",
+    "processes",
 )
 _KEYWORDS = {"_": None, "gettext": None, "N_": None, "lazy_gettext": None, "ngettext": (1, 2)}
 _CLAUSE = re.compile(r"(?=.*[a-z]{2})(?:%\(p\d\)s|[a-z(])[^\n]* [^\n]*", re.DOTALL)

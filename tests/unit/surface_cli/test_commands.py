@@ -3,7 +3,7 @@ from pathlib import Path
 
 import click
 
-from control_plane.entrypoints.cli.config import config
+from control_plane.entrypoints.cli.processes import config
 from control_plane.settings import PROGRAM
 from foundation.kernel.settings import client_from_environment
 from foundation.operations.commands import operation

@@ -208,7 +208,10 @@ def test_every_tone_has_a_style() -> None:
     assert all(f".bo-state--{look.tone} " in css for look in states.LOOKS.values())
 
 
-@pytest.mark.parametrize("package", ["foundation", "control_plane", "workloads.video_analytics"])
+@pytest.mark.parametrize(
+    "package",
+    ["foundation", "control_plane", "workloads.video_analytics", "workloads.data_exchange"],
+)
 def test_nothing_is_untranslated(package: str) -> None:
     assert messages.untranslated(package, "zh") == []
 

@@ -1,0 +1,123 @@
+"""The composition root: the one place that knows which adapter stands behind which port."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from foundation.access.service import People
+from foundation.adapters.clock import SystemClock
+from foundation.kernel.database import Database
+from foundation.kernel.outbox import Outbox
+from foundation.kernel.time import Clock
+from foundation.operations.jobs import Schedule, relay
+from foundation.serving.base import Base, build_base, open_database
+from foundation.serving.base import database_is_current as is_current
+from foundation.serving.base import upgrade_database as upgrade
+from workloads.data_exchange.agencies.service import Agencies
+from workloads.data_exchange.agencies.store import PostgresAgencies
+from workloads.data_exchange.keys.service import Keys
+from workloads.data_exchange.keys.store import PostgresKeys
+from workloads.data_exchange.migrations import SCHEMA
+from workloads.data_exchange.settings import Settings
+
+#: The role that somebody always has on everything.
+ADMINISTRATOR = "exchange_administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The services of one process; ``open_exchange`` makes and ends it."""
+
+    settings: Settings
+    base: Base
+    outbox: Outbox
+    people: People
+    agencies: Agencies
+    keys: Keys
+
+    @property
+    def services(self) -> tuple[object, ...]:
+        """What endpoints and pages ask for by class."""
+        return (
+            self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
+            self.keys,
+        )  # fmt: skip
+
+    def schedules(self) -> list[Schedule]:
+        """What a worker does again and again."""
+        return [relay(self.outbox, self.base.database, [])]
+
+
+@contextlib.contextmanager
+def open_exchange(
+    settings: Settings, *, upgrade: bool = True, clock: Clock | None = None
+) -> Iterator[Exchange]:
+    """The services of this process, until the end of the block.
+
+    Args:
+        settings: of this process.
+        upgrade: bring the database to the newest schema first.
+        clock: the system's if left out.
+
+    Raises:
+        Unavailable: the embedded database cannot be started.
+    """
+    with open_database(settings) as database:
+        if upgrade:
+            SCHEMA.upgrade(database)
+        yield build(settings, database, clock or SystemClock())
+
+
+def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
+    """All services on a database."""
+    base = build_base(settings, database, clock)
+    places = PostgresAgencies(database)
+    return Exchange(
+        settings,
+        base,
+        Outbox(database, clock),
+        base.people(places, ADMINISTRATOR),
+        Agencies(places, database, base.audit),
+        Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets),
+    )
+
+
+def add_first_administrator(exchange: Exchange) -> None:
+    """Add the administrator of the settings when there is none yet; several may try at once."""
+    settings, database = exchange.settings, exchange.base.database
+    if settings.administrator_password:
+        with database.transaction():
+            database.lock("exchange:first-administrator")
+            exchange.people.ensure_administrator(
+                login=settings.administrator, password=settings.administrator_password
+            )
+
+
+def add_administrator(settings: Settings, login: str, name: str, password: str) -> None:
+    """Add a person with all rights.
+
+    Raises:
+        Invalid: names every wrong field.
+        Conflict: the login is taken.
+        Unavailable: the embedded database cannot be started.
+    """
+    with open_exchange(settings) as exchange:
+        exchange.people.add_administrator(login, name, password)
+
+
+def upgrade_database(settings: Settings) -> str:
+    """Bring the database to the newest schema; answers what was done, for people.
+
+    Raises:
+        Unavailable: the embedded database cannot be started.
+    """
+    return upgrade(settings, SCHEMA)
+
+
+def database_is_current(settings: Settings) -> bool:
+    """Whether the database has the newest schema.
+
+    Raises:
+        Unavailable: the embedded database cannot be started.
+    """
+    return is_current(settings, SCHEMA)

@@ -1,0 +1,1 @@
+"""What data there is: catalogues, data sets, their elements and their services (DCAT-AP 3)."""

@@ -1,0 +1,48 @@
+"""Borough Exchange's WSGI application: every feature's resources and pages."""
+
+from typing import Any
+
+from apiflask import APIFlask
+
+from foundation.access.pages import pages as access
+from foundation.kernel.text import Text
+from foundation.operations.pages import pages as operations
+from foundation.serving import app
+from foundation.serving.app import Parts
+from foundation.surface.api import limits
+from foundation.surface.web.install import Theme, install
+from workloads.data_exchange import PRODUCT
+from workloads.data_exchange.agencies.pages import pages as agencies
+from workloads.data_exchange.entrypoints.home import pages as home
+from workloads.data_exchange.settings import Settings
+
+#: The features with an API; each module exports ``api``, or several as ``apis``.
+FEATURES = (
+    "foundation.access.api",
+    "foundation.operations.api",
+    "workloads.data_exchange.agencies.api",
+    "workloads.data_exchange.keys.api",
+)
+
+#: The pages of the features.
+PAGES = (home, access, operations, agencies)
+
+ABOUT = Text(
+    "Borough Exchange: data, published, agreed on and proven", "Borough 数据交换：发布、约定、可证"
+)
+
+
+def create_app(
+    parts: Parts, settings: Settings, *, rate_limits: limits.Limits | None = None
+) -> APIFlask:
+    """Make the application; it connects to nothing until it is asked."""
+    return app.create_app(
+        parts, settings, PRODUCT, features=FEATURES, pages=_register, rate_limits=rate_limits,
+        behind_proxy=settings.trust_proxy,
+    )  # fmt: skip
+
+
+def _register(application: APIFlask, theme: Any) -> None:  # noqa: ANN401 - Theme or None
+    install(application, theme or Theme(about=ABOUT))
+    for pages in PAGES:
+        application.register_blueprint(pages)

@@ -1,0 +1,1 @@
+"""The keys with which agencies, and the exchange itself, sign."""

@@ -1,0 +1,14 @@
+"""The tables of the first release, as SQL: what ``draft`` wrote from the features' tables."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    sql = Path(__file__).with_suffix(".sql").read_text("utf-8")
+    # A cursor of the driver: SQLAlchemy would read percent signs of the text as parameters.
+    op.get_bind().connection.cursor().execute(sql)

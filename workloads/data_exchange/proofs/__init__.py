@@ -1,0 +1,1 @@
+"""Keys, signatures and Merkle trees: pure, without database, network or clock."""

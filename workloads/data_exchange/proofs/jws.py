@@ -1,0 +1,99 @@
+"""Compact JWS (RFC 7515) with EdDSA (RFC 8037)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from foundation.kernel import canonical
+from workloads.data_exchange.proofs.keys import PrivateKey, ProofError, PublicKey, decoded, encoded
+
+#: The largest JWS that is looked at: an agreement is a few thousand characters.
+LONGEST = 1_000_000
+_PARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """A JWS that was taken apart; nothing of it is true until ``verify``.
+
+    Attributes:
+        header: the protected header.
+        payload: its bytes.
+    """
+
+    header: Mapping[str, Any]
+    payload: bytes
+    _signed: bytes
+    _signature: bytes
+
+    @property
+    def kid(self) -> str:
+        """The name of the key that is said to have signed it."""
+        return str(self.header.get("kid", ""))
+
+    def verify(self, key: PublicKey, typ: str) -> dict[str, Any]:
+        """Its payload, a JSON object.
+
+        Args:
+            key: whose signature it must be; the caller chose it, not the header.
+            typ: what the signature must have been made for.
+
+        Raises:
+            ProofError: it is not that key's, or was made for something else.
+        """
+        if self.header.get("alg") != "EdDSA" or "crit" in self.header or "b64" in self.header:
+            raise ProofError("only EdDSA is accepted, without critical extensions")
+        if self.header.get("typ") != typ:
+            raise ProofError(f"signed as {self.header.get('typ')!r}, not as {typ!r}")
+        if self.kid != key.kid or not key.verify(self._signature, self._signed):
+            raise ProofError("the signature is not that of the key")
+        return _object(self.payload, "payload")
+
+
+def sign(payload: Mapping[str, Any], key: PrivateKey, typ: str) -> str:
+    """Sign an object; its canonical form (RFC 8785) is what is signed.
+
+    Args:
+        payload: JSON values.
+        key: that signs.
+        typ: what it is signed as, such as ``exchange-agreement+jws``.
+    """
+    header = {"alg": "EdDSA", "kid": key.kid, "typ": typ}
+    body = canonical.dumps(payload).encode()
+    signed = f"{encoded(canonical.dumps(header).encode())}.{encoded(body)}"
+    return f"{signed}.{encoded(key.sign(signed.encode()))}"
+
+
+def parse(compact: str) -> Unverified:
+    """Take a JWS apart.
+
+    Raises:
+        ProofError: it is none.
+    """
+    if len(compact) > LONGEST:
+        raise ProofError("too long for a signature")
+    parts = compact.split(".")
+    if len(parts) != _PARTS or not compact.isascii():
+        raise ProofError("not a compact JWS")
+    header, payload, signature = (decoded(part) for part in parts)
+    signed = f"{parts[0]}.{parts[1]}".encode()
+    return Unverified(_object(header, "header"), payload, signed, signature)
+
+
+def _object(data: bytes, what: str) -> dict[str, Any]:
+    try:
+        found = json.loads(data, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise ProofError(f"the {what} is not JSON") from None
+    if not isinstance(found, dict):
+        raise ProofError(f"the {what} is no object")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two readers must not read two things: no name stands twice (RFC 7515, 4)."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found

@@ -1,0 +1,33 @@
+"""The settings of Borough Exchange; ``borough-exchange config`` prints them with their meaning."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from foundation.kernel import settings as kernel
+from foundation.kernel.settings import CommonSettings, Program, setting
+
+PROGRAM = Program("borough-exchange")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(CommonSettings):
+    """All settings, typed. Unknown ``BOROUGH_EXCHANGE_`` variables are an error, not a typo."""
+
+    home: Path = setting(
+        PROGRAM.home(), "Folder of its own files: embedded database, keys, run files."
+    )
+    port: int = setting(8091, "Port on which `borough-exchange serve` listens; 0 takes a free one.")
+    administrator: str = setting("administrator", "Login of the first administrator.")
+    administrator_password: str = setting(
+        "", "Their password; with it they are added when there is nobody yet.", secret=True
+    )
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        Invalid: a value of the wrong type or an unknown variable; names all of them.
+    """
+    return kernel.read(Settings, PROGRAM, environment)
