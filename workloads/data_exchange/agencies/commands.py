@@ -36,9 +36,21 @@ def list_(console: cli.Console) -> None:
 @click.option("--code", default="", help="Its unified social credit code.")
 @click.option("--external", default="", help="Its id on the platform that sold this service.")
 @cli.console(api="POST /api/v1/agencies", web="/agencies")
-def create(console: cli.Console, name: str, name_zh: str | None, **rest: str) -> None:
+def create(  # noqa: PLR0917 - one option each
+    console: cli.Console,
+    slug: str,
+    parent: str,
+    name: str,
+    name_zh: str | None,
+    level: str,
+    code: str,
+    external: str,
+) -> None:
     """Add an agency to the tree."""
-    body = {**rest, "name": {"en": name, "zh": name_zh or name}}
+    body = {
+        "slug": slug, "parent": parent, "external": external, "level": level, "code": code,
+        "name": {"en": name, "zh": name_zh or name},
+    }  # fmt: skip
     console.one(console.client.post("/agencies", body), _COLUMNS)
 
 

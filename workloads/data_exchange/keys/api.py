@@ -97,7 +97,7 @@ def _out(key: Key) -> dict[str, Any]:
 def list_keys(query_data: KeyQuery) -> Answer:
     """The keys of an agency, or of all, newest first."""
     found = use(Keys).keys(current_actor(), query_data.agency, query_data.page())
-    return Page([_out(one) for one in found.items], found.next)
+    return Page(tuple(_out(one) for one in found.items), found.next)
 
 
 @api.post("/keys")

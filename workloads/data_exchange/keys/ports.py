@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from foundation.kernel.actor import Actor
+from foundation.kernel.database import UnitOfWork
 from foundation.kernel.paging import Page, PageRequest
 from workloads.data_exchange.agencies.model import Agency
 from workloads.data_exchange.keys.model import Key
@@ -42,6 +43,14 @@ class Book(Protocol):
 
     def find(self, reference: str) -> Agency | None:
         """By id or by path."""
+        ...
+
+
+class Work(UnitOfWork, Protocol):
+    """A unit of work with locks by name."""
+
+    def lock(self, *names: str) -> None:
+        """Hold advisory locks until the transaction ends."""
         ...
 
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from foundation.access import policy
 from foundation.kernel.actor import Actor
-from foundation.kernel.database import UnitOfWork
 from foundation.kernel.errors import Collector, Conflict, Invalid, Problem
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock
 from workloads.data_exchange.keys.model import POSSESSION, REASON_MAX, Key
-from workloads.data_exchange.keys.ports import Audit, Book, KeyStore, Vault
+from workloads.data_exchange.keys.ports import Audit, Book, KeyStore, Vault, Work
 from workloads.data_exchange.proofs import jws
 from workloads.data_exchange.proofs.keys import PrivateKey, ProofError, PublicKey
 
@@ -40,7 +39,7 @@ class Keys:
     def __init__(
         self,
         store: KeyStore,
-        db: UnitOfWork,
+        db: Work,
         clock: Clock,
         audit: Audit,
         agencies: Book,

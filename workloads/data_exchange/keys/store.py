@@ -55,7 +55,7 @@ class PostgresKeys:
 
     def sealed(self, kid: str) -> str:
         """The sealed private half, or nothing."""
-        return self._db.execute(sa.select(_K.sealed).where(_K.kid == kid)).scalar_one()
+        return str(self._db.execute(sa.select(_K.sealed).where(_K.kid == kid)).scalar_one())
 
     def of(self, path: str) -> Sequence[Key]:
         """All of an agency, newest first."""
