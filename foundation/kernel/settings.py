@@ -115,6 +115,21 @@ class CommonSettings:
         return Path(self.secret_key_file) if self.secret_key_file else self.home / "keys" / "ring"
 
 
+@dataclass(frozen=True, slots=True)
+class OrderedSettings(CommonSettings):
+    """What a product can be told that may have been ordered from a platform."""
+
+    platform_url: str = setting(
+        "", "Address of the platform that this service was ordered from, which is told of its use."
+    )
+    platform_token: str = setting("", "The token that is shown to it.", secret=True)
+    platform_token_file: str = setting(
+        "", "File with that token, read each time; it wins over platform_token."
+    )
+    platform_resource: str = setting("", "What this service is called there.")
+    usage_seconds: int = setting(300, "How often what was counted is told to the platform.")
+
+
 S = TypeVar("S", bound=CommonSettings)
 
 

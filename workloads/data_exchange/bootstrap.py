@@ -13,12 +13,19 @@ from foundation.operations.jobs import Schedule, relay
 from foundation.serving.base import Base, build_base, open_database
 from foundation.serving.base import database_is_current as is_current
 from foundation.serving.base import upgrade_database as upgrade
+from foundation.usage.platform import platform_of
+from foundation.usage.store import PostgresTold
+from foundation.usage.telling import Telling
+from foundation.usage.telling import schedules as telling_schedules
+from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.agencies.service import Agencies
 from workloads.data_exchange.agencies.store import PostgresAgencies
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.migrations import SCHEMA
 from workloads.data_exchange.settings import Settings
+from workloads.data_exchange.usage.service import TOPIC, Usage
+from workloads.data_exchange.usage.store import PostgresUsage, told_table
 
 #: The role that somebody always has on everything.
 ADMINISTRATOR = "exchange_administrator"
@@ -34,18 +41,23 @@ class Exchange:
     people: People
     agencies: Agencies
     keys: Keys
+    usage: Usage
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
-            self.keys,
+            self.keys, self.usage,
         )  # fmt: skip
 
     def schedules(self) -> list[Schedule]:
         """What a worker does again and again."""
-        return [relay(self.outbox, self.base.database, [])]
+        telling, seconds = self.usage.telling, float(max(1, self.settings.usage_seconds))
+        return [
+            relay(self.outbox, self.base.database, [telling.receive]),
+            *telling_schedules(telling, self.usage.tell, seconds),
+        ]
 
 
 @contextlib.contextmanager
@@ -71,14 +83,19 @@ def open_exchange(
 def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
     """All services on a database."""
     base = build_base(settings, database, clock)
-    places = PostgresAgencies(database)
+    places, outbox = PostgresAgencies(database), Outbox(database, clock)
+    telling = Telling(
+        PostgresTold(database, told_table), database, clock, outbox, program=PRODUCT.program,
+        topic=TOPIC, resource=settings.platform_resource, platform=platform_of(settings),
+    )  # fmt: skip
     return Exchange(
         settings,
         base,
-        Outbox(database, clock),
+        outbox,
         base.people(places, ADMINISTRATOR),
         Agencies(places, database, base.audit),
         Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets),
+        Usage(PostgresUsage(database), database, clock, telling),
     )
 
 

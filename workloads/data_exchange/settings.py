@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foundation.kernel import settings as kernel
-from foundation.kernel.settings import CommonSettings, Program, setting
+from foundation.kernel.settings import OrderedSettings, Program, setting
 
 PROGRAM = Program("borough-exchange")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(CommonSettings):
+class Settings(OrderedSettings):
     """All settings, typed. Unknown ``BOROUGH_EXCHANGE_`` variables are an error, not a typo."""
 
     home: Path = setting(

@@ -5,7 +5,6 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from foundation.access.service import People
 from foundation.adapters.clock import SystemClock
@@ -15,6 +14,10 @@ from foundation.kernel.outbox import Outbox
 from foundation.serving.base import Base, build_base, open_database
 from foundation.serving.base import database_is_current as is_current
 from foundation.serving.base import upgrade_database as upgrade
+from foundation.usage.platform import platform_of
+from foundation.usage.store import PostgresTold
+from foundation.usage.telling import Telling
+from workloads.video_analytics import PRODUCT
 from workloads.video_analytics.cameras.addresses import AddressPolicy
 from workloads.video_analytics.cameras.devices import Devices
 from workloads.video_analytics.cameras.live import LivePictures
@@ -31,9 +34,8 @@ from workloads.video_analytics.rules.service import Rules
 from workloads.video_analytics.rules.store import PostgresRules
 from workloads.video_analytics.samples import FOLDER as SAMPLES
 from workloads.video_analytics.settings import Settings
-from workloads.video_analytics.usage.platform import HttpPlatform
-from workloads.video_analytics.usage.service import Usage
-from workloads.video_analytics.usage.store import PostgresUsage
+from workloads.video_analytics.usage.service import TOPIC, Usage
+from workloads.video_analytics.usage.store import PostgresUsage, told_table
 from workloads.video_analytics.vision.models.presence import FolderModels
 from workloads.video_analytics.watchlists.faces import FolderFaces
 from workloads.video_analytics.watchlists.service import Watchlists
@@ -146,15 +148,13 @@ def build(settings: Settings, database: Database) -> Video:
 
 
 def _usage(settings: Settings, base: Base) -> Usage:
-    platform = None
-    if settings.platform_url and settings.platform_resource:
-        file = settings.platform_token_file
-        token = Path(file) if file else settings.platform_token
-        platform = HttpPlatform(settings.platform_url, token)
-    return Usage(
-        PostgresUsage(base.database), base.database, base.clock, PostgresFences(base.database),
-        Outbox(base.database, base.clock), resource=settings.platform_resource, platform=platform,
+    database, clock = base.database, base.clock
+    telling = Telling(
+        PostgresTold(database, told_table), database, clock, Outbox(database, clock),
+        program=PRODUCT.program, topic=TOPIC, resource=settings.platform_resource,
+        platform=platform_of(settings),
     )  # fmt: skip
+    return Usage(PostgresUsage(database), database, clock, PostgresFences(database), telling)
 
 
 def _leases(settings: Settings, database: Database) -> Leases:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foundation.kernel import settings as kernel
-from foundation.kernel.settings import CommonSettings, Program, setting
+from foundation.kernel.settings import OrderedSettings, Program, setting
 
 PROGRAM = Program("borough-video")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(CommonSettings):
+class Settings(OrderedSettings):
     """All settings, typed. Unknown ``BOROUGH_VIDEO_`` variables are an error, not a silent typo."""
 
     home: Path = setting(
@@ -26,15 +26,6 @@ class Settings(CommonSettings):
     highest_tier: str = setting(
         "advanced", "The closest that a camera may be watched: access, basic or advanced."
     )
-    platform_url: str = setting(
-        "", "Address of the platform that this service was ordered from, which is told of its use."
-    )
-    platform_token: str = setting("", "The token that is shown to it.", secret=True)
-    platform_token_file: str = setting(
-        "", "File with that token, read each time; it wins over platform_token."
-    )
-    platform_resource: str = setting("", "What this service is called there.")
-    usage_seconds: int = setting(300, "How often what was counted is told to the platform.")
     lanes: int = setting(
         0, "Processes of one worker that analyse, each with a decoder; 0 for one a core."
     )

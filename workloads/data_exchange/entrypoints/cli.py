@@ -20,12 +20,13 @@ _MEMBERS = {
     "person": ("foundation.access.commands:person", "People and their roles."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "token": ("foundation.access.commands:token", "API tokens."),
+    "usage": (f"{_HERE}.usage.commands:usage", "What was used, by the hour."),
     "whoami": ("foundation.access.commands:whoami", "Who you are to the service."),
     "worker": (f"{_HERE}.entrypoints.processes:worker", "Run a worker."),
 }
 
 _SECTIONS = {
-    "Administrators": ("agency", "key", "person", "operation", "audit"),
+    "Administrators": ("agency", "key", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "The service itself": ("serve", "worker", "db", "administrator", "config"),
 }

@@ -11,9 +11,9 @@ from foundation.kernel import ids
 from foundation.kernel.errors import Invalid, Problem
 from foundation.operations.jobs.schedules import Schedules
 from foundation.serving.processes import run_file, start_logging
+from foundation.usage.telling import schedules
 from workloads.video_analytics.bootstrap import Video, make_keeper, open_video
 from workloads.video_analytics.settings import Settings
-from workloads.video_analytics.usage import jobs as usage
 from workloads.video_analytics.watchlists import jobs as watchlists
 from workloads.video_analytics.workers.keeper import KeeperOptions
 from workloads.video_analytics.workers.lane import LaneOptions
@@ -57,11 +57,11 @@ def _schedules(video: Video, name: str) -> Schedules:
     base = video.base
     seconds = float(max(1, video.settings.usage_seconds))
     own = [
-        *usage.schedules(video.usage, tell_seconds=seconds),
+        *schedules(video.usage.telling, video.usage.tell, seconds),
         *watchlists.schedules(video.watchlists),
     ]
     return Schedules(
-        base.database, [*own, *video.happenings.schedules([video.usage.receive])], name
+        base.database, [*own, *video.happenings.schedules([video.usage.telling.receive])], name
     )
 
 

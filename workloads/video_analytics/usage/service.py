@@ -5,17 +5,17 @@ from datetime import datetime, timedelta
 from foundation.access import policy
 from foundation.kernel.actor import Actor
 from foundation.kernel.database import UnitOfWork
-from foundation.kernel.errors import Invalid, Problem, Unavailable
-from foundation.kernel.outbox import Message
+from foundation.kernel.errors import Invalid, Problem
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock, hours_between
+from foundation.usage.telling import Telling
 from workloads.video_analytics.events.ports import Fence, Fences
-from workloads.video_analytics.usage.model import SOLD, Line, cloud_event
-from workloads.video_analytics.usage.ports import Platform, Publisher, UsageStore
+from workloads.video_analytics.usage.model import SOLD, Line
+from workloads.video_analytics.usage.ports import UsageStore
 from workloads.video_analytics.vision.model import Tier
 
+#: Of the messages in the outbox.
 TOPIC = "video.usage"
-_BATCH = 500
 _WINDOW = timedelta(days=100)
 _LONGEST = timedelta(hours=24)
 
@@ -28,22 +28,17 @@ class Usage:
         db: the unit of work.
         clock: ours.
         fences: who may count for which shard.
-        outbox: what is told goes through it.
-        resource: what the platform calls this service; empty: it was not ordered from one.
-        platform: where it is told; None when it is told to nobody.
+        telling: tells the platform that this service was ordered from.
     """
 
     def __init__(
-        self, store: UsageStore, db: UnitOfWork, clock: Clock, fences: Fences, outbox: Publisher,
-        *, resource: str = "", platform: Platform | None = None,
-    ) -> None:  # fmt: skip
+        self, store: UsageStore, db: UnitOfWork, clock: Clock, fences: Fences, telling: Telling
+    ) -> None:
         self._store = store
         self._db = db
         self._clock = clock
         self._fences = fences
-        self._outbox = outbox
-        self._resource = resource
-        self._platform = platform
+        self.telling = telling
 
     def note_hours(
         self, fence: Fence, camera_id: str, tier: Tier, start: datetime, end: datetime
@@ -74,47 +69,7 @@ class Usage:
 
     def tell(self) -> int:
         """Put what was counted since the last time into the outbox; answers how many events."""
-        if not self._resource:
-            return 0
-        source = f"/borough-video/{self._resource}"
-        with self._db.transaction():
-            found = self._store.untold(self._clock.now())
-            for counted in found:
-                event = cloud_event(counted, source, self._resource)
-                self._outbox.publish(TOPIC, dict(event))
-        return len(found)
-
-    def receive(self, message: Message) -> None:
-        """Queue what the outbox hands on; a receiver of its relay."""
-        if message.topic == TOPIC:
-            event_id = str(message.payload["id"])
-            self._store.keep(event_id, message.payload, message.created_at)
-
-    def push(self) -> int:
-        """Send what waits to the platform; answers how many events it took.
-
-        What is sent twice, by a process that was killed before it noted the answer, is counted once
-        all the same: by source and id.
-
-        Raises:
-            Unavailable: the platform does not answer; all stays queued.
-        """
-        if self._platform is None:
-            return 0
-        sent = 0
-        while True:
-            with self._db.transaction():
-                events = self._store.waiting(_BATCH)
-            if not events:
-                return sent
-            outcomes = self._platform.push(events)
-            answered = {str(one["id"]): outcomes.get(str(one["id"]), "") for one in events}
-            if not any(answered.values()):
-                raise Unavailable("the platform answered for none of the events")
-            with self._db.transaction():
-                done = {name: outcome for name, outcome in answered.items() if outcome}
-                self._store.pushed(done, self._clock.now())
-            sent += len(done)
+        return self.telling.tell(lambda: self._store.untold(self._clock.now()))
 
     def lines(
         self, actor: Actor, start: datetime | None, end: datetime | None, page: PageRequest

@@ -1,6 +1,6 @@
 """Usage in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -11,11 +11,12 @@ from foundation.kernel import ids
 from foundation.kernel.database import Database
 from foundation.kernel.paging import Page, PageRequest, page_of
 from foundation.kernel.time import parse_instant
+from foundation.usage.model import Counted
+from foundation.usage.store import event_table
 from workloads.video_analytics.tables import metadata
 from workloads.video_analytics.usage.model import (
     ALARMS,
     HOURS,
-    Counted,
     Line,
     end_of,
     hour_of,
@@ -53,23 +54,10 @@ alarm_table = sa.Table(
     sa.Index("ix_video_usage_alarm_untold", "hour", postgresql_where=sa.text("NOT told")),
 )
 
-event_table = sa.Table(
-    "video_usage_event",
-    metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("payload", postgresql.JSONB, nullable=False),
-    sa.Column("created_at", _INSTANT, nullable=False),
-    sa.Column("pushed_at", _INSTANT),
-    sa.Column("outcome", sa.Text, nullable=False, server_default=""),
-    sa.Index(
-        "ix_video_usage_event_waiting", "created_at", "id",
-        postgresql_where=sa.text("pushed_at IS NULL"),
-    ),
-)  # fmt: skip
+told_table = event_table(metadata, "video_usage_event")
 
 _H = hour_table.c
 _A = alarm_table.c
-_E = event_table.c
 
 
 class PostgresUsage:
@@ -139,7 +127,9 @@ class PostgresUsage:
             # Both ends are rounded, not the difference: the parts add up to the whole.
             quantity = hours(row.milliseconds) - hours(row.told)
             end = min(end_of(row.hour), now)
-            found.append(Counted(ids.new("use"), HOURS, row.tier, row.since, end, quantity))
+            found.append(
+                Counted(ids.new("use"), HOURS, row.since, end, quantity, {"tier": row.tier})
+            )
             self._db.execute(
                 hour_table.update()
                 .where(_H.hour == row.hour, _H.tier == row.tier)
@@ -164,7 +154,6 @@ class PostgresUsage:
             Counted(
                 ids.new("use"),
                 ALARMS,
-                "",
                 r.at,
                 _after(r.at, min(end_of(r.hour), now)),
                 Decimal(r.n),
@@ -195,28 +184,6 @@ class PostgresUsage:
             for r in self._db.execute(statement)
         ]
         return page_of(lines, request, lambda one: (one.hour.isoformat(), one.meter, one.tier))
-
-    def keep(self, event_id: str, payload: Mapping[str, object], at: datetime) -> None:
-        self._db.execute(
-            postgresql.insert(event_table)
-            .values(id=event_id, payload=dict(payload), created_at=at)
-            .on_conflict_do_nothing()
-        )
-
-    def waiting(self, limit: int) -> Sequence[Mapping[str, object]]:
-        rows = self._db.execute(
-            sa.select(_E.payload)
-            .where(_E.pushed_at.is_(None))
-            .order_by(_E.created_at, _E.id)
-            .limit(limit)
-        )
-        return [row.payload for row in rows]
-
-    def pushed(self, outcomes: Mapping[str, str], at: datetime) -> None:
-        for event_id, outcome in sorted(outcomes.items()):
-            self._db.execute(
-                event_table.update().where(_E.id == event_id).values(pushed_at=at, outcome=outcome)
-            )
 
 
 def _after(start: datetime, end: datetime) -> datetime:

@@ -9,12 +9,14 @@ from foundation.kernel.errors import Forbidden, Unavailable
 from foundation.kernel.outbox import Outbox
 from foundation.kernel.paging import PageRequest
 from foundation.operations.jobs.relay import relay
+from foundation.usage.store import PostgresTold
+from foundation.usage.telling import Telling
 from tests.conftest import SettableClock
 from tests.harness.leases import one
 from tests.harness.video import person
 from workloads.video_analytics.events.ports import Fence, Fenced
-from workloads.video_analytics.usage.service import Usage
-from workloads.video_analytics.usage.store import PostgresUsage
+from workloads.video_analytics.usage.service import TOPIC, Usage
+from workloads.video_analytics.usage.store import PostgresUsage, told_table
 from workloads.video_analytics.vision.model import Tier
 from workloads.video_analytics.workers.store import PostgresShards
 
@@ -61,17 +63,18 @@ def usage(video: Database, clock: SettableClock, platform: FakePlatform) -> Usag
     shards = PostgresShards(video)
     shards.beat(one("a"))
     assert shards.take("wrk_a", {1}) == {1: 1}
-    return Usage(
-        PostgresUsage(video), video, clock, shards, Outbox(video, clock),
-        resource="res_1", platform=platform,
+    telling = Telling(
+        PostgresTold(video, told_table), video, clock, Outbox(video, clock),
+        program="borough-video", topic=TOPIC, resource="res_1", platform=platform,
     )  # fmt: skip
+    return Usage(PostgresUsage(video), video, clock, shards, telling)
 
 
 FENCE = Fence(1, 1)
 
 
 def deliver(usage: Usage, video: Database, clock: SettableClock) -> None:
-    relay(Outbox(video, clock), video, (usage.receive,)).work()
+    relay(Outbox(video, clock), video, (usage.telling.receive,)).work()
 
 
 def test_hours_are_cut_at_the_hour_and_by_what_they_are_sold_as(usage: Usage) -> None:
@@ -127,18 +130,18 @@ def test_all_of_it_reaches_the_platform_once(
         platform.loses_answers = int(n == 4)
         if platform.down or platform.loses_answers:
             with pytest.raises(Unavailable):
-                usage.push()
+                usage.telling.push()
         else:
-            usage.push()
+            usage.telling.push()
     assert usage.tell() == 0
-    usage.push()
+    usage.telling.push()
     assert platform.total("video.camera_hours", tier="advanced") == Decimal("0.013611111")
     assert platform.total("video.alarms") == 7
     event = next(iter(platform.known.values()))
     assert event["specversion"] == "1.0"
     assert event["type"] == "dev.borough.usage.v1"
     assert event["data"]["resource"] == "res_1"
-    assert usage.push() == 0
+    assert usage.telling.push() == 0
 
 
 def test_a_page_goes_on_where_the_last_one_ended(usage: Usage) -> None:

@@ -302,3 +302,32 @@ CREATE TABLE exchange_key (
 );
 
 CREATE INDEX ix_exchange_key_path ON exchange_key (path, created_at);
+
+CREATE TABLE exchange_usage_event (
+	id TEXT NOT NULL, 
+	payload JSONB NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	pushed_at TIMESTAMP WITH TIME ZONE, 
+	outcome TEXT DEFAULT '' NOT NULL, 
+	CONSTRAINT pk_exchange_usage_event PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_exchange_usage_event_waiting ON exchange_usage_event (created_at, id) WHERE pushed_at IS NULL;
+
+CREATE TABLE exchange_usage_hour (
+	hour TIMESTAMP WITH TIME ZONE NOT NULL, 
+	meter TEXT COLLATE "C" NOT NULL, 
+	dimensions TEXT COLLATE "C" NOT NULL, 
+	since TIMESTAMP WITH TIME ZONE NOT NULL, 
+	quantity NUMERIC NOT NULL, 
+	told NUMERIC DEFAULT '0' NOT NULL, 
+	CONSTRAINT pk_exchange_usage_hour PRIMARY KEY (hour, meter, dimensions)
+);
+
+CREATE INDEX ix_exchange_usage_hour_untold ON exchange_usage_hour (hour) WHERE quantity > told;
+
+CREATE TABLE exchange_usage_standing (
+	meter TEXT NOT NULL, 
+	counted_until TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_exchange_usage_standing PRIMARY KEY (meter)
+);

@@ -7,11 +7,20 @@ from pathlib import Path
 import urllib3
 
 from foundation.kernel.errors import Unavailable
+from foundation.kernel.settings import OrderedSettings
 
 _BATCH = "application/cloudevents-batch+json"
 _TIMEOUT = urllib3.Timeout(connect=5, read=30)
 _OK = 200
 _CONFLICT = 409
+
+
+def platform_of(settings: OrderedSettings) -> "HttpPlatform | None":
+    """The platform that the settings name; None when the service was not ordered from one."""
+    if not settings.platform_url or not settings.platform_resource:
+        return None
+    file = settings.platform_token_file
+    return HttpPlatform(settings.platform_url, Path(file) if file else settings.platform_token)
 
 
 class HttpPlatform:

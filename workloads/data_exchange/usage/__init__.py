@@ -1,0 +1,1 @@
+"""What was used, by the hour: calls, checks, published data sets."""

@@ -1,0 +1,45 @@
+"""Meters, sizes of answers, and what was counted in an hour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+CALLS = "exchange.calls"
+CHECKS = "exchange.checks"
+DATASET_HOURS = "exchange.dataset_hours"
+
+#: The size of an answer as it is sold: up to so many bytes.
+_SIZES = (("s", 10_000), ("m", 1_000_000), ("l", 100_000_000))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What was counted of a meter in one hour.
+
+    Attributes:
+        dimensions: by which it is sold, such as ``{"interface": …, "size": "s"}``.
+        hour: its start, UTC.
+        quantity: all of it; ``told``: as much of it as is in the outbox.
+    """
+
+    meter: str
+    dimensions: Mapping[str, str]
+    hour: datetime
+    quantity: Decimal
+    told: Decimal
+
+
+def size_of(count: int) -> str:
+    """The size under which an answer of so many bytes is sold: s, m, l or xl."""
+    return next((name for name, most in _SIZES if count <= most), "xl")
+
+
+def hour_of(at: datetime) -> datetime:
+    """The start of its hour."""
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def end_of(hour: datetime) -> datetime:
+    """When an hour is over."""
+    return hour + timedelta(hours=1)
