@@ -9,7 +9,7 @@ from video import Video
 context = Context()
 cluster = OwnCluster(context)
 account = cluster.account()
-database = Database(cluster, account)
+database = Database(cluster, account, "video", ["api", "worker"])
 video = Video(cluster, account, database)
 pulumi.export("namespace", cluster.namespace)
 pulumi.export("url", video.url)

@@ -1,5 +1,6 @@
 """The workload's own PostgreSQL: one server that keeps to its volume."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,6 @@ import pulumi_kubernetes as k8s
 from kube import Cluster, Object, container, digest, labelled
 
 PORT = 5432
-NAME = "video"
 _SIZE = {"cpu": "250m", "memory": "1Gi"}
 _SCRIPTS = Path(__file__).parent / "scripts"
 _GROUP_READS = 0o440
@@ -22,18 +22,30 @@ wal_compression = on
 #: Only the workload's own pods get through the NetworkPolicy; they sign in by password.
 _HBA = """\
 local all all peer
-host video video all scram-sha-256
+host {name} {name} all scram-sha-256
 """
 
 
 class Database:
     """The server, its volume, its password, and who may reach it.
 
+    Args:
+        cluster: where it runs.
+        account: of its pods.
+        name: of the database and of who owns it.
+        parts: of the workload that reach it, besides the migration.
+
     Attributes:
         credentials: the Secret that holds the workload's passwords and its database's address.
     """
 
-    def __init__(self, cluster: Cluster, account: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        cluster: Cluster,
+        account: Any,  # noqa: ANN401
+        name: str,
+        parts: Sequence[str],
+    ) -> None:
         self._cluster, self._account = cluster, account
         context = cluster.context
         host = f"{cluster.named('database')}.{cluster.namespace}.svc"
@@ -44,7 +56,7 @@ class Database:
             string_data={
                 "database-password": password,
                 "database-url": password.apply(
-                    lambda text: f"postgresql://{NAME}:{text}@{host}:{PORT}/{NAME}"
+                    lambda text: f"postgresql://{name}:{text}@{host}:{PORT}/{name}"
                 ),
                 "administrator-password": context.derive("administrator"),
                 "secret-keys": context.derive("keys").apply(_ring),
@@ -57,7 +69,7 @@ class Database:
         texts = {
             **{path.name: path.read_text(encoding="utf-8") for path in sorted(_SCRIPTS.iterdir())},
             "postgresql.conf": _SETTINGS,
-            "pg_hba.conf": _HBA,
+            "pg_hba.conf": _HBA.format(name=name),
         }
         scripts = k8s.core.v1.ConfigMap(
             "scripts",
@@ -68,7 +80,7 @@ class Database:
         claim = cluster.claim(
             "database-data", "database-data", context.inputs["database_gb"], "database", "none"
         )
-        self.server = self._server(scripts, claim, digest(texts))
+        self.server = self._server(name, scripts, claim, digest(texts))
         k8s.core.v1.Service(
             "database-service",
             metadata=cluster.metadata("database-service", "database", "database"),
@@ -81,9 +93,9 @@ class Database:
             },
             opts=cluster.options,
         )
-        self._opening()
+        self._opening([*parts, "migration"])
 
-    def _server(self, scripts: Any, claim: Any, started_with: str) -> Any:  # noqa: ANN401
+    def _server(self, name: str, scripts: Any, claim: Any, started_with: str) -> Any:  # noqa: ANN401
         cluster = self._cluster
         ready = {"exec": {"command": ["/bin/sh", "/scripts/ready.sh"]}}
         box = container(
@@ -91,6 +103,7 @@ class Database:
             str(cluster.facts.get("postgresql_image", "postgres:17")),
             "database.sh",
             _SIZE,
+            env=[{"name": "DATABASE_NAME", "value": name}],
             ports=[{"name": "postgres", "containerPort": PORT}],
             startupProbe={**ready, "periodSeconds": 3, "failureThreshold": 100},
             readinessProbe={**ready, "periodSeconds": 5},
@@ -142,12 +155,9 @@ class Database:
             opts=cluster.options,
         )
 
-    def _opening(self) -> None:
+    def _opening(self, parts: Sequence[str]) -> None:
         cluster = self._cluster
-        own = [
-            {"podSelector": {"matchLabels": cluster.selector(part)}} for part in ("api", "worker")
-        ]
-        own.append({"podSelector": {"matchLabels": cluster.selector("migration")}})
+        own = [{"podSelector": {"matchLabels": cluster.selector(part)}} for part in parts]
         k8s.networking.v1.NetworkPolicy(
             "reach-database",
             metadata=cluster.metadata("reach-database", "reach-database", "database"),

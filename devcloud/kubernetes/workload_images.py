@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Images of the bundled workloads, made from this repository and wheels:
   borough/video-analytics:DIGEST   Borough Video; DIGEST is of what is in it
+  borough/data-exchange:DIGEST     Borough Exchange
 workload_images.py [WORKLOAD...]   build and load those that the cluster does
                                    not have, and print their names"""
 import hashlib
@@ -25,6 +26,11 @@ WORKLOADS = {
         module='workloads.video_analytics.entrypoints.cli',
         # the wheels of OpenCV and onnxruntime are C++
         apt=('libstdc++6', 'libgomp1')),
+    'data-exchange': dict(
+        folders=('foundation', 'workloads/__init__.py',
+                 'workloads/data_exchange'),
+        extra='exchange', command='borough-exchange',
+        module='workloads.data_exchange.entrypoints.cli', apt=()),
 }
 SCRIPT = '''#!/usr/bin/python3
 import sys
@@ -39,7 +45,7 @@ def requirements(extra):
         project = tomllib.load(f)['project']
     wanted = [r for r in project['dependencies']
               if r.split('>')[0].split('[')[0].strip() not in PLATFORM]
-    return '\n'.join(wanted + project['optional-dependencies'][extra]) + '\n'
+    return '\n'.join(wanted + project['optional-dependencies'].get(extra, [])) + '\n'
 
 
 def files(folders):

@@ -18,6 +18,9 @@ class Settings(OrderedSettings):
         PROGRAM.home(), "Folder of its own files: embedded database, keys, run files."
     )
     port: int = setting(8091, "Port on which `borough-exchange serve` listens; 0 takes a free one.")
+    gateway_port: int = setting(
+        8092, "Port on which `borough-exchange gateway` listens; 0 takes a free one."
+    )
     administrator: str = setting("administrator", "Login of the first administrator.")
     administrator_password: str = setting(
         "", "Their password; with it they are added when there is nobody yet.", secret=True

@@ -7,8 +7,8 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   initdb -D "$PGDATA.new" --username=postgres --auth-local=peer --auth-host=scram-sha-256 \
     --encoding=UTF8 --locale=C.UTF-8 --data-checksums
   password=$(cat /credentials/database-password)
-  printf "CREATE ROLE video LOGIN PASSWORD '%s';\n" "$password" > /tmp/first.sql
-  printf 'CREATE DATABASE video OWNER video;\n' >> /tmp/first.sql
+  printf "CREATE ROLE %s LOGIN PASSWORD '%s';\n" "$DATABASE_NAME" "$password" > /tmp/first.sql
+  printf 'CREATE DATABASE %s OWNER %s;\n' "$DATABASE_NAME" "$DATABASE_NAME" >> /tmp/first.sql
   while IFS= read -r statement; do
     printf '%s\n' "$statement" | postgres --single -j -D "$PGDATA.new" postgres > /dev/null
   done < /tmp/first.sql

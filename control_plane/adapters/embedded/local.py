@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,11 +34,13 @@ class Program:
         module: what ``python -m`` runs.
         prefix: of its variables; others are not handed on.
         verbs: its first arguments that may run; anything else is not started here.
+        ports: for verbs that listen, the variable of the port, without the prefix.
     """
 
     module: str
     prefix: str
     verbs: frozenset[str]
+    ports: Mapping[str, str] = field(default_factory=lambda: {"serve": "PORT"})
 
 
 #: By the command of a container.
@@ -48,9 +50,18 @@ PROGRAMS = {
         "BOROUGH_VIDEO_",
         frozenset({"serve", "worker"}),
     ),
+    "borough-exchange": Program(
+        "workloads.data_exchange.entrypoints.cli",
+        "BOROUGH_EXCHANGE_",
+        frozenset({"serve", "worker", "gateway"}),
+        {"serve": "PORT", "gateway": "GATEWAY_PORT"},
+    ),
 }
 #: What a container is told of its surroundings, and a local process has its own of.
-_OWN = ("HOME", "HOST", "PORT", "DATABASE_URL", "SECRET_KEYS", "SECRET_KEY_FILE", "PUBLIC_URL")
+_OWN = (
+    "HOME", "HOST", "PORT", "GATEWAY_PORT", "DATABASE_URL", "SECRET_KEYS", "SECRET_KEY_FILE",
+    "PUBLIC_URL",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +138,7 @@ def process_of(
     }
     labels = (template.get("metadata") or {}).get("labels") or {}
     # Two of them cannot listen on one port of this machine.
-    replicas = 1 if arguments[0] == "serve" else int(spec.get("replicas", 1))
+    replicas = 1 if arguments[0] in program.ports else int(spec.get("replicas", 1))
     return LocalProcess(
         deployment, urn, command[0], tuple(map(str, arguments)), environment,
         {str(k): str(v) for k, v in labels.items()}, replicas,

@@ -36,6 +36,7 @@ class _Child:
 
     Attributes:
         pause: how long to wait before it is started again when it ends, seconds.
+        told: whether its running was written down.
     """
 
     wanted: LocalProcess
@@ -43,6 +44,7 @@ class _Child:
     begun: float = 0.0
     pause: float = 1.0
     again_at: float = 0.0
+    told: bool = False
 
 
 class LocalSupervisor:
@@ -129,8 +131,9 @@ class LocalSupervisor:
         if child.process is not None:
             code = child.process.poll()
             if code is None:
-                if now - child.begun > _LOOK_SECONDS:
+                if now - child.begun > _LOOK_SECONDS and not child.told:
                     self._processes.note(child.wanted, "running", "")
+                    child.told = True
                 return
             lived = now - child.begun > _LONGEST_PAUSE
             child.pause = 1.0 if lived else min(child.pause * 2, _LONGEST_PAUSE)
@@ -140,7 +143,7 @@ class LocalSupervisor:
                 "%s of %s ended with %d", child.wanted.program, child.wanted.deployment, code
             )
         if now >= child.again_at:
-            child.process, child.begun = self._start(child.wanted), now
+            child.process, child.begun, child.told = self._start(child.wanted), now, False
 
     def _start(self, wanted: LocalProcess) -> "subprocess.Popen[bytes]":
         program = PROGRAMS[wanted.program]
@@ -152,9 +155,10 @@ class LocalSupervisor:
             f"{program.prefix}HOME": str(folder / "home"),
             f"{program.prefix}HOST": "127.0.0.1",
         }
-        port = self._processes.port(wanted)
+        variable = program.ports.get(wanted.arguments[0])
+        port = self._processes.port(wanted) if variable else 0
         if port:
-            environment[f"{program.prefix}PORT"] = str(port)
+            environment[f"{program.prefix}{variable}"] = str(port)
         url = self._platform_url()
         if url:
             environment[f"{program.prefix}PLATFORM_URL"] = url

@@ -11,7 +11,7 @@ from foundation.kernel.time import parse_instant
 from tests.conftest import SettableClock
 from tests.harness.exchange import person
 from workloads.data_exchange.bootstrap import Exchange
-from workloads.data_exchange.usage.model import CALLS, DATASET_HOURS, size_of
+from workloads.data_exchange.usage.model import CALLS, DATASET_HOURS, QUERY, size_of
 
 ADMIN = person("administrator")
 T0 = datetime(2026, 11, 3, 9, 50, tzinfo=UTC)
@@ -32,12 +32,12 @@ def told(exchange: Exchange) -> dict[tuple[str, str], Decimal]:
 def test_calls_by_interface_and_size(exchange: Exchange, clock: SettableClock) -> None:
     clock.set(T0)
     for size in (10, 10_000, 10_001, 1_000_000, 100_000_000, 100_000_001):
-        exchange.usage.note(CALLS, clock.now(), interface="dsv_1", size=size_of(size))
+        exchange.usage.note(CALLS, clock.now(), interface=QUERY, size=size_of(size))
     clock.advance(minutes=20)
-    exchange.usage.note(CALLS, clock.now(), interface="dsv_1", size="s")
+    exchange.usage.note(CALLS, clock.now(), interface=QUERY, size="small")
     later = clock.advance(hours=1)
     lines = exchange.usage.lines(ADMIN, T0 - timedelta(days=1), later, PageRequest(limit=2)).items
-    assert [(one.dimensions["size"], one.quantity) for one in lines] == [("l", 1), ("m", 2)]
+    assert [(one.dimensions["size"], one.quantity) for one in lines] == [("huge", 1), ("large", 1)]
 
 
 def test_what_is_told_adds_up(
@@ -47,18 +47,18 @@ def test_what_is_told_adds_up(
     clock.set(T0)
     for _ in range(3):
         for _ in range(5):
-            exchange.usage.note(CALLS, clock.now(), interface="dsv_1", size="s")
+            exchange.usage.note(CALLS, clock.now(), interface=QUERY, size="small")
         exchange.usage.tell()
         assert exchange.usage.tell() == 0
         clock.advance(minutes=7)
     exchange.usage.tell()
-    assert told(exchange) == {(CALLS, "s"): Decimal(15)}
+    assert told(exchange) == {(CALLS, "small"): Decimal(15)}
 
 
 def test_what_is_rolled_back_is_not_counted(exchange: Exchange, clock: SettableClock) -> None:
     def undone() -> None:
         with exchange.base.database.transaction():
-            exchange.usage.note(CALLS, clock.now(), interface="a", size="s")
+            exchange.usage.note(CALLS, clock.now(), interface=QUERY, size="small")
             raise LookupError
 
     with pytest.raises(LookupError):

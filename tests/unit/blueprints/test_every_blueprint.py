@@ -210,16 +210,13 @@ def test_it_goes_into_the_smallest_region_that_it_names(
     assert set(found["outputs"].get("required", ())) <= graph.outputs.keys()
 
 
-@pytest.mark.parametrize("name", ["platform_context.py", "kube.py", "certificate.py"])
+@pytest.mark.parametrize(
+    "name",
+    ["platform_context.py", "kube.py", "certificate.py", "own.py", "workload.py", "database.py"],
+)
 def test_what_they_share_is_the_same_in_each(name: str) -> None:
     """Each is a whole project of its own, so what several need is in each of them."""
     copies = [(f / name).read_text() for f in FOLDERS if (f / name).exists()]
     assert len(copies) > 1
     assert len(set(copies)) == 1
     assert name != "platform_context.py" or len(copies) == len(FOLDERS)
-
-
-@pytest.mark.parametrize("name", ["platform_context.py", "kube.py", "certificate.py"])
-def test_what_blueprints_share_is_the_same_everywhere(name: str) -> None:
-    copies = {path.read_text(encoding="utf-8") for path in (ROOT / "blueprints").glob(f"*/{name}")}
-    assert len(copies) == 1

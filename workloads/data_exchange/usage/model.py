@@ -9,8 +9,10 @@ CALLS = "exchange.calls"
 CHECKS = "exchange.checks"
 DATASET_HOURS = "exchange.dataset_hours"
 
+#: Kinds of interfaces as they are sold: a call for an answer, a file or batch, an event.
+QUERY, BATCH, EVENT = "query", "batch", "event"
 #: The size of an answer as it is sold: up to so many bytes.
-_SIZES = (("s", 10_000), ("m", 1_000_000), ("l", 100_000_000))
+_SIZES = (("small", 10_000), ("medium", 1_000_000), ("large", 100_000_000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Line:
     """What was counted of a meter in one hour.
 
     Attributes:
-        dimensions: by which it is sold, such as ``{"interface": …, "size": "s"}``.
+        dimensions: by which it is sold, such as ``{"interface": "query", "size": "small"}``.
         hour: its start, UTC.
         quantity: all of it; ``told``: as much of it as is in the outbox.
     """
@@ -31,8 +33,8 @@ class Line:
 
 
 def size_of(count: int) -> str:
-    """The size under which an answer of so many bytes is sold: s, m, l or xl."""
-    return next((name for name, most in _SIZES if count <= most), "xl")
+    """As what an answer of so many bytes is sold: small, medium, large or huge."""
+    return next((name for name, most in _SIZES if count <= most), "huge")
 
 
 def hour_of(at: datetime) -> datetime:

@@ -1,0 +1,91 @@
+"""Pages and API, the worker, and the gateways, of one image."""
+
+from typing import Any, ClassVar
+
+from database import Database
+from kube import Cluster, Object
+from workload import Workload
+
+PORT = 8091
+GATEWAY_PORT = 8092
+#: What a gateway requests; memory is also its limit.
+SIZES = {
+    "xs": {"cpu": "250m", "memory": "256Mi"},
+    "s": {"cpu": "1", "memory": "512Mi"},
+    "m": {"cpu": "2", "memory": "1Gi"},
+}
+_API = {"cpu": "250m", "memory": "512Mi"}
+_WORKER = {"cpu": "250m", "memory": "512Mi"}
+_USER = 65532
+_GRACE_SECONDS = 45
+_CALM_SECONDS = 300
+
+
+class Exchange:
+    """The workload on its database.
+
+    Attributes:
+        url: where its pages and its API answer.
+        gateway_url: where calls for data go.
+    """
+
+    ADMINISTRATOR: ClassVar[str] = "administrator"
+
+    def __init__(self, cluster: Cluster, account: Any, database: Database) -> None:  # noqa: ANN401
+        self._cluster = cluster
+        self._inputs = cluster.context.inputs
+        self._everyone = self._inputs["reach"] == "city"
+        self._workload = Workload(
+            cluster,
+            account,
+            database,
+            command="borough-exchange",
+            prefix="BOROUGH_EXCHANGE_",
+            image=str(cluster.facts.get("exchange_image", "borough/data-exchange:1")),
+            user=int(cluster.facts.get("exchange_uid", _USER)),
+            environment={
+                "HOME": {"value": "/tmp/home"},  # noqa: S108 - of the container; it keeps no files
+                "HOST": {"value": "0.0.0.0"},  # noqa: S104 - in its pod; a NetworkPolicy opens it
+                "PORT": {"value": str(PORT)},
+                "GATEWAY_PORT": {"value": str(GATEWAY_PORT)},
+                "ADMINISTRATOR": {"value": self.ADMINISTRATOR},
+                "USAGE_SECONDS": {"value": str(cluster.facts.get("exchange_usage_seconds", 300))},
+            },
+        )
+        self._serving()
+        self._working()
+        self._passing()
+        self.url = self._workload.service("service", "api", PORT, outside=self._everyone)
+        self.gateway_url = self._workload.service(
+            "gateway-service",
+            "gateway",
+            GATEWAY_PORT,
+            outside=self._everyone,
+            suffix="gateway",
+        )
+
+    def _answering(self, verb: str, part: str, size: dict[str, str], port: int) -> Object:
+        self._cluster.opening(f"reach-{part}", part, [port], everyone=self._everyone)
+        return self._workload.box([verb], size, ports=[{"name": "http", "containerPort": port}])
+
+    def _serving(self) -> None:
+        box = self._answering("serve", "api", _API, PORT)
+        pod = self._workload.pod(box, terminationGracePeriodSeconds=30)
+        self._workload.serving("api", box, 2, pod)
+
+    def _working(self) -> None:
+        box = self._workload.box(["worker"], _WORKER)
+        pod = self._workload.pod(box, terminationGracePeriodSeconds=_GRACE_SECONDS)
+        self._workload.deployment("worker", 1, pod)
+        self._workload.closed("worker")
+
+    def _passing(self) -> None:
+        """Declare the gateways, which are scaled apart from all else."""
+        box = self._answering(
+            "gateway", "gateway", SIZES[self._inputs["gateway_size"]], GATEWAY_PORT
+        )
+        pod = self._workload.pod(box, terminationGracePeriodSeconds=_GRACE_SECONDS)
+        most = self._inputs["gateways_most"]
+        made = self._workload.serving("gateway", box, 1 if most == 1 else None, pod)
+        if most > 1:
+            self._workload.scaling("gateway", made, 2, most, _CALM_SECONDS)
