@@ -1,13 +1,11 @@
 """``borough worker``: takes operations up until it is asked to end."""
 
-import logging
 import os
-import signal
-import sys
 
 from control_plane.bootstrap import open_platform
 from control_plane.bootstrap.work import local_processes, make_worker
 from control_plane.settings import Settings
+from foundation.serving.ending import at_end, leave
 from foundation.serving.processes import run_file, start_logging
 
 
@@ -16,18 +14,9 @@ def work(settings: Settings) -> None:
     start_logging(settings)
     with open_platform(settings) as platform:
         worker = make_worker(platform)
-
-        def stop(*_: object) -> None:
-            if worker.ending:
-                os._exit(1)
-            worker.end()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        at_end(worker.end)
         file = settings.home / "run" / f"worker-{os.getpid()}.json"
         with run_file(file, id=worker.id, name=worker.name), local_processes(platform):
             worker.run()
     # What still runs was given back and is fenced: no thread of it may hold the process.
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(0)
+    leave()

@@ -4,9 +4,7 @@
 """
 
 import logging
-import os
 import select
-import signal
 import socket
 import threading
 import time
@@ -14,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from waitress import create_server, wasyncore  # type: ignore[import-untyped]
+
+from foundation.serving.ending import at_end
 
 _log = logging.getLogger("borough.serve")
 _BACKLOG = 512
@@ -92,14 +92,7 @@ class Server:
 
     def run_until_signal(self) -> None:
         """The same in the main thread, until SIGTERM or SIGINT; the second one ends at once."""
-
-        def stop(*_: object) -> None:
-            if self._ending.is_set():
-                os._exit(1)
-            self._ending.set()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        at_end(self.end)
         self.run()
 
     def _turn(self, seconds: float = _LOOK_SECONDS) -> None:

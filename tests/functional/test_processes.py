@@ -2,18 +2,26 @@
 
 import http.client
 import json
+import os
+import signal
+import subprocess
+import sys
 import urllib.request
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
+import pytest
 
 from control_plane.metering.service import COLLECT
 from foundation.kernel.actor import Actor
 from foundation.kernel.paging import PageRequest
 from foundation.operations.model import Operation
 from tests.functional.conftest import Product
+from tests.harness.processes import wait_until
 
+ROOT = Path(__file__).parents[2]
 SYSTEM = Actor.system("test")
 
 
@@ -128,3 +136,36 @@ def test_a_companion_worker_dies_with_the_web_process(disturbed_product: Product
     assert len(children) == 1
     disturbed_product.kill("serve --with-worker")
     assert not psutil.wait_procs(children, timeout=5)[1]
+
+
+def _hears(process: psutil.Process) -> bool:
+    """Whether it has a handler for SIGTERM."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (caught,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(caught, 16) & (1 << (signal.SIGTERM - 1)))
+
+
+@pytest.mark.parametrize("name", ["serve", "worker"])
+@pytest.mark.parametrize("moment", ["it hears", "its database is made"])
+def test_a_process_that_is_asked_to_end_while_it_starts(
+    name: str, moment: str, tmp_path: Path
+) -> None:
+    """It ends as one that was ready does, and leaves no database behind."""
+    home = tmp_path / "home"
+    with subprocess.Popen(
+        [sys.executable, "-m", "control_plane.entrypoints.cli.main", name],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env={"PATH": os.defpath, "BOROUGH_HOME": str(home), "BOROUGH_PORT": "0"},
+    ) as process:  # fmt: skip
+        starting = psutil.Process(process.pid)
+        reached = {
+            "it hears": lambda: _hears(starting),
+            "its database is made": (home / "postgres" / "data" / "PG_VERSION").exists,
+        }
+        wait_until(reached[moment])
+        process.terminate()
+        told = process.communicate(timeout=60)[1]
+        assert process.returncode == 0, told
+        assert "Traceback" not in told
+    assert not (home / "postgres" / "data" / "postmaster.pid").exists()
+    assert not list((home / "run").glob("*.json"))

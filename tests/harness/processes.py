@@ -72,7 +72,11 @@ class WorkerProcess:
         self._process.join()
 
     def end(self) -> int:
-        """Ask it to end and wait for that; answers its exit status."""
+        """Ask it to end and wait for that; answers its exit status.
+
+        Before the first line of its program has run, no process can answer but by dying.
+        """
+        wait_until(lambda: self.trace.exists() or not self.running)
         if self._process.is_alive():
             self.wake()
             self._process.terminate()

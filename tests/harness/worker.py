@@ -27,6 +27,7 @@ from typing import Any
 from foundation.adapters.clock import SystemClock
 from foundation.kernel.database import Database
 from foundation.operations.jobs import context, durable, worker
+from foundation.serving import ending
 
 #: The points of one step, in order.
 POINTS = (
@@ -107,6 +108,7 @@ def install(points: Points) -> None:
 
 def main(*arguments: str, log: str = "") -> None:
     """Be a worker until asked to end."""
+    ending.listen()
     if log:
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(handle, 1)
@@ -122,6 +124,8 @@ def main(*arguments: str, log: str = "") -> None:
     parser.add_argument("--lease", type=float, default=1.0)
     parser.add_argument("--concurrency", type=int, default=4)
     chosen = parser.parse_args(arguments or None)
+    if chosen.trace:
+        chosen.trace.touch()  # says that it can be asked to end
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
     install(Points(chosen.kill, chosen.pause, chosen.trace))
     database = Database(chosen.url)
@@ -136,8 +140,7 @@ def main(*arguments: str, log: str = "") -> None:
         drain_seconds=5,
     )
     made = worker.Worker(database, SystemClock(), jobs, schedules, options)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: made.end())
+    ending.at_end(made.end)
     made.run()
     sys.stderr.flush()
     os._exit(0)

@@ -5,6 +5,7 @@ import sys
 import click
 
 from control_plane.settings import PROGRAM, from_environment
+from foundation.serving import ending
 from foundation.serving.verbs import Verbs
 
 _VERBS = Verbs(PROGRAM, from_environment, "control_plane.bootstrap")
@@ -21,6 +22,7 @@ def serve(*, with_worker: bool) -> None:
 
     SIGTERM lets running requests finish. `borough config` lists the settings.
     """
+    ending.listen()
     from control_plane.entrypoints import serve as process  # noqa: PLC0415 - loads the platform
 
     _VERBS.run(lambda settings: process.serve(settings, with_worker=with_worker))
@@ -33,6 +35,7 @@ def worker() -> None:
 
     SIGTERM lets running steps finish and gives the rest to other workers.
     """
+    ending.listen()
     from control_plane.entrypoints import worker as process  # noqa: PLC0415 - loads the platform
 
     _VERBS.run(process.work)

@@ -56,13 +56,19 @@ class EmbeddedPostgres:
         own_folder(self._folder)
         with self._exclusive():
             self._prepare()
-            if not self._running():
-                self._launch()
             share = own_file(self._folder / "users.lock", append=True)
             os.set_inheritable(share.fileno(), False)
             fcntl.flock(share, fcntl.LOCK_SH)
             self._share = share
-        self._create_database()
+        # A user of it before it runs: who is asked to end meanwhile stops what was started.
+        try:
+            with self._exclusive():
+                if not self._running():
+                    self._launch()
+            self._create_database()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def empty(self) -> None:

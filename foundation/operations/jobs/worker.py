@@ -148,11 +148,6 @@ class Worker:
         """What people call it."""
         return self._options.name
 
-    @property
-    def ending(self) -> bool:
-        """Whether it was asked to end."""
-        return self._ending.is_set()
-
     def end(self) -> None:
         """Ask it to end; safe in a signal handler."""
         self._ending.set()

@@ -1,15 +1,13 @@
 """``borough-video worker``: watches its share of the cameras, and does what is done by schedule."""
 
-import logging
 import os
-import signal
 import socket
-import sys
 import threading
 
 from foundation.kernel import ids
 from foundation.kernel.errors import Invalid, Problem
 from foundation.operations.jobs.schedules import Schedules
+from foundation.serving.ending import at_end, leave
 from foundation.serving.processes import run_file, start_logging
 from foundation.usage.telling import schedules
 from workloads.video_analytics.bootstrap import Video, make_keeper, open_video
@@ -31,14 +29,7 @@ def work(settings: Settings) -> None:
     with open_video(settings) as video:
         keeper = make_keeper(video, given)
         ending = threading.Event()
-
-        def stop(*_: object) -> None:
-            if keeper.ending:
-                os._exit(1)
-            keeper.end()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        at_end(keeper.end)
         scheduled = threading.Thread(
             target=_schedules(video, given.name).run, args=(ending,), name="schedules", daemon=True
         )
@@ -48,9 +39,7 @@ def work(settings: Settings) -> None:
             keeper.run()
             ending.set()
             scheduled.join(5)
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(0)
+    leave()
 
 
 def _schedules(video: Video, name: str) -> Schedules:

@@ -71,11 +71,6 @@ class Keeper:
         self._announced: dict[int, int] = {}
         self._ending = threading.Event()
 
-    @property
-    def ending(self) -> bool:
-        """Whether it was asked to end."""
-        return self._ending.is_set()
-
     def end(self) -> None:
         """Give everything back in good order, then end."""
         self._ending.set()
