@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from control_plane.migrations import SCHEMA
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel import ids
 from foundation.kernel.database import Database
+from foundation.kernel.scratch import Scratch
 
 #: Begun first: few files, each of them long. Left to the end, one of two processes would wait.
 _LONG = ("functional", "contract/engine", "architecture", "contract")
@@ -63,8 +63,8 @@ def memory() -> Path | None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server of this test process, with a migrated database as a template."""
-    with tempfile.TemporaryDirectory(prefix="borough-test-", dir=memory()) as folder:
-        server = EmbeddedPostgres(Path(folder) / "postgres", durable=False)
+    with Scratch("borough-test-", memory()) as scratch:
+        server = EmbeddedPostgres(scratch.path / "postgres", durable=False)
         with server:
             database = Database(server.url("borough"))
             SCHEMA.upgrade(database)
@@ -75,8 +75,8 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture
 def server_folder() -> Iterator[Path]:
     """For a server of the test's own: pytest closes its folders to PostgreSQL's user again."""
-    with tempfile.TemporaryDirectory(prefix="borough-pg-", ignore_cleanup_errors=True) as name:
-        yield Path(name) / "postgres"
+    with Scratch("borough-pg-") as scratch:
+        yield scratch.path / "postgres"
 
 
 @pytest.fixture

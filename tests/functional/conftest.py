@@ -10,10 +10,8 @@ import functools
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -29,6 +27,7 @@ from control_plane.bootstrap import Platform, open_platform
 from control_plane.demonstration.files import load_city
 from control_plane.entrypoints.demo.loader import load
 from control_plane.settings import from_environment
+from foundation.kernel.scratch import Scratch
 from foundation.surface.cli.client import Client
 from tests.conftest import memory
 
@@ -178,9 +177,9 @@ def _command(name: str) -> list[str]:
 @functools.cache
 def _furnished_home() -> Path:
     """A home with the demonstration city: made once in a test process, copied for each product."""
-    folder = Path(tempfile.mkdtemp(prefix="borough-furnished-", dir=memory()))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    home = folder / "home"
+    scratch = Scratch("borough-furnished-", memory())
+    atexit.register(scratch.close)
+    home = scratch.path / "home"
     with open_platform(from_environment({"BOROUGH_HOME": str(home)})) as platform:
         _load(platform)
     return home
@@ -202,10 +201,7 @@ def running_product(at: datetime | None = None, **more: str) -> Iterator[Product
     """
     passwords = {one.login: one.demonstration_password for one in load_city().accounts}
     with ExitStack() as stack:
-        folder = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="borough-functional-", dir=memory())
-        )
-        home = Path(folder) / "home"
+        home = stack.enter_context(Scratch("borough-functional-", memory())).path / "home"
         if at is None:
             # With the owners of the files: PostgreSQL runs as a user of its own under root.
             subprocess.run(["cp", "-a", str(_furnished_home()), str(home)], check=True)

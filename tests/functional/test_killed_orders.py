@@ -5,7 +5,6 @@ service, one set of objects in the region, one encumbrance, one use of the quota
 deed in the audit log, and the same usage.
 """
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -27,9 +26,11 @@ from control_plane.settings import Settings
 from foundation.access.model import AuditQuery
 from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from foundation.kernel.paging import PageRequest
+from foundation.kernel.scratch import Scratch
 from foundation.operations.jobs.durable import migrate
 from marketplace.jobs import FULFIL_STEPS, PLAN_STEPS
 from marketplace.model import OrderState, Wish
+from tests.conftest import memory
 from tests.harness.processes import WorkerProcess, preload, wait_until, workers
 from tests.harness.worker import POINTS
 
@@ -175,8 +176,7 @@ def _roomy(city: City) -> City:
 @pytest.fixture(scope="module")
 def orders() -> Iterator[Orders]:
     with ExitStack() as stack:
-        made = stack.enter_context(tempfile.TemporaryDirectory(prefix="borough-orders-"))
-        folder = Path(made)
+        folder = stack.enter_context(Scratch("borough-orders-", memory())).path
         settings = Settings(home=folder / "home", simulated_time=True)
         platform = stack.enter_context(open_platform(settings))
         migrate(platform.database.engine)

@@ -7,7 +7,6 @@ long as the longest. The table at the end of the run says how long each phase to
 """
 
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -22,6 +21,7 @@ import pytest
 from control_plane.adapters.pulumi.engine import PulumiEngine
 from control_plane.provisioning.graph import ApplyState
 from control_plane.provisioning.ports import Program, ProgramError, RegionAccess, Run
+from foundation.kernel.scratch import Scratch
 from tests.integration import lives
 from tests.integration.lives import (
     Clouds,
@@ -329,9 +329,9 @@ def test_object_storage_is_refused_and_its_keys_are_real(
     cloud: Any = region.config["openstack"]
     facts: Any = {**cloud, "object_storage": {"s3_url": "http://objects.invalid"}}
     run = replace(run, region=replace(region, config={**region.config, "openstack": facts}))
-    with tempfile.TemporaryDirectory(prefix="borough-objects-") as folder:
+    with Scratch("borough-objects-") as scratch:
         run = replace(
-            run, program=Program(_without_containers(run.program.path, folder), "sha256:")
+            run, program=Program(_without_containers(run.program.path, scratch.path), "sha256:")
         )
         try:
             _keys_are_real(engine, run, clouds, str(cloud["auth_url"]))
@@ -342,9 +342,9 @@ def test_object_storage_is_refused_and_its_keys_are_real(
     assert _s3_keys(clouds) == []
 
 
-def _without_containers(program: Path, folder: str) -> Path:
-    Path(folder).chmod(0o755)
-    made = shutil.copytree(program, Path(folder, "object-storage"))
+def _without_containers(program: Path, folder: Path) -> Path:
+    folder.chmod(0o755)
+    made = shutil.copytree(program, folder / "object-storage")
     text = (made / "__main__.py").read_text()
     containers = 'for name in ordered["containers"]:'
     assert text.count(containers) == 1

@@ -19,6 +19,7 @@ from pathlib import Path
 from control_plane.provisioning.registry.ports import SourceError
 from foundation.kernel.errors import Unavailable
 from foundation.kernel.processes import spawn
+from foundation.kernel.scratch import Scratch
 
 _LIMITS = """
 import os, resource, sys
@@ -212,8 +213,8 @@ def workspace(
     bounds: Bounds, protocol: str, credentials: Mapping[str, str], allowed_signers: str
 ) -> Iterator[Git]:
     """Git in a fresh folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="borough-git-", ignore_cleanup_errors=True) as name:
-        home = Path(name)
+    with Scratch("borough-git-") as scratch:
+        home = scratch.path
         (home / "config").write_text(_CONFIG + f"    allowedSignersFile = {home / 'signers'}\n")
         (home / "signers").write_text(allowed_signers)
         (home / "askpass").write_text(_ASKPASS)

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from control_plane.adapters.program_host import confine, program, wire
+from foundation.kernel.scratch import Scratch
 
 #: Modules that most programs use, imported before any fork.
 WARM = (
@@ -63,10 +64,9 @@ def main(control_fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _warm_up()
     with contextlib.ExitStack() as stack:
-        root = tempfile.mkdtemp(prefix="borough-programs-")
-        stack.callback(shutil.rmtree, root, ignore_errors=True)
+        root = stack.enter_context(Scratch("borough-programs-")).path
         # Others may pass through to their own folder, and not list.
-        Path(root).chmod(0o711)
+        root.chmod(0o711)
         control.send(b"ready")
         while True:
             request, handles = _receive(control)
@@ -76,7 +76,7 @@ def main(control_fd: int) -> None:
             if os.fork() == 0:
                 stack.pop_all()
                 control.close()
-                _keep(request, handles, Path(root))
+                _keep(request, handles, root)
             for handle in handles:
                 os.close(handle)
         _wait_for_keepers()

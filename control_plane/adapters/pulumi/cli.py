@@ -11,7 +11,6 @@ import select
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from control_plane.adapters.program_host.child import Child
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.reach import PACKAGES
 from control_plane.provisioning.ports import Cancellation, EngineError, StackBusyError
+from foundation.kernel.scratch import Scratch
 
 _TICK = 0.05
 _OUTPUT_BYTES = 256 * 1024
@@ -158,8 +158,8 @@ class PulumiCli:
     @contextlib.contextmanager
     def workspace(self, project: str, stack: str) -> Iterator[Path]:
         """Give a folder in which commands on a stack run; it is gone afterwards."""
-        with tempfile.TemporaryDirectory(prefix="borough-pulumi-") as folder:
-            path = Path(folder)
+        with Scratch("borough-pulumi-") as scratch:
+            path = scratch.path
             (path / "Pulumi.yaml").write_text(json.dumps({"name": project, "runtime": "python"}))
             config = path / f"Pulumi.{stack}.yaml"
             if stack in self._salts:

@@ -2,7 +2,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import sqlalchemy as sa
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.database import Database
 from foundation.kernel.errors import Unavailable
+from foundation.kernel.scratch import Scratch
 
 HOLD = """
 import sys, time
@@ -41,8 +41,8 @@ def ended(process: psutil.Process) -> bool:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Not pytest's: the next run closes its folders again, and PostgreSQL is another user."""
-    with tempfile.TemporaryDirectory(prefix="borough-pg-", ignore_cleanup_errors=True) as name:
-        yield Path(name) / "postgres"
+    with Scratch("borough-pg-") as scratch:
+        yield scratch.path / "postgres"
 
 
 def holder(folder: Path) -> subprocess.Popen[str]:

@@ -1,6 +1,5 @@
 """Workers that die, sleep and race: real processes, real signals, real PostgreSQL."""
 
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from control_plane.migrations import SCHEMA
 from foundation.adapters.clock import SystemClock
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.database import Database
+from foundation.kernel.scratch import Scratch
 from foundation.operations.jobs.durable import migrate
 from foundation.operations.model import MAX_CRASHES, OperationState, StepState
 from foundation.operations.service import Operations
@@ -241,7 +241,7 @@ def test_a_worker_of_the_same_name_succeeds_at_once(
 def test_a_restarted_postgresql_loses_nothing(kind: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
         # Not below pytest's folder: other sessions of pytest shut the server's user out of it.
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="borough-test-")))
+        folder = stack.enter_context(Scratch("borough-test-")).path
         server = stack.enter_context(EmbeddedPostgres(folder))
         database = Database(server.url())
         stack.callback(database.close)

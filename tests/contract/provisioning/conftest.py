@@ -1,6 +1,5 @@
 """Provisioning over a real database, the embedded engine and the bundled blueprints."""
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel import ids
 from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from foundation.kernel.database import Database
+from foundation.kernel.scratch import Scratch
 from foundation.kernel.secretbox import SecretBox
 from foundation.kernel.text import Text
 from foundation.kernel.time import Clock
@@ -171,9 +171,9 @@ def parts(database: Database, clock: Clock, host: ProgramHost, cache: Path) -> d
 @pytest.fixture(scope="session")
 def cache() -> Iterator[Path]:
     """A folder for unpacked blueprints that every user of the machine may read."""
-    with tempfile.TemporaryDirectory(prefix="borough-blueprints-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
+    with Scratch("borough-blueprints-") as scratch:
+        scratch.path.chmod(0o755)
+        yield scratch.path
 
 
 @pytest.fixture

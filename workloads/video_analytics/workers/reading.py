@@ -3,10 +3,10 @@
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from foundation.kernel.scratch import Scratch
 from workloads.video_analytics.workers.children import Child
 from workloads.video_analytics.workers.decoder import BOARD, FAULT, Board
 from workloads.video_analytics.workers.wire import Header, Message
@@ -30,8 +30,8 @@ class Reading:
     def __init__(
         self, folder: Path | None, memory_mb: int, command: Sequence[str] | None = None
     ) -> None:
-        self._own = tempfile.TemporaryDirectory(prefix="borough-lane-") if folder is None else None
-        self._folder = Path(self._own.name) if self._own else folder or Path()
+        self._own = Scratch("borough-lane-") if folder is None else None
+        self._folder = self._own.path if self._own else folder or Path()
         begin = command or [sys.executable, "-m", _MODULE]
         self._command = [*begin, str(self._folder), str(memory_mb)]
         self._board = Board(self._folder / BOARD)
@@ -93,7 +93,7 @@ class Reading:
             self.child.kill()
             self.child = None
         if self._own is not None:
-            self._own.cleanup()
+            self._own.close()
 
 
 def write_live(folder: Path, camera: str, data: bytes | memoryview) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.database import UnitOfWork
 from foundation.kernel.errors import Conflict, Forbidden, NotFound
 from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.scratch import Scratch
 from foundation.kernel.time import Clock, format_instant
 from workloads.video_analytics.events.model import (
     ARCHIVE,
@@ -208,8 +208,8 @@ class Exports:
             events = [e for e in found if e is not None]
             seen = self._cameras.seen({e.camera_id for e in events})
         contents: list[dict[str, Any]] = []
-        with tempfile.TemporaryDirectory(prefix="borough-export-") as name:
-            folder = Path(name)
+        with Scratch("borough-export-") as scratch:
+            folder = scratch.path
             target = folder / "export.zip"
             with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
                 for event in events:
