@@ -28,7 +28,7 @@ from control_plane.adapters.stack_locks import StackLocks
 from control_plane.provisioning.ports import RegionAccess
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.database import Database
-from tests.integration import lives
+from tests.integration import lives, turns
 from tests.integration.seeds import EXTERNAL_NETWORK, IMAGE, OTHER_IMAGE, seed
 
 WEB_IMAGE = "borough/web:1"
@@ -46,7 +46,12 @@ def _program() -> ModuleType:
     return module
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(turns.Summary())
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: turns.rank(item.path))
     reason = os.environ.get(SKIP)
     here = Path(__file__).parent
     for item in items:
@@ -119,7 +124,8 @@ def osdev(devcloud: Devcloud) -> Iterator[Connection]:
     """
     assert devcloud.clouds.is_file()
     with openstack.connect(cloud="osdev") as connection:
-        seed(connection)
+        with turns.one_at_a_time():
+            seed(connection)
         yield connection
 
 
@@ -186,13 +192,14 @@ def web_image(devcloud: Devcloud) -> str:
     """An image that answers on the port of the web application's blueprint."""
     assert devcloud.home.is_dir()
     tool = str(ROOT / "devcloud" / "kubernetes" / "image.py")
-    have = subprocess.run(
-        [sys.executable, tool, "list"], capture_output=True, text=True, check=True
-    )
-    if WEB_IMAGE not in have.stdout:
-        command = "python3 -m http.server 8080 --directory /data"
-        build = [sys.executable, tool, "build", "--name", WEB_IMAGE, "--entrypoint", command]
-        subprocess.run(build, check=True)
+    with turns.one_at_a_time():
+        have = subprocess.run(
+            [sys.executable, tool, "list"], capture_output=True, text=True, check=True
+        )
+        if WEB_IMAGE not in have.stdout:
+            command = "python3 -m http.server 8080 --directory /data"
+            build = [sys.executable, tool, "build", "--name", WEB_IMAGE, "--entrypoint", command]
+            subprocess.run(build, check=True)
     return WEB_IMAGE
 
 

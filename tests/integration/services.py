@@ -12,6 +12,7 @@ from control_plane.adapters.pulumi.engine import PulumiEngine
 from control_plane.provisioning.graph import ApplyResult
 from control_plane.provisioning.ports import RegionAccess, Run
 from tests.integration.lives import make_run, succeeded, yes
+from tests.integration.turns import one_at_a_time
 
 ROOT = Path(__file__).resolve().parents[2]
 TENANCY = {"platforms": ["kubernetes"], "vcpus": 8, "ram_gb": 16, "volume_gb": 200, "pods": 50}
@@ -29,7 +30,8 @@ FACTS: dict[str, Any] = {
 def build_images() -> None:
     """Build and load the services' images, as far as the cluster has them not; minutes once."""
     tool = ROOT / "devcloud" / "kubernetes" / "service_images.py"
-    subprocess.run([sys.executable, str(tool)], check=True)
+    with one_at_a_time():
+        subprocess.run([sys.executable, str(tool)], check=True)
 
 
 def region(kubeconfig: Path) -> RegionAccess:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from tests.integration.conftest import Devcloud
 from tests.integration.lives import eventually
 from tests.integration.services import ROOT, Service
 from tests.integration.test_services import Place, place, timed
+from tests.integration.turns import one_at_a_time
 
 __all__ = ["place"]
 
@@ -38,11 +40,16 @@ with urllib.request.urlopen(request, timeout=30) as answer:
 
 
 @pytest.fixture(scope="module")
-def image() -> str:
+def image(devcloud: Devcloud) -> str:
     """The workload's image, built when the cluster does not have it."""
-    made = subprocess.run(
-        [sys.executable, str(IMAGES), "video-analytics"], check=True, capture_output=True, text=True
-    )
+    assert devcloud.home.is_dir()
+    with one_at_a_time():
+        made = subprocess.run(
+            [sys.executable, str(IMAGES), "video-analytics"],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
     return made.stdout.split()[-1]
 
 
