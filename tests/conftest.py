@@ -1,9 +1,16 @@
-"""Fixtures for all tests: a real PostgreSQL, one fresh database a test, and a clock that is set."""
+"""Fixtures for all tests: a real PostgreSQL, one fresh database a test, and a clock that is set.
+
+Rehearsals (``@pytest.mark.rehearsal``) are tests that say at length what others say shortly: a kill
+at every step, a race twenty times, a film in real time. ``./dev test`` skips them and says so;
+``./dev rehearse`` and ``.ci/run`` run them, and so does ``./dev test`` with their file's name.
+"""
 
 import os
 import shutil
 import sys
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -72,6 +79,63 @@ def postgres() -> Iterator[EmbeddedPostgres]:
             yield server
 
 
+class Databases:
+    """Fresh copies of the migrated database, made and dropped beside the tests.
+
+    Both wait for checkpoints of the server: one copy is always ready when it is asked for.
+    """
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self._admin = server.url("postgres").replace("postgresql+psycopg", "postgresql")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="databases")
+        self._connection: psycopg.Connection | None = None
+        self._ready: deque[Future[str]] = deque()
+        self._dropped: deque[Future[None]] = deque()
+
+    def take(self) -> str:
+        """The name of one that nobody else uses."""
+        while len(self._ready) < 2:
+            self._ready.append(self._thread.submit(self._make))
+        return self._ready.popleft().result()
+
+    def give_back(self, name: str) -> None:
+        """Drop one, whoever is connected to it."""
+        self._dropped.append(self._thread.submit(self._drop, name))
+        while self._dropped[0].done():
+            self._dropped.popleft().result()
+            if not self._dropped:
+                return
+
+    def close(self) -> None:
+        """Wait for what is under way; what could not be done is raised here."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        if self._connection is not None:
+            self._connection.close()
+        for one in self._dropped:
+            if not one.cancelled():
+                one.result()
+
+    def _execute(self, statement: str) -> None:
+        if self._connection is None:
+            self._connection = psycopg.connect(self._admin, autocommit=True)
+        self._connection.execute(statement.encode())
+
+    def _make(self) -> str:
+        name = ids.new("test")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE borough STRATEGY FILE_COPY")
+        return name
+
+    def _drop(self, name: str) -> None:
+        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: EmbeddedPostgres) -> Iterator[Databases]:
+    made = Databases(postgres)
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def server_folder() -> Iterator[Path]:
     """For a server of the test's own: pytest closes its folders to PostgreSQL's user again."""
@@ -80,15 +144,11 @@ def server_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+def database_url(postgres: EmbeddedPostgres, databases: Databases) -> Iterator[str]:
     """The URL of a fresh, migrated database that nobody else uses."""
-    name = ids.new("test")
-    admin = postgres.url("postgres").replace("postgresql+psycopg", "postgresql")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE borough STRATEGY FILE_COPY")
+    name = databases.take()
     yield postgres.url(name)
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    databases.give_back(name)
 
 
 @pytest.fixture
@@ -106,7 +166,15 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+#: Said of each test that is left out.
+_REHEARSED = "a rehearsal, which takes long: ./dev rehearse runs it, and .ci/run"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("BOROUGH_SHORT_TESTS"):
+        for item in items:
+            if item.get_closest_marker("rehearsal"):
+                item.add_marker(pytest.mark.skip(reason=_REHEARSED))
     root = Path(__file__).parent
 
     def rank(item: pytest.Item) -> int:

@@ -119,6 +119,7 @@ def test_it_answers_is_started_again_when_killed_and_ends_with_its_deployment(
     assert engine.local.wanted() == []
 
 
+@pytest.mark.rehearsal
 def test_another_worker_goes_on_when_this_one_ends(
     engine: EmbeddedEngine, video: ApplyResult, database: Database, tmp_path: Path
 ) -> None:

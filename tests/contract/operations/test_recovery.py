@@ -237,7 +237,9 @@ def test_a_worker_of_the_same_name_succeeds_at_once(
     assert operations.wait(operation.id, 60).state is OperationState.SUCCEEDED
 
 
-@pytest.mark.parametrize("kind", ["sample.build", "sample.slow"])
+@pytest.mark.parametrize(
+    "kind", ["sample.build", pytest.param("sample.slow", marks=pytest.mark.rehearsal)]
+)
 def test_a_restarted_postgresql_loses_nothing(kind: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
         # Not below pytest's folder: other sessions of pytest shut the server's user out of it.

@@ -92,6 +92,7 @@ def workers(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Workers]:
         found.close()
 
 
+@pytest.mark.rehearsal
 def test_another_worker_takes_over_within_ten_seconds_and_no_event_comes_twice(
     workers: Workers,
 ) -> None:

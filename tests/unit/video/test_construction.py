@@ -15,12 +15,13 @@ from workloads.video_analytics.vision.parameters import with_defaults
 from workloads.video_analytics.vision.ports import Sight
 
 KIND = RuleKind.CONSTRUCTION
-#: All sites with THOROUGH=1.
+#: All sites with THOROUGH=1. A site takes long: it is a rehearsal, beside the shorter tests below.
 CHOSEN = (
     list(sites.CLIPS) if os.environ.get("THOROUGH") == "1" else ["digging-night-1", "walkers-11"]
 )
 
 
+@pytest.mark.rehearsal
 @pytest.mark.parametrize("name", CHOSEN)
 def test_one_event_for_a_spell_of_work_and_none_for_what_only_moves(name: str) -> None:
     scene = sites.CLIPS[name]()

@@ -199,7 +199,7 @@ def test_a_crash_of_the_decoder_costs_the_camera_that_caused_it(
     assert len(begun) == len(set(begun))
 
 
-@pytest.mark.parametrize("how", ["hang", "freeze"])
+@pytest.mark.parametrize("how", ["hang", pytest.param("freeze", marks=pytest.mark.rehearsal)])
 def test_a_call_that_does_not_come_back_costs_the_camera_that_made_it(
     lanes_with: Callable[..., Lanes], good: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

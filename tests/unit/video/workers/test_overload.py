@@ -24,6 +24,7 @@ def _python_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[4]))
 
 
+@pytest.mark.rehearsal
 def test_the_lowest_give_way_first_and_all_come_back(
     lanes_with: Callable[..., Lanes], tmp_path: Path
 ) -> None:
