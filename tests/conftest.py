@@ -8,7 +8,7 @@ at every step, a race twenty times, a film in real time. ``./dev test`` skips th
 import os
 import shutil
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -80,7 +80,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 
 class Databases:
-    """Fresh copies of the migrated database, made and dropped beside the tests.
+    """Fresh copies of databases that are templates, made and dropped beside the tests.
 
     Both wait for checkpoints of the server: one copy is always ready when it is asked for.
     """
@@ -89,14 +89,15 @@ class Databases:
         self._admin = server.url("postgres").replace("postgresql+psycopg", "postgresql")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="databases")
         self._connection: psycopg.Connection | None = None
-        self._ready: deque[Future[str]] = deque()
+        self._ready: defaultdict[str, deque[Future[str]]] = defaultdict(deque)
         self._dropped: deque[Future[None]] = deque()
 
-    def take(self) -> str:
-        """The name of one that nobody else uses."""
-        while len(self._ready) < 2:
-            self._ready.append(self._thread.submit(self._make))
-        return self._ready.popleft().result()
+    def take(self, template: str = "borough") -> str:
+        """The name of a copy that nobody else uses."""
+        ready = self._ready[template]
+        while len(ready) < 2:  # this one and the next
+            ready.append(self._thread.submit(self._make, template))
+        return ready.popleft().result()
 
     def give_back(self, name: str) -> None:
         """Drop one, whoever is connected to it."""
@@ -120,9 +121,9 @@ class Databases:
             self._connection = psycopg.connect(self._admin, autocommit=True)
         self._connection.execute(statement.encode())
 
-    def _make(self) -> str:
+    def _make(self, template: str) -> str:
         name = ids.new("test")
-        self._execute(f"CREATE DATABASE {name} TEMPLATE borough STRATEGY FILE_COPY")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return name
 
     def _drop(self, name: str) -> None:

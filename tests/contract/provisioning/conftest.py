@@ -32,7 +32,7 @@ from foundation.kernel.text import Text
 from foundation.kernel.time import Clock
 from foundation.operations.service import Operations
 from foundation.operations.store import PostgresOperations
-from tests.conftest import SettableClock
+from tests.conftest import Databases, SettableClock
 from tests.fakes.audit import FakeAudit
 
 BLUEPRINTS = Path(__file__).parents[3] / "blueprints"
@@ -226,11 +226,14 @@ def furnish(empty: dict[str, Any]) -> None:
 
 @pytest.fixture
 def world(
-    postgres: EmbeddedPostgres, furnished: str, clock: Clock, host: ProgramHost, cache: Path
+    postgres: EmbeddedPostgres,
+    databases: Databases,
+    furnished: str,
+    clock: Clock,
+    host: ProgramHost,
+    cache: Path,
 ) -> Iterator[World]:
-    name = ids.new("test")
-    with _admin(postgres) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {furnished} STRATEGY FILE_COPY")
+    name = databases.take(furnished)
     database = Database(postgres.url(name), pool_size=8)
     made = parts(database, clock, host, cache)
     tenancies: TenancyService = made["tenancies"]
@@ -241,5 +244,4 @@ def world(
         water=tenancies.tenancy(PLATFORM, "water-test"),
     )
     database.close()
-    with _admin(postgres) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    databases.give_back(name)

@@ -58,7 +58,12 @@ def _run(name: str, rate: float, tier: Tier, *rules: RuleSpec) -> list[Analysis]
 
 
 @pytest.mark.parametrize(
-    ("rate", "tier"), [(12.5, Tier.LOW_RATE), (6.25, Tier.LOW_RATE), (12.5, Tier.FULL)]
+    ("rate", "tier"),
+    [
+        (12.5, Tier.LOW_RATE),
+        pytest.param(6.25, Tier.LOW_RATE, marks=pytest.mark.rehearsal),
+        pytest.param(12.5, Tier.FULL, marks=pytest.mark.rehearsal),
+    ],
 )
 def test_four_cars_two_each_way(rate: float, tier: Tier) -> None:
     found = _run(
