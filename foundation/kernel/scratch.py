@@ -15,6 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+#: Part of the name of each: a folder that something else made, or a version of ours that held no
+#: lock, may be in use and is never removed.
+_MARK = "held-"
 #: A folder is made and then locked: one so young is left alone.
 _YOUNG_SECONDS = 60.0
 
@@ -32,7 +35,7 @@ class Scratch:
     def __init__(self, prefix: str, place: Path | None = None) -> None:
         above = place or Path(tempfile.gettempdir())
         _sweep(above, prefix)
-        self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=above))
+        self.path = Path(tempfile.mkdtemp(prefix=f"{prefix}{_MARK}", dir=above))
         self._handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._handle, fcntl.LOCK_SH)
 
@@ -58,7 +61,7 @@ class Scratch:
 
 def _sweep(above: Path, prefix: str) -> None:
     """Remove the folders of that name that are ours and that no process holds."""
-    for path in above.glob(f"{prefix}*"):
+    for path in above.glob(f"{prefix}{_MARK}*"):
         with contextlib.suppress(OSError):
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:

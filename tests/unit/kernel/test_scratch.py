@@ -54,7 +54,7 @@ def test_it_is_gone_after_its_block(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path: Path) -> None:
     process, left = holder(tmp_path)
-    other = tmp_path / "other-thing"
+    other = tmp_path / "thing-that-holds-no-lock"
     other.mkdir()
     for path in (left, other):
         grow_old(path)
@@ -65,7 +65,7 @@ def test_what_a_killed_process_left_goes_with_the_next_one(tmp_path: Path) -> No
     assert left.exists()
     with Scratch("thing-", tmp_path):
         assert not left.exists()
-        assert other.exists(), "of another name"
+        assert other.exists(), "of another maker"
 
 
 def test_a_forked_child_holds_it_too(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_forked_child_holds_it_too(tmp_path: Path) -> None:
 
 
 def test_one_that_is_just_being_made_is_left_alone(tmp_path: Path) -> None:
-    young = tmp_path / "thing-young"
+    young = tmp_path / "thing-held-young"
     young.mkdir()
     with Scratch("thing-", tmp_path):
         assert young.exists()
@@ -94,9 +94,9 @@ def test_one_that_is_just_being_made_is_left_alone(tmp_path: Path) -> None:
 def test_a_link_and_somebody_elses_are_left_alone(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.mkdir()
-    (tmp_path / "thing-link").symlink_to(target)
+    (tmp_path / "thing-held-link").symlink_to(target)
     grow_old(target)
-    foreign = tmp_path / "thing-foreign"
+    foreign = tmp_path / "thing-held-foreign"
     foreign.mkdir()
     if os.geteuid() == 0:
         os.chown(foreign, 65534, 65534)
