@@ -120,6 +120,8 @@ def _try_as_nobody(path: Path) -> int:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user of the machine to try")
+# Newer Pythons warn of a fork beside threads; the child here calls the kernel and ends.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_another_user_of_the_machine_gets_no_connection(folder: Path) -> None:
     with EmbeddedPostgres(folder, durable=False):
         child = os.fork()
