@@ -15,6 +15,7 @@ import click
 from foundation.kernel import settings as kernel
 from foundation.kernel.errors import BoroughError, Invalid
 from foundation.kernel.settings import CommonSettings, Program
+from foundation.serving import ending
 from foundation.surface import cli
 from foundation.surface.cli import USAGE, Failure
 
@@ -64,6 +65,7 @@ class Verbs(Generic[S]):
         """A verb that is a process: it runs until it is asked to end."""
 
         def verb() -> None:
+            ending.listen()
             self.run(getattr(importlib.import_module(module), function))
             sys.exit(0)
 

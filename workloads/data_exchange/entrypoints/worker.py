@@ -1,12 +1,10 @@
 """``borough-exchange worker``: does what is done by schedule, and the long work."""
 
-import logging
 import os
-import signal
 import socket
-import sys
 
 from foundation.operations.jobs.worker import Worker, WorkerOptions
+from foundation.serving.ending import at_end, leave
 from foundation.serving.processes import run_file, start_logging
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
 from workloads.data_exchange.settings import Settings
@@ -17,21 +15,12 @@ def work(settings: Settings) -> None:
     start_logging(settings)
     with open_exchange(settings) as exchange:
         worker = make_worker(exchange)
-
-        def stop(*_: object) -> None:
-            if worker.ending:
-                os._exit(1)
-            worker.end()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        at_end(worker.end)
         file = settings.home / "run" / f"worker-{os.getpid()}.json"
         with run_file(file, id=worker.id, name=worker.name):
             worker.run()
     # What still runs was given back and is fenced: no thread of it may hold the process.
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(0)
+    leave()
 
 
 def make_worker(exchange: Exchange) -> Worker:

@@ -1,6 +1,5 @@
 """``borough-video serve``, ``worker run`` and what prepares the service."""
 
-from foundation.serving import ending
 from foundation.serving.verbs import Verbs
 from workloads.video_analytics.settings import PROGRAM, from_environment
 from workloads.video_analytics.workers.commands import worker
