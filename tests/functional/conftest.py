@@ -27,6 +27,7 @@ from control_plane.bootstrap import Platform, open_platform
 from control_plane.demonstration.files import load_city
 from control_plane.entrypoints.demo.loader import load
 from control_plane.settings import from_environment
+from foundation.kernel.processes import spawn
 from foundation.kernel.scratch import Scratch
 from foundation.surface.cli.client import Client
 from tests.conftest import memory
@@ -92,10 +93,10 @@ class Product:
         (self.home / "logs").mkdir(parents=True, exist_ok=True)
         log: IO[bytes]
         with (self.home / "logs" / f"{name}.log").open("wb") as log:
-            return subprocess.Popen(
+            # They die with the tests, also when those are interrupted.
+            return spawn(
                 [sys.executable, "-m", "control_plane.entrypoints.cli.main", *_command(name)],
-                cwd=self.home, env=self.environment(**settings), stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log,
+                environment=self.environment(**settings), folder=self.home, stdout=log, stderr=log,
             )  # fmt: skip
 
     def _wait(self, name: str) -> None:
