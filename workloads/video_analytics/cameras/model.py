@@ -217,11 +217,13 @@ class Watched:
     """A camera as a worker needs it.
 
     Attributes:
+        path: of the department that it belongs to.
         version: grows with every change of the camera or its rules.
         opener: opens the sealed address; use ``opened_url``.
     """
 
     view: CameraView
+    path: str
     shard: int
     tier: Tier
     source: Source

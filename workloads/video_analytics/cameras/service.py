@@ -327,8 +327,8 @@ class Cameras:
             return sealing.opened_url(self.addresses, self._opened(kept))
 
         return Watched(
-            one.view(), shard_of(one.id), one.settings.tier, one.source, one.settings.priority,
-            one.version, opener,
+            one.view(), one.path, shard_of(one.id), one.settings.tier, one.source,
+            one.settings.priority, one.version, opener,
         )  # fmt: skip
 
     def note_health(self, camera_id: str, health: Health) -> None:

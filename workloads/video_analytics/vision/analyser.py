@@ -98,6 +98,11 @@ class CameraAnalyser:
         signals: list[Signal] = []
         for key in [k for k, d in self._detectors.items() if wanted.get(k) != d.rule]:
             gone = self._detectors.pop(key)
+            if key in wanted and (made := self._make(wanted[key])) is not None:
+                # The same version in other words, such as permits that have passed: it goes on.
+                made.recall(gone.memory())
+                self._detectors[key] = made
+                continue
             signals += gone.close(self._at) if self._at is not None else []
         for key, rule in wanted.items():
             if key not in self._detectors and (made := self._make(rule)) is not None:

@@ -1,13 +1,17 @@
 """Makes the analysis of a camera: the one place of a lane that knows ``vision``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from workloads.video_analytics.vision.analyser import CameraAnalyser
 from workloads.video_analytics.vision.model import Analyser, CameraView, RuleKind, RuleSpec, Tier
 from workloads.video_analytics.vision.models.detectors import KINDS, Looker, detector, missing
 from workloads.video_analytics.vision.models.load import NONE, Models, load
+from workloads.video_analytics.vision.models.ports import Watched
 from workloads.video_analytics.vision.ports import Detector
+
+WatchedBy = Callable[[str], Watched]
 
 
 class Shelf:
@@ -33,18 +37,22 @@ class Shelf:
 class ModelMaker:
     """Implements ``vision.ports.Maker`` for one camera.
 
-    Watch lists do not come to the lanes yet: rules on faces match nobody, rules on plates tell of
-    every plate that they read.
+    Args:
+        shelf: the lane's models.
+        view: the camera.
+        watched: the watch lists in force for a camera, asked at every look.
     """
 
-    def __init__(self, shelf: Shelf, view: CameraView) -> None:
+    def __init__(self, shelf: Shelf, view: CameraView, watched: WatchedBy) -> None:
         self._shelf = shelf
         self._view = view
+        self._watched = watched
         self._looker: Looker | None = None
 
     def make(self, rule: RuleSpec) -> Detector | None:
         """The detector of a rule; None where its model is absent."""
-        return detector(rule, self._look(frozenset({rule.kind})))
+        look = self._look(frozenset({rule.kind}))
+        return detector(rule, look, lambda: self._watched(self._view.id))
 
     def missing(self, rules: Sequence[RuleSpec], tier: Tier) -> Sequence[str]:
         """What these rules ask for and is not there."""
@@ -59,18 +67,30 @@ class ModelMaker:
         return self._looker
 
 
-_shelves = [Shelf(None)]
+def _nobody(_camera: str) -> Watched:
+    return Watched()
 
 
-def begin(models: str) -> None:
+@dataclass(slots=True)
+class _Lane:
+    shelf: Shelf
+    watched: WatchedBy
+
+
+_lane = _Lane(Shelf(None), _nobody)
+
+
+def begin(models: str, watched: WatchedBy) -> None:
     """Called once by a lane, before the first camera.
 
     Args:
         models: folder of the optional models; empty for none.
+        watched: the watch lists in force for a camera.
     """
-    _shelves[0] = Shelf(Path(models) if models else None)
+    _lane.shelf = Shelf(Path(models) if models else None)
+    _lane.watched = watched
 
 
 def make(view: CameraView, rules: tuple[RuleSpec, ...], tier: Tier) -> Analyser:
     """The analysis of a camera."""
-    return CameraAnalyser(view, rules, tier, maker=ModelMaker(_shelves[0], view))
+    return CameraAnalyser(view, rules, tier, maker=ModelMaker(_lane.shelf, view, _lane.watched))

@@ -30,6 +30,7 @@ from workloads.video_analytics.vision.model import (
     Tier,
 )
 from workloads.video_analytics.workers import wire
+from workloads.video_analytics.workers.lists import Lists
 from workloads.video_analytics.workers.model import (
     Feed,
     Governor,
@@ -110,11 +111,12 @@ class Lane:
         self._inbox = inbox
         self._outbox = outbox
         self._options = options
+        self._lists = Lists()
         module, _, name = options.analyser.partition(":")
         found = import_module(module)
         self._make: Factory = getattr(found, name)
         if hasattr(found, "begin"):
-            found.begin(options.models)
+            found.begin(options.models, self._lists.of)
         self._reading = Reading(None, options.decoder_mb, options.decoder or None)
         self._cameras: dict[str, Camera] = {}
         self._slots: set[int] = set()
@@ -163,6 +165,8 @@ class Lane:
                 camera.step = first_step(camera.watch.tier)
                 self._strain_again()
                 self._turn(camera)
+            case "list" | "lists":
+                self._lists.take(order, parts)
             case "drop" if camera is not None:
                 self._drop(camera, close=order["close"])
             case "drop":
