@@ -171,7 +171,9 @@ def make_keeper(video: Video, options: KeeperOptions) -> Keeper:
         timedelta(seconds=max(1, min(60, settings.usage_seconds))),
     )  # fmt: skip
     announce = fences.announce if settings.leases == "kubernetes" else None
-    return Keeper(_leases(settings, database), sinks, video.rules, video.watchlists, options, announce)
+    return Keeper(
+        _leases(settings, database), sinks, video.rules, video.watchlists, options, announce
+    )
 
 
 def add_first_administrator(video: Video) -> None:

@@ -349,7 +349,9 @@ class Rules:
         if kind is None or not isinstance(given, list):
             return
         known = self._lists.known([one for one in given if isinstance(one, str)])
-        theirs = {one.id for one in known.values() if one.kind is kind and path.startswith(one.path)}
+        theirs = {
+            one.id for one in known.values() if one.kind is kind and path.startswith(one.path)
+        }  # fmt: skip
         strange = [one for one in given if not isinstance(one, str) or one not in theirs]
         found.check(
             not strange, "parameters.watchlists",

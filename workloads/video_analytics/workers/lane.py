@@ -20,6 +20,7 @@ from typing import Any
 
 import cv2
 
+from workloads.video_analytics.cameras.reach import Reach
 from workloads.video_analytics.vision.model import (
     Analyser,
     Analysis,
@@ -72,6 +73,7 @@ class LaneOptions:
         before, after: seconds of a clip around the event.
         memory_seconds: how often what is known of a camera is saved.
         calm_seconds: see ``Governor``.
+        confine: open nothing of the network where connections cannot be held to their reach.
     """
 
     analyser: str = "workloads.video_analytics.workers.analysis:make"
@@ -89,6 +91,7 @@ class LaneOptions:
     memory_seconds: float = 60.0
     calm_seconds: float = 10.0
     degrade: bool = True
+    confine: bool = True
 
     @staticmethod
     def of(value: Mapping[str, Any]) -> "LaneOptions":
@@ -96,6 +99,13 @@ class LaneOptions:
         known = {f.name for f in fields(LaneOptions)}
         given = {name: each for name, each in value.items() if name in known}
         return LaneOptions(**{**given, "decoder": tuple(given.get("decoder", ()))})
+
+
+def _feed(order: Header) -> Feed:
+    reach = order.get("reach")
+    return Feed(
+        order["url"], order["kind"], Pace(order["pace"]), None if reach is None else Reach.of(reach)
+    )
 
 
 class Lane:
@@ -179,7 +189,7 @@ class Lane:
         rules = tuple(wire.rule_in(rule) for rule in order["rules"])
         tier = Tier(order["tier"])
         watch = Watch(
-            view.id, Feed(order["url"], order["kind"], Pace(order["pace"])), tier,
+            view.id, _feed(order), tier,
             order["priority"], order["version"], view.masks, rules,
         )  # fmt: skip
         known = self._cameras.pop(view.id, None)
@@ -205,6 +215,7 @@ class Lane:
             return
         self._reading.tell({
             "do": "watch", "camera": watch.camera, "url": watch.feed.url, "kind": watch.feed.kind,
+            "reach": watch.feed.reach and watch.feed.reach.plain(), "confine": options.confine,
             "pace": watch.feed.pace.value, "slot": camera.slot, "masks": watch.masks,
             "look": asdict(look(watch.tier, camera.step, watch.rules)),
             "open_seconds": options.open_seconds, "read_seconds": options.read_seconds,

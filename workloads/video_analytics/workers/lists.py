@@ -94,12 +94,13 @@ class Teller:
         ids = {one for lane in lanes for one in named[lane]}
         until = self._clock() + HOLD_SECONDS
         try:
-            paths = {one.id: one.path for one in self._lists.known(ids).values()} if ids else {}
+            known = self._lists.known(ids) if ids else {}
             found = self._lists.in_force(ids) if ids else Watched()
         except (BoroughError, SecretError) as error:
             # Not told again, they hold no longer than they did.
             _log.error("the watch lists cannot be read: %s", type(error).__name__)
             return
+        paths = {list_id: one.path for list_id, one in known.items()}
         for lane in lanes:
             with self._lock:
                 self._tell_lane(lane, [*found.faces, *found.plates], named[lane], paths, until)

@@ -4,12 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from foundation.kernel.database import UnitOfWork
 from foundation.kernel.errors import BoroughError, Invalid, Unavailable
 from foundation.kernel.time import Clock
 from workloads.video_analytics.cameras.model import Health, HealthState, SourceKind, Watched
+from workloads.video_analytics.cameras.reach import Opening
 from workloads.video_analytics.events.ports import Fence
 from workloads.video_analytics.vision.model import RuleSpec, Tier
 from workloads.video_analytics.workers import wire
@@ -34,7 +35,7 @@ class _Entry:
     watched: Watched
     lane: int
     rules: tuple[RuleSpec, ...]
-    url: str = field(default="", repr=False)
+    opening: Opening = Opening("")  # noqa: RUF009 - frozen
 
 
 def _common(entry: _Entry) -> Header:
@@ -43,6 +44,11 @@ def _common(entry: _Entry) -> Header:
         "camera": watched.view.id, "tier": watched.tier.value, "priority": watched.priority,
         "version": watched.version, "rules": [wire.rule_out(rule) for rule in entry.rules],
     }  # fmt: skip
+
+
+def _same(one: _Entry, other: _Entry) -> bool:
+    """Whether a camera is opened and seen in the same way."""
+    return (one.opening, one.watched.view) == (other.opening, other.watched.view)
 
 
 class Watcher:
@@ -61,7 +67,8 @@ class Watcher:
 
     def __init__(
         self, cameras: Cameras, rules: Rules, lists: WatchLists, memories: Memories,
-        db: UnitOfWork, clock: Clock, *, file_pace: Pace = Pace.LOOP, refresh: float = REFRESH_SECONDS,
+        db: UnitOfWork, clock: Clock, *, file_pace: Pace = Pace.LOOP,
+        refresh: float = REFRESH_SECONDS,
     ) -> None:  # fmt: skip
         self._cameras = cameras
         self._rules = rules
@@ -70,7 +77,7 @@ class Watcher:
         self._clock = clock
         self._pace = file_pace
         self._crew: Crew | None = None
-        self._teller = Teller(lists, lambda *order: self._lanes.tell(*order))
+        self._teller = Teller(lists, self._tell_lane)
         self._refreshed = float("-inf")
         self._refresh_after = refresh
         self._tokens: dict[int, int] = {}
@@ -235,7 +242,7 @@ class Watcher:
         watched = entry.watched
         camera = watched.view.id
         try:
-            entry.url = watched.opened_url()
+            entry.opening = watched.opening()
         except (Invalid, Unavailable) as error:
             self._note(camera, HealthState.NO_SIGNAL, error)
             return False
@@ -243,7 +250,7 @@ class Watcher:
             self._note(camera, HealthState.BROKEN, error)
             return False
         common = _common(entry)
-        if known is not None and (known.url, known.watched.view) == (entry.url, watched.view):
+        if known is not None and _same(known, entry):
             with self._lock:
                 self._lanes.tell(entry.lane, {"do": "change", **common})
             return True
@@ -251,9 +258,10 @@ class Watcher:
             memory = self._memories.load(camera)
         pace = self._pace if watched.source.kind is SourceKind.FILE else Pace.LIVE
         order: Header = {
-            "do": "watch", **common, "view": wire.view_out(watched.view), "url": entry.url,
+            "do": "watch", **common, "view": wire.view_out(watched.view), "url": entry.opening.url,
             "kind": watched.source.kind.value, "pace": pace.value,
             "progress": dict(memory.progress),
+            "reach": None if entry.opening.reach is None else entry.opening.reach.plain(),
         }  # fmt: skip
         with self._lock:
             # Its shard may have been lost while its memory was read.
@@ -264,6 +272,9 @@ class Watcher:
     def _note(self, camera: str, state: HealthState, error: BoroughError) -> None:
         with self._db.transaction():
             self._cameras.note_health(camera, Health(state, self._clock.now(), error.message))
+
+    def _tell_lane(self, number: int, order: Header, *parts: bytes) -> None:
+        self._lanes.tell(number, order, *parts)
 
     def _tell(self, camera: str, order: Header) -> None:
         entry = self._entries.get(camera)

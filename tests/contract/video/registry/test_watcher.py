@@ -1,4 +1,4 @@
-"""What a worker tells its lanes of rules and watch lists, on a real database and a settable clock."""
+"""What a worker tells its lanes of rules and watch lists, with a database and a settable clock."""
 
 from datetime import timedelta
 from typing import Any
