@@ -57,4 +57,9 @@ def gauges(video: Video) -> tuple[Gauge, ...]:
             "Cameras that a worker watches less closely than it should.", "worker",
             lambda: workers.figures("degraded"),
         ),
+        Gauge(
+            "borough_video_worker_lag_seconds",
+            "How far nine tenths of a worker's live cameras are behind at most.", "worker",
+            lambda: workers.figures("lag"),
+        ),
     )  # fmt: skip

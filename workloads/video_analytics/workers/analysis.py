@@ -5,11 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workloads.video_analytics.vision.analyser import CameraAnalyser
-from workloads.video_analytics.vision.model import Analyser, CameraView, RuleKind, RuleSpec, Tier
+from workloads.video_analytics.vision.model import (
+    Analyser,
+    Box,
+    CameraView,
+    Frame,
+    RuleKind,
+    RuleSpec,
+    Tier,
+)
 from workloads.video_analytics.vision.models.detectors import KINDS, Looker, detector, missing
 from workloads.video_analytics.vision.models.load import NONE, Models, load
 from workloads.video_analytics.vision.models.ports import Watched
+from workloads.video_analytics.vision.models.presence import FolderModels
 from workloads.video_analytics.vision.ports import Detector
+
+#: The least sure thing that gives a track its class.
+_SURE = 0.4
 
 WatchedBy = Callable[[str], Watched]
 
@@ -23,8 +35,14 @@ class Shelf:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._present = None if folder is None else FolderModels(folder)
         self._kinds: frozenset[RuleKind] = frozenset()
         self._models = NONE
+
+    @property
+    def classes(self) -> bool:
+        """Whether the model of classes is there."""
+        return self._present is not None and self._present.present("classes")
 
     def models(self, kinds: frozenset[RuleKind]) -> Models:
         """The models for rules of these kinds, as far as they are there."""
@@ -67,6 +85,30 @@ class ModelMaker:
         return self._looker
 
 
+class ModelFinder:
+    """Implements ``vision.ports.Finder``; the model is loaded when it is first asked.
+
+    Args:
+        shelf: the lane's models.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+
+    def find(self, frame: Frame) -> Sequence[tuple[Box, str, float]]:
+        """The things of known classes in a frame."""
+        model = self._shelf.models(frozenset({RuleKind.OBJECT_CLASS})).objects
+        if model is None or frame.colour is None:
+            return ()
+        seen = model.detect(frame.colour)
+        return [(one.box, one.kind, one.score) for one in seen if one.score >= _SURE]
+
+
+def finder(shelf: Shelf, view: CameraView) -> ModelFinder | None:
+    """What gives classes to tracks; None without a model, and straight from above (README)."""
+    return ModelFinder(shelf) if shelf.classes and not view.overhead else None
+
+
 def _nobody(_camera: str) -> Watched:
     return Watched()
 
@@ -93,4 +135,5 @@ def begin(models: str, watched: WatchedBy) -> None:
 
 def make(view: CameraView, rules: tuple[RuleSpec, ...], tier: Tier) -> Analyser:
     """The analysis of a camera."""
-    return CameraAnalyser(view, rules, tier, maker=ModelMaker(_lane.shelf, view, _lane.watched))
+    maker = ModelMaker(_lane.shelf, view, _lane.watched)
+    return CameraAnalyser(view, rules, tier, maker=maker, finder=finder(_lane.shelf, view))

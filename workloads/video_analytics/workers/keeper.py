@@ -100,6 +100,7 @@ class Keeper:
         return Worker(
             self._options.id, self._options.name, float(self._options.lanes), busy,
             self.watcher.count, sum(beat["degraded"] for beat in beats),
+            lag=max((float(beat["lag"]) for beat in beats), default=0.0),
         )  # fmt: skip
 
     def _beat(self) -> float:

@@ -146,7 +146,7 @@ def test_tiers_and_what_is_missing() -> None:
     analyser = CameraAnalyser(_VIEW, [_CROSSING, plate, cars], Tier.LOW_RATE)
     assert analyser.feed(_frames([])[0]).missing == (
         "no model: plate",
-        "no model: classes of line_crossing",
+        "tier too low: classes of line_crossing",
     )
     low = analyser.change([_CROSSING, _LOITERING], Tier.KEY_FRAMES)
     assert low.missing == ("tier too low: line_crossing",)
