@@ -2,14 +2,15 @@
 
 from foundation.serving.answering import answer, listen
 from foundation.serving.app import Parts
+from foundation.serving.face import theme
 from foundation.serving.metrics import Gauge
 from foundation.serving.processes import start_logging
 from foundation.surface.runtime import Runtime
 from workloads.video_analytics import PRODUCT
 from workloads.video_analytics.bootstrap import Video, add_first_administrator, open_video
-from workloads.video_analytics.entrypoints.app import create_app
+from workloads.video_analytics.entrypoints.app import ABOUT, create_app
 from workloads.video_analytics.migrations import SCHEMA
-from workloads.video_analytics.settings import Settings
+from workloads.video_analytics.settings import PROGRAM, Settings
 
 
 def serve(settings: Settings) -> None:
@@ -37,6 +38,7 @@ def parts(video: Video) -> Parts:
             "schema": lambda: SCHEMA.is_current(base.database),
         },
         gauges=gauges(video),
+        theme=theme(video.settings, PROGRAM, ABOUT),
     )
 
 
