@@ -25,8 +25,9 @@ from workloads.video_analytics.vision.model import Point
 from workloads.video_analytics.workers import sources, wire
 from workloads.video_analytics.workers.gate import GATE
 from workloads.video_analytics.workers.model import Feed, Look, Pace
+from workloads.video_analytics.workers.orders import Ask, Orders, Outlet, Picture
 from workloads.video_analytics.workers.sources import Limits
-from workloads.video_analytics.workers.stream import Ask, CameraThread, Orders, Outlet, Picture
+from workloads.video_analytics.workers.stream import CameraThread
 
 BOARD = "board"
 FAULT = "fault"
