@@ -1,5 +1,7 @@
 """``borough-video serve``: the API and the pages of one process."""
 
+import sys
+
 from foundation.serving.answering import answer, listen
 from foundation.serving.app import Parts
 from foundation.serving.face import theme
@@ -23,6 +25,9 @@ def serve(settings: Settings) -> None:
     listening = listen(settings)
     with open_video(settings) as video:
         add_first_administrator(video)
+        if not video.people.has_administrator():
+            said = f"Nobody can sign in yet: {PROGRAM.name} administrator LOGIN adds somebody."
+            print(said, file=sys.stderr, flush=True)  # noqa: T201 - for whoever has started it
         answer(create_app(parts(video), settings), listening, settings, PRODUCT.title)
 
 
