@@ -4,15 +4,14 @@ import contextlib
 
 from control_plane.bootstrap import Platform, open_platform
 from control_plane.entrypoints.app import Parts, create_app
-from control_plane.settings import Settings
-from foundation.kernel.errors import Invalid, Problem
+from control_plane.settings import PROGRAM, Settings
 from foundation.operations.service import Operations
 from foundation.serving.answering import answer, listen
 from foundation.serving.base import answers
+from foundation.serving.face import theme
 from foundation.serving.metrics import Gauge
 from foundation.serving.processes import Companion, start_logging
 from foundation.surface.runtime import Runtime
-from foundation.surface.web.install import Theme
 
 
 def serve(settings: Settings, *, with_worker: bool = False) -> None:
@@ -43,21 +42,8 @@ def parts(platform: Platform) -> Parts:
         services=platform.services,
         ready={"database": lambda: answers(platform.database), "schema": platform.is_current},
         gauges=gauges(platform.operations),
-        theme=theme(platform.settings),
+        theme=theme(platform.settings, PROGRAM),
     )
-
-
-def theme(settings: Settings) -> Theme:
-    """The city's face, as the settings have it.
-
-    Raises:
-        Invalid: names every setting that is wrong.
-    """
-    try:
-        return Theme.of(settings.city_name, settings.city_name_zh, settings.city_accent)
-    except Invalid as error:
-        wrong = [Problem(f"BOROUGH_{p.field.upper()}", p.message) for p in error.problems]
-        raise Invalid(wrong) from None
 
 
 def gauges(operations: Operations) -> tuple[Gauge, ...]:

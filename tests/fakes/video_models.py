@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from foundation.kernel.errors import Invalid, Problem
 from workloads.video_analytics.vision.model import Image
 from workloads.video_analytics.vision.models.classes import CLASSES
 from workloads.video_analytics.vision.models.ports import Embedding, Face, Found, Plate
+from workloads.video_analytics.watchlists.ports import Embedded
 
 
 class FakeObjects:
@@ -54,6 +56,16 @@ class FakePlates:
     def read(self, bgr: Image) -> list[Plate]:
         del bgr
         return sorted(self.plates, key=lambda plate: -plate.score)
+
+
+class FakeReader:
+    """Reads ``person 3`` as the face of person 3; everything else shows none."""
+
+    def read(self, picture: bytes) -> Embedded:
+        word, _, number = picture.partition(b" ")
+        if word != b"person":
+            raise Invalid([Problem("picture", "shows no face: it must show exactly one")])
+        return Embedded(person(int(number)), "fake")
 
 
 def person(number: int, *, apart: float = 0.0) -> Embedding:

@@ -5,12 +5,12 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+from workloads.video_analytics import samples
 from workloads.video_analytics.vision.model import RuleKind
 from workloads.video_analytics.vision.models.load import Models, load
 
 FOLDER = Path(platformdirs.user_cache_dir("borough-video-models")) / "models"
-#: The sample data lie beside the checkout, where there are any.
-CLIPS = Path(__file__).resolve().parents[3] / "shared" / "data" / "video"
+CLIPS = samples.FOLDER
 
 
 def models_or_skip(kind: RuleKind) -> Models:
@@ -24,7 +24,7 @@ def models_or_skip(kind: RuleKind) -> Models:
 def clip_or_skip(name: str) -> Path:
     """A sample clip."""
     if not (CLIPS / name).is_file():
-        pytest.skip(f"NO CLIP {name}: there are no sample data beside the checkout")
+        pytest.skip(f"NO CLIP {name}: it is not among the samples")
     return CLIPS / name
 
 

@@ -115,14 +115,14 @@ def build(settings: Settings, database: Database) -> Video:
         database,
         base.audit,
     )
+    watchlists = Watchlists(
+        PostgresWatchlists(database), database, base.clock, base.audit, places, base.secrets,
+        FolderFaces(settings.models_folder),
+    )  # fmt: skip
     rules = Rules(
-        PostgresRules(database),
-        database,
-        base.clock,
-        base.audit,
-        cameras,
-        FolderModels(settings.models_folder),
-    )
+        PostgresRules(database), database, base.clock, base.audit, cameras,
+        FolderModels(settings.models_folder), watchlists,
+    )  # fmt: skip
     return Video(
         settings,
         base,
@@ -135,15 +135,7 @@ def build(settings: Settings, database: Database) -> Video:
         build_happenings(settings, base, cameras, devices, rules, places, PostgresFences(database)),
         _usage(settings, base),
         Workers(_leases(settings, database)),
-        Watchlists(
-            PostgresWatchlists(database),
-            database,
-            base.clock,
-            base.audit,
-            places,
-            base.secrets,
-            FolderFaces(settings.models_folder),
-        ),
+        watchlists,
     )
 
 
@@ -179,7 +171,9 @@ def make_keeper(video: Video, options: KeeperOptions) -> Keeper:
         timedelta(seconds=max(1, min(60, settings.usage_seconds))),
     )  # fmt: skip
     announce = fences.announce if settings.leases == "kubernetes" else None
-    return Keeper(_leases(settings, database), sinks, video.rules, options, announce)
+    return Keeper(
+        _leases(settings, database), sinks, video.rules, video.watchlists, options, announce
+    )
 
 
 def add_first_administrator(video: Video) -> None:

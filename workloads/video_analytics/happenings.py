@@ -21,6 +21,7 @@ from workloads.video_analytics.events.notification.service import Receivers
 from workloads.video_analytics.events.notification.store import PostgresReceivers
 from workloads.video_analytics.events.ports import Fence, Fenced, Fences
 from workloads.video_analytics.events.privacy.exports import Exports
+from workloads.video_analytics.events.privacy.faces import FolderFaces
 from workloads.video_analytics.events.privacy.retention import Retaining
 from workloads.video_analytics.events.privacy.store import PostgresPrivacy
 from workloads.video_analytics.events.service import Events
@@ -113,7 +114,10 @@ def build_happenings(
     users: Sequence[PostgresPrivacy | PostgresTimeline] = (privacy, tracks)
     return Happenings(
         files, events, timeline, receivers, linkages,
-        Exports(privacy, store, book, files, database, clock, audit),
+        Exports(
+            privacy, store, book, files, database, clock, audit,
+            FolderFaces(settings.models_folder),
+        ),
         Retaining(privacy, store, book, files, database, clock, audit, users, [tracks]),
         outbox, base,
     )  # fmt: skip

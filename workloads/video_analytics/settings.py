@@ -38,6 +38,12 @@ class Settings(OrderedSettings):
     decoder_memory_mb: int = setting(6144, "Most memory of one decoder, MB; 0 for no limit.")
     open_seconds: int = setting(10, "How long a camera may take until its first picture.")
     read_seconds: int = setting(10, "How long a camera may be silent before it is asked anew.")
+    confine: str = setting(
+        "always",
+        "Whether cameras of the network are opened where the kernel cannot hold a decoder's "
+        "connections to what they may reach (seccomp user notification, Linux 5.5): always (they "
+        "are not opened there) or if_possible.",
+    )
     clip_seconds: int = setting(5, "Seconds of a clip before and after the event.")
     memory_seconds: int = setting(
         60, "How often what the analysis knows of a camera is saved for other workers."

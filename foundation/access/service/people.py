@@ -338,6 +338,11 @@ class People:
                 details={"principal": given.principal_id, "role": given.role},
             )  # fmt: skip
 
+    def has_administrator(self) -> bool:
+        """Whether somebody has all rights on everything; for the start of a product."""
+        with self._db.transaction():
+            return self._store.any_with_role(self._administrator, policy.ROOT)
+
     def ensure_administrator(
         self, *, login: str = "admin", name: str = "Administrator", password: str | None = None
     ) -> tuple[Principal, str] | None:

@@ -24,8 +24,10 @@ from tests.fakes.video import WATER, EventWorld, Places
 from workloads.video_analytics.migrations import SCHEMA
 from workloads.video_analytics.timeline.model import Direction, Search
 from workloads.video_analytics.timeline.reads import Digester
+from workloads.video_analytics.timeline.searching import filtered
 from workloads.video_analytics.timeline.service import Timeline
-from workloads.video_analytics.timeline.store import PostgresTimeline, _filtered, track_table
+from workloads.video_analytics.timeline.store import PostgresTimeline
+from workloads.video_analytics.timeline.tables import track_table
 from workloads.video_analytics.vision.model import Point
 
 ROWS = int(os.environ.get("TRACK_ROWS", "10000000"))
@@ -136,7 +138,7 @@ def _searches() -> dict[str, list[Search]]:
 def _plain(database: Database, wanted: Search, series: list[int] | None) -> None:
     at = track_table.c
     query = sa.select(track_table).where(
-        at.began >= wanted.since, at.began < wanted.until, *_filtered(wanted)
+        at.began >= wanted.since, at.began < wanted.until, *filtered(wanted)
     )
     if series is not None:
         query = query.where(at.series.in_(series))

@@ -7,10 +7,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from control_plane.entrypoints.serve import theme
-from control_plane.settings import Settings
+from control_plane.settings import PROGRAM, Settings
 from foundation.kernel.errors import Invalid
 from foundation.kernel.text import Text
+from foundation.serving.face import theme
 from foundation.surface.web import i18n, messages, states
 from foundation.surface.web.install import Theme
 from foundation.surface.web.pages import safe_target
@@ -164,14 +164,14 @@ def test_static_files_are_named_by_their_content(client: FlaskClient) -> None:
 
 def test_a_city_gives_its_name_and_colour() -> None:
     settings = Settings(city_name="Harbour cloud", city_name_zh="港城云", city_accent="#204080")
-    client = create(theme(settings)).test_client()
+    client = create(theme(settings, PROGRAM)).test_client()
     client.set_cookie("borough_session", "gallery")
     assert "<span>Harbour cloud</span>" in client.get("/").text
     assert "<span>港城云</span>" in client.get("/?lang=zh").text
     assert "--accent: #204080;" in client.get("/theme.css").text
     # One name stands for both, and what is not set stays as it is.
-    assert theme(Settings(city_name_zh="港城云")).city == Text("港城云", "港城云")
-    assert theme(Settings()) == Theme()
+    assert theme(Settings(city_name_zh="港城云"), PROGRAM).city == Text("港城云", "港城云")
+    assert theme(Settings(), PROGRAM) == Theme()
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_city_gives_its_name_and_colour() -> None:
 )
 def test_a_face_that_cannot_be_read_is_refused(given: dict[str, str], wrong: set[str]) -> None:
     with pytest.raises(Invalid) as error:
-        theme(Settings(**given))  # type: ignore[arg-type]
+        theme(Settings(**given), PROGRAM)  # type: ignore[arg-type]
     assert {problem.field for problem in error.value.problems} == wrong
 
 

@@ -2,13 +2,14 @@
 
 from foundation.serving.answering import answer, listen
 from foundation.serving.app import Parts
+from foundation.serving.face import theme
 from foundation.serving.processes import start_logging
 from foundation.surface.runtime import Runtime
 from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.bootstrap import Exchange, add_first_administrator, open_exchange
-from workloads.data_exchange.entrypoints.app import create_app
+from workloads.data_exchange.entrypoints.app import ABOUT, create_app
 from workloads.data_exchange.migrations import SCHEMA
-from workloads.data_exchange.settings import Settings
+from workloads.data_exchange.settings import PROGRAM, Settings
 
 
 def serve(settings: Settings) -> None:
@@ -35,4 +36,5 @@ def parts(exchange: Exchange) -> Parts:
             "database": base.answers,
             "schema": lambda: SCHEMA.is_current(base.database),
         },
+        theme=theme(exchange.settings, PROGRAM, ABOUT),
     )

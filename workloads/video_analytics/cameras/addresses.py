@@ -17,9 +17,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from foundation.kernel.errors import Collector, Invalid, Problem, Unavailable
 from workloads.video_analytics.cameras.model import SourceKind
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from workloads.video_analytics.cameras.reach import BANNED, Address, Network, permits
 
 SCHEMES = {
     SourceKind.RTSP: ("rtsp",),
@@ -29,8 +27,6 @@ SCHEMES = {
 }
 _PORTS = {"rtsp": 554, "http": 80, "https": 443}
 _LONGEST = 2000
-#: Ports on which no camera answers and much else does: a request to them is an attack.
-_BANNED = frozenset({22, 23, 25, 110, 143, 465, 587, 993, 995, 5432, 6379, 11211, 27017})
 #: In queries and, with some vendors, in paths: ``user=admin&password=…``.
 _SECRET = re.compile(
     r"(?i)((?:user(?:name)?|usr|login|account|pass(?:word|wd)?|pwd|psw|token|secret|auth|key|sign"
@@ -103,13 +99,7 @@ class AddressPolicy:
 
     def permits(self, address: Address) -> bool:
         """Whether a camera may lie at the address."""
-        plain = _unwrapped(address)
-        if self.networks:
-            return any(plain in network for network in self.networks)
-        return not (
-            plain.is_loopback or plain.is_link_local or plain.is_multicast
-            or plain.is_unspecified or plain.is_reserved
-        )  # fmt: skip
+        return permits(self.networks, address)
 
     def check_kept(self, kind: SourceKind, url: str, name: str = "source.url") -> None:
         """Whether a source may be kept; names are not resolved.
@@ -140,7 +130,7 @@ class AddressPolicy:
         port = parts.port or _PORTS[parts.scheme]
         if not host:
             raise _wrong(name, "names no host")
-        if port in _BANNED:
+        if port in BANNED:
             raise _wrong(name, "names a port on which no camera answers")
         number = _number(host)
         if number is not None:
@@ -210,24 +200,6 @@ def _parts(text: str) -> list[str]:
 
 def _wrong(name: str, message: str, code: str = "invalid") -> Invalid:
     return Invalid([Problem(name, message, code)])
-
-
-def _unwrapped(address: Address) -> Address:
-    """The IPv4 address inside of an IPv6 one (mapped, 6to4, NAT64, Teredo), else itself."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped or address.sixtofour:
-        return address.ipv4_mapped or address.sixtofour or address
-    if address.teredo:
-        return address.teredo[1]
-    if address in _NAT64 or address in _COMPATIBLE:
-        low = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        return address if int(low) <= 1 else low
-    return address
-
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.ip_network("::/96")
 
 
 def _split(url: str, name: str) -> SplitResult:

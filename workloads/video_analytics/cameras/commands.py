@@ -136,7 +136,7 @@ def health(console: cli.Console, camera_id: str | None) -> None:
 
 @camera.command()
 @click.argument("host", required=False, default="")
-@cli.console(api="POST /api/v1/onvif/discover", web="/cameras")
+@cli.console(api="POST /api/v1/onvif/discover", web="/devices")
 def discover(console: cli.Console, host: str) -> None:
     """Ask for ONVIF devices, on the configured interfaces or at one address."""
     found = console.client.post("/onvif/discover", {"host": host})["items"]
@@ -147,7 +147,7 @@ def discover(console: cli.Console, host: str) -> None:
 @click.argument("address")
 @_USER
 @_PASSWORD
-@cli.console(api="POST /api/v1/onvif/report", web="/cameras")
+@cli.console(api="POST /api/v1/onvif/report", web="/devices")
 def device(console: cli.Console, address: str, username: str, *, password_stdin: bool) -> None:
     """Show the profiles of an ONVIF device."""
     password = _password(from_stdin=password_stdin)
@@ -164,7 +164,7 @@ def device(console: cli.Console, address: str, username: str, *, password_stdin:
 @click.option("--name-zh", help="Its name in Chinese; the English one if left out.")
 @_USER
 @_PASSWORD
-@cli.console(api="POST /api/v1/onvif/import", web="/cameras")
+@cli.console(api="POST /api/v1/onvif/import", web="/devices")
 def import_profile(
     console: cli.Console, /, address: str, profile: str, *, password_stdin: bool, **given: str
 ) -> None:

@@ -12,6 +12,7 @@ from typing import NewType
 
 from foundation.kernel.errors import Collector
 from foundation.kernel.text import Text, keepable
+from workloads.video_analytics.cameras.reach import Opening
 from workloads.video_analytics.vision.model import CameraView, Point, Tier
 
 CameraId = NewType("CameraId", str)
@@ -76,7 +77,7 @@ class Source:
 
     Attributes:
         location: the address as it may be shown: without credentials, values in it that look like
-            secrets replaced. The full address is sealed and opened by ``Watched.opened_url``.
+            secrets replaced. The full address is sealed and opened by ``Watched.opening``.
     """
 
     kind: SourceKind
@@ -217,23 +218,24 @@ class Watched:
     """A camera as a worker needs it.
 
     Attributes:
+        path: of the department that it belongs to.
         version: grows with every change of the camera or its rules.
-        opener: opens the sealed address; use ``opened_url``.
+        opener: opens the sealed address; use ``opening``.
     """
 
     view: CameraView
+    path: str
     shard: int
     tier: Tier
     source: Source
     priority: int
     version: int
-    opener: Callable[[], str] = field(repr=False, compare=False)
+    opener: Callable[[], Opening] = field(repr=False, compare=False)
 
-    def opened_url(self) -> str:
+    def opening(self) -> Opening:
         """The address with its credentials: for a decoder's ear alone, never to be logged or shown.
 
-        For a file it is the path. The address is checked again: a name that meanwhile leads where
-        none may lead is refused.
+        The address is checked again: a name that meanwhile leads where none may lead is refused.
 
         Raises:
             Invalid: the address may not be used (any more); the message names no secret.

@@ -13,6 +13,7 @@ from workloads.video_analytics.cameras.addresses import (
 )
 from workloads.video_analytics.cameras.model import Source, SourceKind
 from workloads.video_analytics.cameras.ports import Vault
+from workloads.video_analytics.cameras.reach import Opening, Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,12 @@ def opened(vault: Vault, camera_id: str, kind: SourceKind, sealed: str) -> Acces
     return Access(kind, url, username, password)
 
 
-def opened_url(policy: AddressPolicy, access: Access) -> str:
-    """The address for a decoder.
+def opening(policy: AddressPolicy, access: Access) -> Opening:
+    """The address for a decoder, and where it may lead.
 
     Over RTSP the host's number stands in place of its name: it cannot lead elsewhere between the
-    check and the connection. HTTP keeps the name, which servers and certificates need.
+    check and the connection. HTTP keeps the name, which servers and certificates need; what it
+    leads to is held to ``Opening.reach``.
 
     Raises:
         Invalid: the address may not be used (any more).
@@ -86,9 +88,12 @@ def opened_url(policy: AddressPolicy, access: Access) -> str:
     """
     found = policy.open(access.kind, access.url)
     if access.kind is SourceKind.FILE:
-        return found.url
+        return Opening(found.url)
     url = joined(access.url, access.username, access.password)
-    return pinned(url, found.addresses[0]) if access.kind is SourceKind.RTSP else url
+    if access.kind is SourceKind.RTSP:
+        first = found.addresses[0]
+        return Opening(pinned(url, first), Reach((first,), policy.networks, only=True))
+    return Opening(url, Reach(found.addresses, policy.networks))
 
 
 def _context(camera_id: str) -> str:

@@ -46,6 +46,7 @@ from workloads.video_analytics.cameras.ports import (
     Places,
     Vault,
 )
+from workloads.video_analytics.cameras.reach import Opening
 from workloads.video_analytics.cameras.sealing import Access
 
 NOUN = "camera"
@@ -323,12 +324,12 @@ class Cameras:
     def _watched(self, kept: Kept) -> Watched:
         one = kept.camera
 
-        def opener() -> str:
-            return sealing.opened_url(self.addresses, self._opened(kept))
+        def opener() -> Opening:
+            return sealing.opening(self.addresses, self._opened(kept))
 
         return Watched(
-            one.view(), shard_of(one.id), one.settings.tier, one.source, one.settings.priority,
-            one.version, opener,
+            one.view(), one.path, shard_of(one.id), one.settings.tier, one.source,
+            one.settings.priority, one.version, opener,
         )  # fmt: skip
 
     def note_health(self, camera_id: str, health: Health) -> None:

@@ -12,9 +12,11 @@ from foundation.serving.app import Parts
 from foundation.surface.api import limits
 from foundation.surface.web.install import Theme, install
 from workloads.video_analytics import PRODUCT
+from workloads.video_analytics.cameras.device_pages import pages as devices
 from workloads.video_analytics.cameras.pages import pages as cameras
 from workloads.video_analytics.departments.pages import pages as departments
 from workloads.video_analytics.entrypoints.home import pages as home
+from workloads.video_analytics.events.linkage.pages import pages as linkages
 from workloads.video_analytics.events.pages import pages as events
 from workloads.video_analytics.rules.pages import pages as rules
 from workloads.video_analytics.settings import Settings
@@ -38,8 +40,8 @@ FEATURES = (
 
 #: The pages of the features.
 PAGES = (
-    home, access, operations, departments, cameras, rules, events, timeline, workers,
-    watchlists,
+    home, access, operations, departments, cameras, devices, rules, events, linkages, timeline,
+    workers, watchlists,
 )  # fmt: skip
 
 ABOUT = Text(

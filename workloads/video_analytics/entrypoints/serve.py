@@ -1,15 +1,18 @@
 """``borough-video serve``: the API and the pages of one process."""
 
+import sys
+
 from foundation.serving.answering import answer, listen
 from foundation.serving.app import Parts
+from foundation.serving.face import theme
 from foundation.serving.metrics import Gauge
 from foundation.serving.processes import start_logging
 from foundation.surface.runtime import Runtime
 from workloads.video_analytics import PRODUCT
 from workloads.video_analytics.bootstrap import Video, add_first_administrator, open_video
-from workloads.video_analytics.entrypoints.app import create_app
+from workloads.video_analytics.entrypoints.app import ABOUT, create_app
 from workloads.video_analytics.migrations import SCHEMA
-from workloads.video_analytics.settings import Settings
+from workloads.video_analytics.settings import PROGRAM, Settings
 
 
 def serve(settings: Settings) -> None:
@@ -22,6 +25,9 @@ def serve(settings: Settings) -> None:
     listening = listen(settings)
     with open_video(settings) as video:
         add_first_administrator(video)
+        if not video.people.has_administrator():
+            said = f"Nobody can sign in yet: {PROGRAM.name} administrator LOGIN adds somebody."
+            print(said, file=sys.stderr, flush=True)  # noqa: T201 - for whoever has started it
         answer(create_app(parts(video), settings), listening, settings, PRODUCT.title)
 
 
@@ -37,6 +43,7 @@ def parts(video: Video) -> Parts:
             "schema": lambda: SCHEMA.is_current(base.database),
         },
         gauges=gauges(video),
+        theme=theme(video.settings, PROGRAM, ABOUT),
     )
 
 
@@ -56,5 +63,10 @@ def gauges(video: Video) -> tuple[Gauge, ...]:
             "borough_video_worker_degraded_cameras",
             "Cameras that a worker watches less closely than it should.", "worker",
             lambda: workers.figures("degraded"),
+        ),
+        Gauge(
+            "borough_video_worker_lag_seconds",
+            "How far nine tenths of a worker's live cameras are behind at most.", "worker",
+            lambda: workers.figures("lag"),
         ),
     )  # fmt: skip

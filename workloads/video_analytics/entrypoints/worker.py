@@ -11,6 +11,7 @@ from foundation.serving.ending import at_end, leave
 from foundation.serving.processes import run_file, start_logging
 from foundation.usage.telling import schedules
 from workloads.video_analytics.bootstrap import Video, make_keeper, open_video
+from workloads.video_analytics.cameras import jobs as cameras
 from workloads.video_analytics.settings import Settings
 from workloads.video_analytics.watchlists import jobs as watchlists
 from workloads.video_analytics.workers.keeper import KeeperOptions
@@ -48,6 +49,7 @@ def _schedules(video: Video, name: str) -> Schedules:
     own = [
         *schedules(video.usage.telling, video.usage.tell, seconds),
         *watchlists.schedules(video.watchlists),
+        *cameras.schedules(video.cameras),
     ]
     return Schedules(
         base.database, [*own, *video.happenings.schedules([video.usage.telling.receive])], name
@@ -66,13 +68,15 @@ def options(settings: Settings) -> KeeperOptions:
         raise Invalid([Problem("file_pace", "must be loop, once or fast")]) from None
     if settings.leases not in {"postgres", "kubernetes"}:
         raise Invalid([Problem("leases", "must be postgres or kubernetes")])
+    if settings.confine not in {"always", "if_possible"}:
+        raise Invalid([Problem("confine", "must be always or if_possible")])
     name = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
     lane = LaneOptions(
         live=str(settings.home / "live"), models=str(settings.models_folder),
         decoder_mb=settings.decoder_memory_mb,
         open_seconds=settings.open_seconds, read_seconds=settings.read_seconds,
         before=settings.clip_seconds, after=settings.clip_seconds,
-        memory_seconds=settings.memory_seconds,
+        memory_seconds=settings.memory_seconds, confine=settings.confine == "always",
     )  # fmt: skip
     lanes = settings.lanes or len(os.sched_getaffinity(0))
     return KeeperOptions(ids.new("wrk"), name, lanes, lane=lane, file_pace=pace)

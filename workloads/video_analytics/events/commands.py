@@ -235,7 +235,7 @@ def linkage() -> None:
 
 
 @linkage.command("list")
-@cli.console(api="GET /api/v1/linkages", web="/events")
+@cli.console(api="GET /api/v1/linkages", web="/linkages")
 def list_linkages(console: cli.Console) -> None:
     """List linkage rules."""
     console.rows(console.client.get("/linkages")["items"], _LINKAGE)
@@ -243,17 +243,29 @@ def list_linkages(console: cli.Console) -> None:
 
 @linkage.command("add")
 @click.argument("document", metavar="FILE")
-@cli.console(api="POST /api/v1/linkages", web="/events")
+@cli.console(api="POST /api/v1/linkages", web="/linkages")
 def add_linkage(console: cli.Console, document: str) -> None:
     """Add the linkage rule that a YAML or JSON document describes; - reads standard input."""
     body: Any = cli.read(document)
     console.one(console.client.post("/linkages", body), _LINKAGE)
 
 
+@linkage.command("change")
+@click.argument("linkage_id", metavar="LINKAGE")
+@click.argument("document", metavar="FILE")
+@cli.console(api="PUT /api/v1/linkages/{id}", web="/linkages/{id}")
+def change_linkage(console: cli.Console, linkage_id: str, document: str) -> None:
+    """Let a linkage rule be as a YAML or JSON document describes; - reads standard input."""
+    body: Any = cli.read(document)
+    path = f"/linkages/{linkage_id}"
+    seen = console.client.request("GET", path)
+    console.one(console.client.change("PUT", path, body, seen.etag), _LINKAGE)
+
+
 @linkage.command("switch")
 @click.argument("linkage_id", metavar="LINKAGE")
 @click.argument("state", type=click.Choice(("on", "off")))
-@cli.console(api="POST /api/v1/linkages/{id}/switch", web="/events")
+@cli.console(api="POST /api/v1/linkages/{id}/switch", web="/linkages")
 def switch_linkage(console: cli.Console, linkage_id: str, state: str) -> None:
     """Turn a linkage rule on or off."""
     body = {"enabled": state == "on"}
@@ -262,7 +274,7 @@ def switch_linkage(console: cli.Console, linkage_id: str, state: str) -> None:
 
 @linkage.command("remove")
 @click.argument("linkage_id", metavar="LINKAGE")
-@cli.console(api="DELETE /api/v1/linkages/{id}", web="/events")
+@cli.console(api="DELETE /api/v1/linkages/{id}", web="/linkages")
 def remove_linkage(console: cli.Console, linkage_id: str) -> None:
     """Forget a linkage rule."""
     console.client.delete(f"/linkages/{linkage_id}")

@@ -20,6 +20,7 @@ from workloads.video_analytics.cameras.model import (
 )
 from workloads.video_analytics.vision.model import Point, RuleKind, RuleSpec
 from workloads.video_analytics.vision.parameters import PARAMETERS, with_defaults
+from workloads.video_analytics.watchlists.model import ListKind
 
 RuleId = NewType("RuleId", str)
 PermitId = NewType("PermitId", str)
@@ -48,6 +49,12 @@ MODELS: Mapping[RuleKind, str] = {
     RuleKind.OBJECT_CLASS: "classes",
     RuleKind.FACE: "faces",
     RuleKind.PLATE: "plates",
+}
+
+#: What watch lists a kind takes.
+LISTS: Mapping[RuleKind, ListKind] = {
+    RuleKind.FACE: ListKind.FACES,
+    RuleKind.PLATE: ListKind.PLATES,
 }
 
 

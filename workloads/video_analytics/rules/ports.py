@@ -9,6 +9,7 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.paging import Page, PageRequest
 from workloads.video_analytics.rules.model import Permit, Rule
 from workloads.video_analytics.vision.model import RuleKind
+from workloads.video_analytics.watchlists.model import WatchList
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +114,9 @@ class Models(Protocol):
     def present(self, name: str) -> bool:
         """Whether the model of this purpose (``classes``, ``faces``, ``plates``) is installed."""
         ...
+
+
+class Lists(Protocol):
+    """The watch lists (``watchlists.service.Watchlists``)."""
+
+    def known(self, list_ids: Collection[str]) -> Mapping[str, WatchList]: ...

@@ -20,6 +20,7 @@ from foundation.kernel.time import Clock
 from workloads.video_analytics.cameras.ports import CameraQuery
 from workloads.video_analytics.cameras.service import Cameras
 from workloads.video_analytics.rules.model import (
+    LISTS,
     MODELS,
     RULES_PER_CAMERA,
     Permit,
@@ -34,6 +35,7 @@ from workloads.video_analytics.rules.model import (
 )
 from workloads.video_analytics.rules.ports import (
     Audit,
+    Lists,
     Models,
     PermitQuery,
     RuleQuery,
@@ -69,6 +71,7 @@ class Rules:
         audit: Audit,
         cameras: Cameras,
         models: Models,
+        lists: Lists,
     ) -> None:
         self._store = store
         self._db = db
@@ -76,6 +79,7 @@ class Rules:
         self._audit = audit
         self._cameras = cameras
         self._models = models
+        self._lists = lists
 
     # Rules -----------------------------------------------------------------------------------
 
@@ -91,6 +95,7 @@ class Rules:
             camera = self._cameras.camera(actor, camera_id, action="rule.manage")
             found = Collector()
             check(found, wish)
+            self._check_lists(found, wish, camera.path)
             found.finish()
             # The camera's row is held by this: two at once do not pass the limit together.
             self._cameras.touched(camera.id)
@@ -126,6 +131,7 @@ class Rules:
             found = Collector()
             found.check(wish.kind is there.kind, "kind", "stays what it is: make another rule")
             check(found, wish)
+            self._check_lists(found, wish, there.path)
             found.finish()
             changed = replace(
                 there, name=wish.name, points=wish.points, parameters=wish.parameters,
@@ -335,6 +341,22 @@ class Rules:
             return self._store.permits(policy.visible_paths(actor, "permit.view"), query, request)
 
     # Inside ----------------------------------------------------------------------------------
+
+    def _check_lists(self, found: Collector, wish: Wish, path: str) -> None:
+        """Note a watch list that is not there for cameras of a department."""
+        kind = LISTS.get(wish.kind)
+        given = wish.parameters.get("watchlists")
+        if kind is None or not isinstance(given, list):
+            return
+        known = self._lists.known([one for one in given if isinstance(one, str)])
+        theirs = {
+            one.id for one in known.values() if one.kind is kind and path.startswith(one.path)
+        }  # fmt: skip
+        strange = [one for one in given if not isinstance(one, str) or one not in theirs]
+        found.check(
+            not strange, "parameters.watchlists",
+            f"must be lists of {kind.value} that the camera's department may use",
+        )  # fmt: skip
 
     def _permit(self, actor: Actor, permit_id: str, action: str, *, locked: bool = False) -> Permit:
         found = self._store.permit(permit_id, locked=locked)

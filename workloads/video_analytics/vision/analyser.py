@@ -17,7 +17,7 @@ from workloads.video_analytics.vision.model import (
     Signal,
     Tier,
 )
-from workloads.video_analytics.vision.parameters import with_defaults
+from workloads.video_analytics.vision.parameters import wants_classes, with_defaults
 from workloads.video_analytics.vision.ports import Detector, Finder, Maker, Sight
 from workloads.video_analytics.vision.stages import Stages
 
@@ -98,6 +98,11 @@ class CameraAnalyser:
         signals: list[Signal] = []
         for key in [k for k, d in self._detectors.items() if wanted.get(k) != d.rule]:
             gone = self._detectors.pop(key)
+            if key in wanted and (made := self._make(wanted[key])) is not None:
+                # The same version in other words, such as permits that have passed: it goes on.
+                made.recall(gone.memory())
+                self._detectors[key] = made
+                continue
             signals += gone.close(self._at) if self._at is not None else []
         for key, rule in wanted.items():
             if key not in self._detectors and (made := self._make(rule)) is not None:
@@ -194,13 +199,18 @@ class CameraAnalyser:
             elif (rule.id, rule.version) not in self._detectors and self._maker is None:
                 what = "model" if rule.kind in _NEEDS_MODEL else "detector"
                 found.append(f"no {what}: {rule.kind.value}")
-            elif with_defaults(rule.kind, rule.parameters).get("classes") and (
-                (self._finder is None or tier is not Tier.FULL) and rule.kind not in _NEEDS_MODEL
-            ):
-                found.append(f"no model: classes of {rule.kind.value}")
+            elif rule.kind not in _NEEDS_MODEL and wants_classes(rule):
+                found += self._no_classes(rule, tier)
         if self._maker is not None:
             found += self._maker.missing(rules, tier)
         return tuple(dict.fromkeys(found))
+
+    def _no_classes(self, rule: RuleSpec, tier: Tier) -> list[str]:
+        if tier is not Tier.FULL:
+            return [f"tier too low: classes of {rule.kind.value}"]
+        if self.view.overhead:
+            return ["no classes: the camera looks straight down"]
+        return [] if self._finder is not None else [f"no model: classes of {rule.kind.value}"]
 
     def _analysis(
         self,

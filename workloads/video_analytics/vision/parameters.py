@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workloads.video_analytics.vision import parameters_models, parameters_special
-from workloads.video_analytics.vision.model import RuleKind
+from workloads.video_analytics.vision.model import RuleKind, RuleSpec
 from workloads.video_analytics.vision.schemas import (
     Schema,
     choice,
@@ -212,3 +212,8 @@ def with_defaults(kind: RuleKind, given: Mapping[str, Any]) -> dict[str, Any]:
     known = PARAMETERS.get(kind, {}).get("properties", {})
     defaults = {name: item["default"] for name, item in known.items() if "default" in item}
     return {**defaults, **given}
+
+
+def wants_classes(rule: RuleSpec) -> bool:
+    """Whether a rule judges things of some classes alone, which only a model can tell."""
+    return bool(with_defaults(rule.kind, rule.parameters).get("classes"))

@@ -1,5 +1,6 @@
 """From a frame to what is followed in it: gate, background, blobs, tracker, histories."""
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +32,7 @@ _REFRESH_SECONDS = 2.0  # the background is shown a quiet picture so often
 _GAP_SECONDS = 10.0  # after so long without frames nothing is where it was
 _FIND_SECONDS = 0.4
 _COVERED = 0.3
+_MOVING = 0.05  # of a box, from which on a thing that a model sees counts as moving
 
 #: Blobs come and go more than a model's detections, so tracks are kept for longer.
 _KNOBS = Knobs(lost_seconds=1.5, still_seconds=4.0)
@@ -118,7 +120,7 @@ class Stages:
         boxes = boxes / height
         kinds = [""] * len(boxes)
         if self._finder is not None and tier is Tier.FULL and frame.colour is not None:
-            boxes, scores, kinds = self._with_found(frame, boxes, scores, width / height)
+            boxes, scores, kinds = self._with_found(frame, boxes, scores, foreground)
         at = frame.at.timestamp()
         tracks = self._tracker.step(at, boxes, scores, kinds)
         places = self._tracker.boxes
@@ -129,18 +131,29 @@ class Stages:
         ]
 
     def _with_found(
-        self, frame: Frame, boxes: Array, scores: Array, wide: float
+        self, frame: Frame, boxes: Array, scores: Array, foreground: Image
     ) -> tuple[Array, Array, list[str]]:
-        """Detections of the model in place of the blobs that they cover."""
+        """Detections of the model in place of the blobs that they cover.
+
+        Of things that move or are followed: the model sees furniture, too.
+        """
+        height, width = foreground.shape
+        wide = width / height
         at = frame.at.timestamp()
         finder = self._finder
         if finder is None or at - self._found_at < _FIND_SECONDS:
             return boxes, scores, [""] * len(boxes)
         self._found_at = at
-        found = finder.find(frame)
-        if not found:
+        seen = finder.find(frame)
+        places = np.array([(b.x * wide, b.y, b.width * wide, b.height) for b, _, _ in seen])
+        known = overlap(places.reshape(-1, 4), self._tracker.boxes).max(axis=1, initial=0.0)
+        kept = [
+            n for n, (box, _, _) in enumerate(seen)
+            if known[n] >= _COVERED or _share(foreground, box) >= _MOVING
+        ]  # fmt: skip
+        if not kept:
             return boxes, scores, [""] * len(boxes)
-        theirs = np.array([(b.x * wide, b.y, b.width * wide, b.height) for b, _, _ in found])
+        found, theirs = [seen[n] for n in kept], places[kept]
         free = overlap(boxes, theirs).max(axis=1, initial=0.0) < _COVERED
         kinds = ["" for _ in range(int(free.sum()))] + [kind for _, kind, _ in found]
         sure = np.array([score for _, _, score in found])
@@ -208,6 +221,17 @@ class Stages:
 def _id(track: Track) -> str:
     """The same wherever and how often the same frames are looked at."""
     return f"{round(track.began * 1000):x}-{track.number}"
+
+
+def _share(foreground: Image, box: Box) -> float:
+    """How much of a box moves or is new."""
+    height, width = foreground.shape
+    inside = _within(box)
+    part = foreground[
+        int(inside.y * height) : math.ceil((inside.y + inside.height) * height),
+        int(inside.x * width) : math.ceil((inside.x + inside.width) * width),
+    ]
+    return float(np.count_nonzero(part)) / part.size if part.size else 0.0
 
 
 def _within(box: Box) -> Box:

@@ -56,6 +56,10 @@ class WatchListStore(Protocol):
         """Destroy an entry; False when there is none."""
         ...
 
+    def known(self, list_ids: Collection[str]) -> Sequence[WatchList]:
+        """Those of these that there are."""
+        ...
+
     def counting(self, list_ids: Collection[str]) -> Sequence[tuple[WatchList, Sequence[Entry]]]:
         """Lists that are not closed with their approved entries."""
         ...

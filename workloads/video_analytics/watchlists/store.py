@@ -144,6 +144,10 @@ class PostgresWatchlists:
         )
         return done.rowcount == 1
 
+    def known(self, list_ids: Collection[str]) -> Sequence[WatchList]:
+        rows = self._db.execute(_counted().where(_L.id.in_(list_ids)).order_by(_L.id))
+        return [_list(row) for row in rows]
+
     def counting(self, list_ids: Collection[str]) -> Sequence[tuple[WatchList, Sequence[Entry]]]:
         query = _counted().where(_L.id.in_(list_ids), _L.closed_at.is_(None)).order_by(_L.id)
         lists = [_list(row) for row in self._db.execute(query)]

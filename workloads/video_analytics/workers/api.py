@@ -28,6 +28,7 @@ class CameraWorkerOut(Schema):
     shards: int
     cameras: int
     degraded: int = Field(description="Cameras that it watches less closely than it should")
+    lag: float = Field(description="Seconds that nine tenths of its cameras are behind at most")
     started_at: Instant | None
     beat_at: Instant | None = Field(description="When it last said that it lives")
 
@@ -68,6 +69,7 @@ def _worker(one: Share) -> dict[str, Any]:
     return {
         "id": worker.id, "name": worker.name, "capacity": worker.capacity, "load": worker.load,
         "shards": one.shards, "cameras": worker.cameras, "degraded": worker.degraded,
+        "lag": worker.lag,
         "started_at": worker.started_at, "beat_at": worker.beat_at,
     }  # fmt: skip
 

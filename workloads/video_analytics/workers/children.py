@@ -20,8 +20,14 @@ _Order: TypeAlias = "tuple[Mapping[str, object], tuple[bytes, ...]]"
 
 
 def environment() -> dict[str, str]:
-    """Ours without our own settings, which hold the database's password and keys."""
-    found = {name: value for name, value in os.environ.items() if not name.startswith(_SECRET)}
+    """Ours without our own settings, which hold the database's password and keys.
+
+    And without proxies: FFmpeg would ask them for what it may not reach itself.
+    """
+    found = {
+        name: value for name, value in os.environ.items()
+        if not name.startswith(_SECRET) and not name.lower().endswith("_proxy")
+    }  # fmt: skip
     return {**found, **dict.fromkeys(_THREADS, "1"), "MALLOC_ARENA_MAX": "2"}
 
 

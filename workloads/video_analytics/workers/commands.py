@@ -11,6 +11,7 @@ _WORKER = (
     cli.Column("DEGRADED", "degraded", right=True),
     cli.Column("CORES", "capacity", right=True),
     cli.Column("BUSY", lambda item: f"{item['load']:.0%}", right=True),
+    cli.Column("BEHIND", lambda item: f"{item['lag']:.1f} s", right=True),
     cli.Column("LAST HEARD", "beat_at"),
     cli.Column("ID", "id", wide=True),
 )

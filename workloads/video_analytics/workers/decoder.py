@@ -20,11 +20,14 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from workloads.video_analytics.cameras.reach import Reach
 from workloads.video_analytics.vision.model import Point
 from workloads.video_analytics.workers import sources, wire
+from workloads.video_analytics.workers.gate import GATE
 from workloads.video_analytics.workers.model import Feed, Look, Pace
+from workloads.video_analytics.workers.orders import Ask, Orders, Outlet, Picture
 from workloads.video_analytics.workers.sources import Limits
-from workloads.video_analytics.workers.stream import Ask, CameraThread, Orders, Outlet, Picture
+from workloads.video_analytics.workers.stream import CameraThread
 
 BOARD = "board"
 FAULT = "fault"
@@ -208,10 +211,14 @@ class Decoder:
                 pass  # for a camera that is gone
 
     def _watch(self, order: dict[str, Any]) -> None:
-        camera = order["camera"]
+        camera, reach = order["camera"], order["reach"]
+        feed = Feed(
+            order["url"], order["kind"], Pace(order["pace"]),
+            None if reach is None else Reach.of(reach),
+        )  # fmt: skip
         orders = Orders(
-            camera, Feed(order["url"], order["kind"], Pace(order["pace"])), Look(**order["look"]),
-            Limits(order["open_seconds"], order["read_seconds"]),
+            camera, feed, Look(**order["look"]),
+            Limits(order["open_seconds"], order["read_seconds"], confine=order["confine"]),
             tuple(tuple(Point(*point) for point in mask) for mask in order["masks"]),
             order["position"], order["epoch"], order["ring_seconds"], order["ring_bytes"],
             order["first_retry"], order["longest_retry"],
@@ -286,6 +293,7 @@ def main(arguments: list[str]) -> None:
     os.dup2(2, 1)
     fault = (folder / FAULT).open("wb", buffering=0)
     faulthandler.enable(fault, all_threads=False)
+    GATE.install()
     Decoder(folder, 0, answers).run()
 
 

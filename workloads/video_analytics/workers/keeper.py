@@ -14,7 +14,7 @@ from workloads.video_analytics.cameras.model import SHARDS
 from workloads.video_analytics.workers.crew import Crew
 from workloads.video_analytics.workers.lane import LaneOptions
 from workloads.video_analytics.workers.model import Pace, Worker, share
-from workloads.video_analytics.workers.ports import Leases, Rules
+from workloads.video_analytics.workers.ports import Leases, Rules, WatchLists
 from workloads.video_analytics.workers.watcher import Watcher
 from workloads.video_analytics.workers.wire import Message
 from workloads.video_analytics.workers.writer import Sinks, Writer
@@ -51,20 +51,22 @@ class Keeper:
         leases: who holds which shard.
         sinks: where findings go.
         rules: in force.
+        lists: watch lists in force.
         options: as the settings say.
         announce: makes tokens of other leases known to the fences; answers those that count.
     """
 
     def __init__(
-        self, leases: Leases, sinks: Sinks, rules: Rules, options: KeeperOptions,
+        self, leases: Leases, sinks: Sinks, rules: Rules, lists: WatchLists, options: KeeperOptions,
         announce: Callable[[str, Mapping[int, int]], Mapping[int, int]] | None = None,
     ) -> None:  # fmt: skip
         self._leases = leases
         self._options = options
         self._announce = announce
         self.watcher = Watcher(
-            sinks.cameras, rules, sinks.memories, sinks.db, sinks.clock, file_pace=options.file_pace
-        )
+            sinks.cameras, rules, lists, sinks.memories, sinks.db, sinks.clock,
+            file_pace=options.file_pace,
+        )  # fmt: skip
         self.writer = Writer(sinks, self.watcher.fence_of, self.watcher.lose)
         self.crew = Crew(options.lanes, options.lane, self._heard, self.watcher.again)
         self.watcher.use(self.crew)
@@ -93,6 +95,7 @@ class Keeper:
         return Worker(
             self._options.id, self._options.name, float(self._options.lanes), busy,
             self.watcher.count, sum(beat["degraded"] for beat in beats),
+            lag=max((float(beat["lag"]) for beat in beats), default=0.0),
         )  # fmt: skip
 
     def _beat(self) -> float:

@@ -163,6 +163,7 @@ class KubernetesLeases:
             f"{_PREFIX}{key}": str(value) for key, value in (
                 ("id", worker.id), ("name", worker.name), ("capacity", worker.capacity),
                 ("load", worker.load), ("cameras", worker.cameras), ("degraded", worker.degraded),
+                ("lag", worker.lag),
             )
         }  # fmt: skip
         try:
@@ -202,7 +203,7 @@ class KubernetesLeases:
                         facts.get("id", ""), facts.get("name", ""), float(facts.get("capacity", 0)),
                         float(facts.get("load", 0)), int(facts.get("cameras", 0)),
                         int(facts.get("degraded", 0)), lease.spec.acquire_time,
-                        lease.spec.renew_time,
+                        lease.spec.renew_time, float(facts.get("lag", 0)),
                     )
                 )  # fmt: skip
         there = {lease.spec.holder_identity for lease in listed}

@@ -20,6 +20,7 @@ from typing import Any
 
 import cv2
 
+from workloads.video_analytics.cameras.reach import Reach
 from workloads.video_analytics.vision.model import (
     Analyser,
     Analysis,
@@ -30,6 +31,7 @@ from workloads.video_analytics.vision.model import (
     Tier,
 )
 from workloads.video_analytics.workers import wire
+from workloads.video_analytics.workers.lists import Lists
 from workloads.video_analytics.workers.model import (
     Feed,
     Governor,
@@ -71,6 +73,7 @@ class LaneOptions:
         before, after: seconds of a clip around the event.
         memory_seconds: how often what is known of a camera is saved.
         calm_seconds: see ``Governor``.
+        confine: open nothing of the network where connections cannot be held to their reach.
     """
 
     analyser: str = "workloads.video_analytics.workers.analysis:make"
@@ -88,6 +91,7 @@ class LaneOptions:
     memory_seconds: float = 60.0
     calm_seconds: float = 10.0
     degrade: bool = True
+    confine: bool = True
 
     @staticmethod
     def of(value: Mapping[str, Any]) -> "LaneOptions":
@@ -95,6 +99,13 @@ class LaneOptions:
         known = {f.name for f in fields(LaneOptions)}
         given = {name: each for name, each in value.items() if name in known}
         return LaneOptions(**{**given, "decoder": tuple(given.get("decoder", ()))})
+
+
+def _feed(order: Header) -> Feed:
+    reach = order.get("reach")
+    return Feed(
+        order["url"], order["kind"], Pace(order["pace"]), None if reach is None else Reach.of(reach)
+    )
 
 
 class Lane:
@@ -110,11 +121,12 @@ class Lane:
         self._inbox = inbox
         self._outbox = outbox
         self._options = options
+        self._lists = Lists()
         module, _, name = options.analyser.partition(":")
         found = import_module(module)
         self._make: Factory = getattr(found, name)
         if hasattr(found, "begin"):
-            found.begin(options.models)
+            found.begin(options.models, self._lists.of)
         self._reading = Reading(None, options.decoder_mb, options.decoder or None)
         self._cameras: dict[str, Camera] = {}
         self._slots: set[int] = set()
@@ -163,6 +175,8 @@ class Lane:
                 camera.step = first_step(camera.watch.tier)
                 self._strain_again()
                 self._turn(camera)
+            case "list" | "lists":
+                self._lists.take(order, parts)
             case "drop" if camera is not None:
                 self._drop(camera, close=order["close"])
             case "drop":
@@ -175,7 +189,7 @@ class Lane:
         rules = tuple(wire.rule_in(rule) for rule in order["rules"])
         tier = Tier(order["tier"])
         watch = Watch(
-            view.id, Feed(order["url"], order["kind"], Pace(order["pace"])), tier,
+            view.id, _feed(order), tier,
             order["priority"], order["version"], view.masks, rules,
         )  # fmt: skip
         known = self._cameras.pop(view.id, None)
@@ -201,6 +215,7 @@ class Lane:
             return
         self._reading.tell({
             "do": "watch", "camera": watch.camera, "url": watch.feed.url, "kind": watch.feed.kind,
+            "reach": watch.feed.reach and watch.feed.reach.plain(), "confine": options.confine,
             "pace": watch.feed.pace.value, "slot": camera.slot, "masks": watch.masks,
             "look": asdict(look(watch.tier, camera.step, watch.rules)),
             "open_seconds": options.open_seconds, "read_seconds": options.read_seconds,

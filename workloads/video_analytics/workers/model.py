@@ -8,7 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from workloads.video_analytics.cameras.reach import Reach
 from workloads.video_analytics.vision.model import Point, RuleKind, RuleSpec, Tier
+from workloads.video_analytics.vision.parameters import wants_classes
 
 #: Kinds of rules that need colour, and how wide the picture must be for them.
 _COLOUR_WIDTH = {
@@ -33,6 +35,7 @@ class Worker:
         load: busy share of its cores, 0 to 1.
         cameras: how many it watches; ``degraded``: how many of them not as closely as they should.
         beat_at: when it last said that it lives.
+        lag: seconds that the ninth tenth of its live cameras is behind, in its slowest lane.
     """
 
     id: str
@@ -43,6 +46,7 @@ class Worker:
     degraded: int = 0
     started_at: datetime | None = None
     beat_at: datetime | None = None
+    lag: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +103,13 @@ class Feed:
     Attributes:
         url: with credentials; never logged, and given to the decoder through its pipe alone.
         kind: ``rtsp``, ``mjpeg``, ``hls``, ``http`` or ``file``.
+        reach: where it may lead; None: nowhere.
     """
 
     url: str = field(repr=False)
     kind: str
     pace: Pace = Pace.LIVE
+    reach: Reach | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +169,8 @@ def look(tier: Tier, step: Step, rules: Sequence[RuleSpec] = ()) -> Look:
     """What to decode of a camera for its tier, as far as there is room, and for its rules."""
     fps, keys = _RATES[tier, step]
     widths = [_COLOUR_WIDTH[rule.kind] for rule in rules if rule.kind in _COLOUR_WIDTH]
+    if tier is Tier.FULL and any(wants_classes(rule) for rule in rules):
+        widths.append(_COLOUR_WIDTH[RuleKind.OBJECT_CLASS])
     colour = bool(widths) and tier is not Tier.ACCESS and step is not Step.HEALTH
     width = _FULL_WIDTH if tier is Tier.FULL else _LUMA_WIDTH
     return Look(fps, keys, max([width, *widths]) if colour else width, colour)

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from workloads.video_analytics.cameras.model import Health, Watched
+from workloads.video_analytics.cameras.model import Health
+from workloads.video_analytics.cameras.model import Watched as WatchedCamera
 from workloads.video_analytics.events.model import EventRef, EvidenceRef, Reported
 from workloads.video_analytics.events.ports import Fence
 from workloads.video_analytics.timeline.model import Kept
 from workloads.video_analytics.vision.model import RuleSpec, Tier
+from workloads.video_analytics.vision.models.ports import Watched
+from workloads.video_analytics.watchlists.model import WatchList
 from workloads.video_analytics.workers.model import Held, Worker
 
 
@@ -85,7 +88,7 @@ class Memories(Protocol):
 class Cameras(Protocol):
     """The registry (``cameras.service.Cameras``)."""
 
-    def watched(self, shards: Collection[int]) -> Sequence[Watched]: ...
+    def watched(self, shards: Collection[int]) -> Sequence[WatchedCamera]: ...
 
     def note_health(self, camera_id: str, health: Health) -> None: ...
 
@@ -94,6 +97,14 @@ class Rules(Protocol):
     """The rules (``rules.service.Rules``)."""
 
     def specs(self, camera_ids: Collection[str]) -> Mapping[str, tuple[RuleSpec, ...]]: ...
+
+
+class WatchLists(Protocol):
+    """The watch lists (``watchlists.service.Watchlists``)."""
+
+    def known(self, list_ids: Collection[str]) -> Mapping[str, WatchList]: ...
+
+    def in_force(self, list_ids: Collection[str]) -> Watched: ...
 
 
 class Events(Protocol):

@@ -54,7 +54,7 @@ class Workers:
         return State(shares, SHARDS - len(held))
 
     def figures(self, figure: str) -> dict[str, float]:
-        """``load``, ``cameras`` or ``degraded`` of each worker that lives; for metrics."""
+        """``load``, ``cameras``, ``degraded`` or ``lag`` of each worker that lives; for metrics."""
         return {one.name: float(getattr(one, figure)) for one in self._leases.workers()}
 
     def shards(self, actor: Actor) -> Sequence[Held]:

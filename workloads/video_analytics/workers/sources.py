@@ -14,6 +14,7 @@ import av
 import av.logging
 from av.stream import Discard
 
+from workloads.video_analytics.workers.gate import GATE
 from workloads.video_analytics.workers.model import Feed
 
 #: Pixels of a picture that is decoded at all: 8K UHD and DCI, with a margin.
@@ -38,6 +39,7 @@ _FORMATS = {
     "hls": "hls,mpegts,mov,mp4,m4a,3gp,3g2,mj2",
     "file": _FILES,
 }
+ASTRAY = "it leads to an address at which no camera may lie"
 _CREDENTIALS = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s'\"]*")
 _RAW = re.compile(r"(\d{1,5})x(\d{1,5})(?:@(\d{1,3}))?\.(?:yuv|raw|gray)$")
 
@@ -53,10 +55,12 @@ class Limits:
     Attributes:
         open_seconds: until its first pictures are understood.
         read_seconds: between two packets.
+        confine: nothing of the network is opened where the gate does not hold.
     """
 
     open_seconds: float = 10.0
     read_seconds: float = 10.0
+    confine: bool = True
 
 
 def quiet() -> None:
@@ -102,6 +106,9 @@ def open_feed(feed: Feed, limits: Limits) -> tuple[Any, Any]:
         OSError: it does not answer (``av.FFmpegError`` is one).
     """
     given = options(feed, limits)
+    if feed.kind != "file" and limits.confine and not GATE.holds:
+        raise Unwatchable("this system cannot hold connections back (setting confine)")
+    GATE.let(feed.reach)
     raw = _RAW.search(feed.url) if feed.kind == "file" else None
     shape: dict[str, Any] = {}
     if raw:
@@ -148,6 +155,8 @@ def reason(error: BaseException) -> str:
     """What went wrong, for people: never an address, which may hold a password."""
     if isinstance(error, Unwatchable):
         return str(error)
+    if GATE.refused():
+        return ASTRAY
     if isinstance(error, av.FFmpegError):
         text = (error.strerror or type(error).__name__).strip()
         return _CREDENTIALS.sub(r"\1…", text)[:200]

@@ -40,6 +40,7 @@ worker_table = sa.Table(
     sa.Column("started_at", _INSTANT, nullable=False),
     sa.Column("beat_at", _INSTANT, nullable=False),
     sa.Column("until", _INSTANT, nullable=False),
+    sa.Column("lag", sa.Double, nullable=False, server_default=sa.text("0")),
 )
 
 memory_table = sa.Table(
@@ -58,7 +59,7 @@ _W = worker_table.c
 def _worker(row: Any) -> Worker:  # noqa: ANN401 - a row
     return Worker(
         row.id, row.name, row.capacity, row.load, row.cameras, row.degraded, row.started_at,
-        row.beat_at,
+        row.beat_at, row.lag,
     )  # fmt: skip
 
 
@@ -119,8 +120,8 @@ class PostgresShards(PostgresFences):
     def beat(self, worker: Worker) -> tuple[Worker, ...]:
         values = {
             "name": worker.name, "capacity": worker.capacity, "load": worker.load,
-            "cameras": worker.cameras, "degraded": worker.degraded, "beat_at": _NOW,
-            "until": self._end(),
+            "cameras": worker.cameras, "degraded": worker.degraded, "lag": worker.lag,
+            "beat_at": _NOW, "until": self._end(),
         }  # fmt: skip
         with self._db.transaction():
             self._db.execute(

@@ -4,24 +4,28 @@ import logging
 import threading
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from foundation.kernel.database import UnitOfWork
 from foundation.kernel.errors import BoroughError, Invalid, Unavailable
 from foundation.kernel.time import Clock
 from workloads.video_analytics.cameras.model import Health, HealthState, SourceKind, Watched
+from workloads.video_analytics.cameras.reach import Opening
 from workloads.video_analytics.events.ports import Fence
 from workloads.video_analytics.vision.model import RuleSpec, Tier
 from workloads.video_analytics.workers import wire
 from workloads.video_analytics.workers.crew import Crew
+from workloads.video_analytics.workers.lists import Teller, Watching
 from workloads.video_analytics.workers.model import Pace
-from workloads.video_analytics.workers.ports import Cameras, Memories, Rules
+from workloads.video_analytics.workers.ports import Cameras, Memories, Rules, WatchLists
 from workloads.video_analytics.workers.wire import Header
 
 _log = logging.getLogger("borough.video.worker")
 #: How much a camera of a tier weighs, to share them among lanes.
 _WEIGHTS = {Tier.ACCESS: 0.1, Tier.KEY_FRAMES: 1.0, Tier.LOW_RATE: 1.5, Tier.FULL: 8.0}
 _AGAIN_SECONDS = 30.0
+#: How often rules and watch lists are read again: what ends must end within a minute.
+REFRESH_SECONDS = 20.0
 #: Shorter than a lease: the beats wait meanwhile.
 _HAND_OVER_SECONDS = 3.0
 
@@ -31,7 +35,20 @@ class _Entry:
     watched: Watched
     lane: int
     rules: tuple[RuleSpec, ...]
-    url: str = field(default="", repr=False)
+    opening: Opening = Opening("")  # noqa: RUF009 - frozen
+
+
+def _common(entry: _Entry) -> Header:
+    watched = entry.watched
+    return {
+        "camera": watched.view.id, "tier": watched.tier.value, "priority": watched.priority,
+        "version": watched.version, "rules": [wire.rule_out(rule) for rule in entry.rules],
+    }  # fmt: skip
+
+
+def _same(one: _Entry, other: _Entry) -> bool:
+    """Whether a camera is opened and seen in the same way."""
+    return (one.opening, one.watched.view) == (other.opening, other.watched.view)
 
 
 class Watcher:
@@ -40,15 +57,18 @@ class Watcher:
     Args:
         cameras: the registry.
         rules: in force.
+        lists: watch lists in force.
         memories: where another worker was.
         db: the unit of work.
         clock: for notes of health.
         file_pace: how files are played.
+        refresh: seconds after which rules and lists are read again.
     """
 
     def __init__(
-        self, cameras: Cameras, rules: Rules, memories: Memories, db: UnitOfWork, clock: Clock,
-        *, file_pace: Pace = Pace.LOOP,
+        self, cameras: Cameras, rules: Rules, lists: WatchLists, memories: Memories,
+        db: UnitOfWork, clock: Clock, *, file_pace: Pace = Pace.LOOP,
+        refresh: float = REFRESH_SECONDS,
     ) -> None:  # fmt: skip
         self._cameras = cameras
         self._rules = rules
@@ -57,6 +77,9 @@ class Watcher:
         self._clock = clock
         self._pace = file_pace
         self._crew: Crew | None = None
+        self._teller = Teller(lists, self._tell_lane)
+        self._refreshed = float("-inf")
+        self._refresh_after = refresh
         self._tokens: dict[int, int] = {}
         self._entries: dict[str, _Entry] = {}
         self._shards: dict[str, int] = {}
@@ -151,9 +174,37 @@ class Watcher:
                     continue
                 self._tell(camera, {"do": "drop", "camera": camera, "close": True})
                 self._entries.pop(camera, None)
+        self._refresh(now)
+
+    def _refresh(self, now: float) -> None:
+        """Rules and watch lists begin and end by the clock, without a new version of a camera."""
+        due = now - self._refreshed >= self._refresh_after
+        if due:
+            self._refreshed = now
+            self._rules_again()
+        with self._lock:
+            watching = [
+                Watching(one.lane, camera, one.watched.path, one.rules)
+                for camera, one in self._entries.items()
+            ]
+        self._teller.tell(watching, due=due)
+
+    def _rules_again(self) -> None:
+        with self._lock:
+            before = dict(self._entries)
+        specs = self._rules.specs(before.keys()) if before else {}
+        for camera, entry in before.items():
+            rules = specs.get(camera, ())
+            with self._lock:
+                # What was put in its place meanwhile has its own.
+                if rules == entry.rules or self._entries.get(camera) is not entry:
+                    continue
+                entry.rules = rules
+                self._tell(camera, {"do": "change", **_common(entry)})
 
     def again(self, lane: int) -> None:
         """A lane was started anew: give it its cameras."""
+        self._teller.forget(lane)
         with self._lock:
             entries = [one for one in self._entries.values() if one.lane == lane]
         for entry in entries:
@@ -191,19 +242,15 @@ class Watcher:
         watched = entry.watched
         camera = watched.view.id
         try:
-            entry.url = watched.opened_url()
+            entry.opening = watched.opening()
         except (Invalid, Unavailable) as error:
             self._note(camera, HealthState.NO_SIGNAL, error)
             return False
         except BoroughError as error:
             self._note(camera, HealthState.BROKEN, error)
             return False
-        rules = [wire.rule_out(rule) for rule in entry.rules]
-        common: Header = {
-            "camera": camera, "tier": watched.tier.value, "priority": watched.priority,
-            "version": watched.version, "rules": rules,
-        }  # fmt: skip
-        if known is not None and (known.url, known.watched.view) == (entry.url, watched.view):
+        common = _common(entry)
+        if known is not None and _same(known, entry):
             with self._lock:
                 self._lanes.tell(entry.lane, {"do": "change", **common})
             return True
@@ -211,9 +258,10 @@ class Watcher:
             memory = self._memories.load(camera)
         pace = self._pace if watched.source.kind is SourceKind.FILE else Pace.LIVE
         order: Header = {
-            "do": "watch", **common, "view": wire.view_out(watched.view), "url": entry.url,
+            "do": "watch", **common, "view": wire.view_out(watched.view), "url": entry.opening.url,
             "kind": watched.source.kind.value, "pace": pace.value,
             "progress": dict(memory.progress),
+            "reach": None if entry.opening.reach is None else entry.opening.reach.plain(),
         }  # fmt: skip
         with self._lock:
             # Its shard may have been lost while its memory was read.
@@ -224,6 +272,9 @@ class Watcher:
     def _note(self, camera: str, state: HealthState, error: BoroughError) -> None:
         with self._db.transaction():
             self._cameras.note_health(camera, Health(state, self._clock.now(), error.message))
+
+    def _tell_lane(self, number: int, order: Header, *parts: bytes) -> None:
+        self._lanes.tell(number, order, *parts)
 
     def _tell(self, camera: str, order: Header) -> None:
         entry = self._entries.get(camera)

@@ -12,6 +12,7 @@ from foundation.kernel.secretbox import SecretBox
 from foundation.kernel.text import Text
 from foundation.kernel.time import Clock
 from tests.fakes.audit import FakeAudit
+from tests.fakes.video_models import FakeReader
 from tests.harness.video import person, video_database
 from workloads.video_analytics.cameras.addresses import AddressPolicy
 from workloads.video_analytics.cameras.model import Camera, Settings, SourceKind
@@ -21,6 +22,8 @@ from workloads.video_analytics.departments.service import Departments
 from workloads.video_analytics.departments.store import PostgresDepartments
 from workloads.video_analytics.rules.service import Rules
 from workloads.video_analytics.rules.store import PostgresRules
+from workloads.video_analytics.watchlists.service import Watchlists
+from workloads.video_analytics.watchlists.store import PostgresWatchlists
 
 ADMIN = person("administrator")
 WATER, HEALTH = "/city/water/", "/city/health/"
@@ -44,6 +47,7 @@ class Registry:
     cameras: Cameras
     rules: Rules
     vault: SecretBox
+    lists: Watchlists
 
     def camera(self, name: str = "Bridge", path: str = WATER, **settings: object) -> Camera:
         wish = SourceWish(SourceKind.RTSP, "rtsp://10.1.2.3/stream1", "viewer", "s3cret!")
@@ -66,8 +70,11 @@ def registry(video: Database, clock: Clock) -> Registry:
     vault = SecretBox([bytes(32)])
     addresses = AddressPolicy(resolver=lambda _host, _port: [ipaddress.ip_address("10.1.2.3")])
     cameras = Cameras(PostgresCameras(video), video, clock, audit, places, vault, addresses)
-    rules = Rules(PostgresRules(video), video, clock, audit, cameras, NoModels())
+    lists = Watchlists(
+        PostgresWatchlists(video), video, clock, audit, places, vault, FakeReader()
+    )  # fmt: skip
+    rules = Rules(PostgresRules(video), video, clock, audit, cameras, NoModels(), lists)
     departments.create(ADMIN, parent="/", slug="city", name=text("City"))
     for slug in ("water", "health"):
         departments.create(ADMIN, parent="/city/", slug=slug, name=text(slug))
-    return Registry(video, clock, audit, departments, cameras, rules, vault)
+    return Registry(video, clock, audit, departments, cameras, rules, vault, lists)

@@ -41,7 +41,7 @@ def test_the_address_is_sealed_and_only_a_worker_gets_it(registry: Registry) -> 
     assert camera.source.location == "rtsp://10.1.2.3/stream1"
     assert camera.has_credentials
     [watched] = registry.cameras.watched([shard_of(camera.id)])
-    assert watched.opened_url() == "rtsp://viewer:s3cret%21@10.1.2.3/stream1"
+    assert watched.opening().url == "rtsp://viewer:s3cret%21@10.1.2.3/stream1"
     with registry.database.transaction():
         row = registry.database.execute(
             sa.text("SELECT row_to_json(c)::text FROM video_camera c")
@@ -57,7 +57,7 @@ def test_credentials_in_the_address_are_taken_out_of_it(registry: Registry) -> N
     )
     assert made.source.location == "rtsp://10.1.2.3:8554/user=…&password=…&channel=1"
     [watched] = registry.cameras.watched(ALL)
-    assert watched.opened_url() == url
+    assert watched.opening().url == url
 
 
 def test_every_wrong_field_is_named(registry: Registry) -> None:
@@ -108,7 +108,7 @@ def test_kept_credentials_go_to_no_other_host(registry: Registry) -> None:
     same = SourceWish(SourceKind.RTSP, "rtsp://10.1.2.3/stream2")
     registry.cameras.change(ADMIN, camera.id, camera.settings, same)
     [watched] = registry.cameras.watched(ALL)
-    assert watched.opened_url() == "rtsp://viewer:s3cret%21@10.1.2.3/stream2"
+    assert watched.opening().url == "rtsp://viewer:s3cret%21@10.1.2.3/stream2"
     for url in ("rtsp://10.6.6.6/stream1", "rtsp://10.1.2.3:8554/stream1"):
         with pytest.raises(Invalid) as caught:
             registry.cameras.change(

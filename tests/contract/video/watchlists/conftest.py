@@ -12,29 +12,17 @@ from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel import ids
 from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from foundation.kernel.database import Database
-from foundation.kernel.errors import Invalid, Problem
 from foundation.kernel.secretbox import SecretBox
 from tests.conftest import SettableClock
 from tests.fakes.audit import FakeAudit
-from tests.fakes.video_models import person as embedding_of
+from tests.fakes.video_models import FakeReader
 from workloads.video_analytics.departments.store import PostgresDepartments, department_table
 from workloads.video_analytics.migrations import SCHEMA
-from workloads.video_analytics.watchlists.ports import Embedded
 from workloads.video_analytics.watchlists.service import Watchlists
 from workloads.video_analytics.watchlists.store import PostgresWatchlists
 
 TRAFFIC, WATER = "/city/traffic/", "/city/water/"
 TEMPLATE = "borough_video_watchlists"
-
-
-class FakeFaces:
-    """Reads ``person 3`` as the face of person 3; everything else shows none."""
-
-    def read(self, picture: bytes) -> Embedded:
-        word, _, number = picture.partition(b" ")
-        if word != b"person":
-            raise Invalid([Problem("picture", "shows no face: it must show exactly one")])
-        return Embedded(embedding_of(int(number)), "fake")
 
 
 def somebody(name: str, role: str = "administrator", path: str = "/") -> Actor:
@@ -91,7 +79,7 @@ def world(postgres: EmbeddedPostgres, clock: SettableClock) -> Iterator[World]:
         audit, vault = FakeAudit(), SecretBox([b"k" * 32])
         service = Watchlists(
             PostgresWatchlists(database), database, clock, audit, PostgresDepartments(database),
-            vault, FakeFaces(),
+            vault, FakeReader(),
         )  # fmt: skip
         yield World(database, clock, audit, service, vault)
 

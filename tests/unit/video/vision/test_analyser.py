@@ -146,7 +146,7 @@ def test_tiers_and_what_is_missing() -> None:
     analyser = CameraAnalyser(_VIEW, [_CROSSING, plate, cars], Tier.LOW_RATE)
     assert analyser.feed(_frames([])[0]).missing == (
         "no model: plate",
-        "no model: classes of line_crossing",
+        "tier too low: classes of line_crossing",
     )
     low = analyser.change([_CROSSING, _LOITERING], Tier.KEY_FRAMES)
     assert low.missing == ("tier too low: line_crossing",)
@@ -205,3 +205,16 @@ def test_how_the_picture_is() -> None:
     assert set(looks[:50]) == {Look.FINE}
     assert set(looks[56:80]) == {Look.DARK}
     assert looks[-1] is Look.FINE
+
+
+def test_other_words_of_the_same_version_go_on_with_what_is_known() -> None:
+    """Permits pass: the rule is told anew, and its event neither ends nor begins again."""
+    analyser = CameraAnalyser(_VIEW, [_LOITERING])
+    frames = _frames([replace(_WALKER, vx=1)], 40)
+    signals, _ = _run(analyser, frames[:250])
+    assert _events(signals) == [("loiter", "")]
+    longer = replace(_LOITERING, parameters={"seconds": 14})
+    assert analyser.change([longer], Tier.LOW_RATE).signals == ()
+    signals, _ = _run(analyser, frames[250:])
+    assert _events(signals) == []
+    assert [one.phase for one in analyser.change([], Tier.LOW_RATE).signals] == [Phase.ENDED]

@@ -15,6 +15,7 @@ from workloads.video_analytics.workers.crew import Crew
 from workloads.video_analytics.workers.lane import LaneOptions
 from workloads.video_analytics.workers.wire import Header, Message
 
+LOOPBACK = {"addresses": [], "networks": ["127.0.0.0/8"], "only": False}
 RULE = RuleSpec("rul_1", 1, RuleKind.MOTION, (), {"seconds": 2})
 
 
@@ -71,6 +72,7 @@ class Lanes:
             "do": "watch", "camera": camera, "view": wire.view_out(CameraView(camera, masks=masks)),
             "url": str(url), "kind": kind, "pace": "live" if kind != "file" else pace,
             "tier": "low_rate", "priority": 5, "version": 1, "progress": {},
+            "reach": None if kind == "file" else LOOPBACK,
             "rules": [wire.rule_out(rule) for rule in rules], **other,
         }, memory)  # fmt: skip
 

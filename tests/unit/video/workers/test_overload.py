@@ -14,7 +14,7 @@ from tests.unit.video.workers.conftest import Lanes
 from workloads.video_analytics.vision.model import RuleKind, RuleSpec
 from workloads.video_analytics.workers import wire
 from workloads.video_analytics.workers.decoder import Sender
-from workloads.video_analytics.workers.stream import Picture
+from workloads.video_analytics.workers.orders import Picture
 
 SLOW = RuleSpec("rul_slow", 1, RuleKind.MOTION, (), {"seconds": 3600, "cost": 0.06})
 

@@ -13,11 +13,15 @@ from foundation.surface.api import (
     PageOut,
     PageQuery,
     Schema,
+    check_match,
     created,
     current_actor,
+    etag,
     idempotent,
     requires,
+    requires_match,
     use,
+    with_etag,
 )
 from workloads.video_analytics.events.api.fields import Id, Json, MatchingIn, Path
 from workloads.video_analytics.events.linkage.model import (
@@ -58,14 +62,19 @@ class ActionOut(Schema):
     title: str
 
 
-class LinkageCreate(Input):
-    """When such an event begins, do this."""
+class LinkageChange(Input):
+    """When such an event begins, do this; all of it, as it shall be."""
 
-    path: Path
     name: Line
     when: MatchingIn = MatchingIn()
     then: Annotated[list[ActionIn], Field(min_length=1, max_length=10)]
     pause_seconds: Annotated[int, Field(ge=0, le=86400)] = 60
+
+
+class LinkageCreate(LinkageChange):
+    """When such an event begins, do this."""
+
+    path: Path
 
 
 class LinkageSwitch(Input):
@@ -186,6 +195,32 @@ def create_linkage(json_data: LinkageCreate) -> Answer:
         [a.value() for a in json_data.then], json_data.pause_seconds,
     )  # fmt: skip
     return created(_out(made), "/api/v1/linkages")
+
+
+@api.get("/linkages/<id>")
+@requires("rule.view")
+@api.output(LinkageOut)
+def get_linkage(id: str) -> Answer:  # noqa: A002 - in the address
+    """One linkage rule."""
+    found = use(Linkages).linkage(current_actor(), id)
+    return with_etag(_out(found), etag(found.id, found.version))
+
+
+@api.put("/linkages/<id>")
+@requires("rule.manage")
+@requires_match
+@api.input(LinkageChange)
+@api.output(LinkageOut)
+def change_linkage(id: str, json_data: LinkageChange) -> Answer:  # noqa: A002
+    """Let a linkage rule mean something else; its department stays."""
+    linkages, actor = use(Linkages), current_actor()
+    found = linkages.linkage(actor, id)
+    check_match(etag(found.id, found.version))
+    changed = linkages.change(
+        actor, id, json_data.name, json_data.when.value("when"),
+        [a.value() for a in json_data.then], json_data.pause_seconds, version=found.version,
+    )  # fmt: skip
+    return with_etag(_out(changed), etag(changed.id, changed.version))
 
 
 @api.post("/linkages/<id>/switch")

@@ -20,7 +20,7 @@ class LinkageStore(Protocol):
         """Keep a new or changed rule."""
         ...
 
-    def get(self, linkage_id: str) -> Linkage | None:
+    def get(self, linkage_id: str, *, locked: bool = False) -> Linkage | None:
         """One."""
         ...
 

@@ -100,10 +100,53 @@ class Linkages:
             self._note(actor, "linkage.add", made)
             return made
 
+    def linkage(self, actor: Actor, linkage_id: str) -> Linkage:
+        """One rule.
+
+        Raises:
+            NotFound: there is none that the actor may know of.
+        """
+        with self._db.transaction():
+            found = self._store.get(linkage_id)
+            if found is None:
+                raise policy.unknown("linkage")
+            policy.require(actor, "rule.view", found.path, "linkage")
+            return found
+
+    def change(
+        self, actor: Actor, linkage_id: str, name: str, when: Matching, then: Sequence[Action],
+        pause_seconds: int, *, version: int | None = None,
+    ) -> Linkage:  # fmt: skip
+        """Let a rule mean something else; its department stays. What has begun goes on as it was.
+
+        Args:
+            actor: who asks.
+            linkage_id: which.
+            name, when, then, pause_seconds: all of it, as it shall be.
+            version: the one that the caller saw.
+
+        Raises:
+            Invalid: names every wrong field.
+            NotFound: there is none that the actor may know of.
+            PreconditionFailed: it has another version by now.
+        """
+        with self._db.transaction():
+            found = self._rule(actor, linkage_id, locked=True)
+            if version is not None and found.version != version:
+                raise PreconditionFailed("the linkage rule has changed meanwhile")
+            self._check(found.path, name, then, pause_seconds)
+            changed = replace(
+                found, name=name.strip(), when=when, then=tuple(then),
+                pause_seconds=pause_seconds, version=found.version + 1,
+            )  # fmt: skip
+            self._store.put(changed)
+            self._note(actor, "linkage.change", changed)
+            return changed
+
     def switch(self, actor: Actor, linkage_id: str, *, enabled: bool) -> Linkage:
         """Turn a rule on or off."""
         with self._db.transaction():
-            found = self._rule(actor, linkage_id)
+            found = self._rule(actor, linkage_id, locked=True)
             changed = replace(found, enabled=enabled, version=found.version + 1)
             self._store.put(changed)
             self._note(actor, "linkage.change", changed)
@@ -289,8 +332,8 @@ class Linkages:
         policy.require(actor, action, found.path, "incident")
         return found
 
-    def _rule(self, actor: Actor, linkage_id: str) -> Linkage:
-        found = self._store.get(linkage_id)
+    def _rule(self, actor: Actor, linkage_id: str, *, locked: bool = False) -> Linkage:
+        found = self._store.get(linkage_id, locked=locked)
         if found is None:
             raise policy.unknown("linkage")
         policy.require(actor, "rule.view", found.path, "linkage")

@@ -97,8 +97,9 @@ class PostgresLinkages:
         insert = postgresql.insert(linkage_table).values(row)
         self._db.execute(insert.on_conflict_do_update(index_elements=["id"], set_=row))
 
-    def get(self, linkage_id: str) -> Linkage | None:
-        row = self._db.execute(sa.select(linkage_table).where(_L.id == linkage_id)).one_or_none()
+    def get(self, linkage_id: str, *, locked: bool = False) -> Linkage | None:
+        query = sa.select(linkage_table).where(_L.id == linkage_id)
+        row = self._db.execute(query.with_for_update() if locked else query).one_or_none()
         return None if row is None else _linkage(row)
 
     def remove(self, linkage_id: str) -> None:

@@ -1,11 +1,10 @@
-"""Asking models about a camera's frames: once for all of its rules, never where it is masked."""
+"""Asking models about a camera's frames: once for all of its rules."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 
-from workloads.video_analytics.vision import geometry
 from workloads.video_analytics.vision.model import Box, CameraView, Image
 from workloads.video_analytics.vision.models.load import Models
 from workloads.video_analytics.vision.models.ports import Embedding, Face, Found, Plate
@@ -23,14 +22,13 @@ class Looker:
 
     Args:
         models: of the process.
-        view: the camera; what it masks is black before a model sees it.
+        view: the camera; what it masks is black in the frames already (``Sight.frame``).
     """
 
     def __init__(self, models: Models, view: CameraView) -> None:
         self.models = models
         self.view = view
         self._sight: Sight | None = None
-        self._picture: Image | None = None
         self._seen: dict[str, Sequence[object]] = {}
 
     def objects(self, sight: Sight) -> list[Found]:
@@ -62,12 +60,10 @@ class Looker:
         return self._seen[what]  # type: ignore[return-value] # one kind of thing for each name
 
     def _of(self, sight: Sight) -> Image | None:
-        """The masked picture of a frame, made once."""
+        """The picture of a frame; what models told of the one before is forgotten."""
         if self._sight is not sight:
             self._sight, self._seen = sight, {}
-            colour = sight.frame.colour
-            self._picture = None if colour is None else geometry.masked(colour, self.view.masks)
-        return self._picture
+        return sight.frame.colour
 
 
 def moves(sight: Sight, box: Box) -> bool:
