@@ -238,9 +238,9 @@ def test_it_is_metered_and_charged_from_then_on(old: Old) -> None:
     heads = [s for s in admin.items("/statements") if s["period"] == period]
     lines = [
         line for head in heads for line in admin.get(f"/statements/{head['id']}")["lines"]
-        if line["resource_id"] in resources
+        if line["key"]["resource_id"] in resources
     ]  # fmt: skip
-    assert {line["meter"] for line in lines} >= {"server.instance_hours", "volume.gb_hours"}
+    assert {line["key"]["meter"] for line in lines} >= {"server.instance_hours", "volume.gb_hours"}
     why = admin.get(f"/statement-lines/{lines[0]['id']}/explanation")
     assert why["origin"]["deployment"]["tenancy"] == old.tenancy
     assert why["origin"]["deployment"]["imported"] > 0

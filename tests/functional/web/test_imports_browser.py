@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.functional.conftest import Product
+from tests.functional.test_drift import follow
 from tests.functional.test_imports import Old, clear, furnish
 from tests.functional.web.conftest import Visitor
 
@@ -23,6 +24,14 @@ def propose(visitor: Visitor, old: Old) -> None:
     visitor.go("/regions/east/imports")
     visitor.page.click(f"text={old.name}")
     visitor.page.fill("#tenancy-1", old.name)
+
+
+def ended(product: Product, visitor: Visitor) -> None:
+    """Wait for the operation whose page was opened."""
+    visitor.page.wait_for_url("**/operations/*")
+    operation = visitor.page.url.partition("?")[0].rpartition("/")[2]
+    done = follow(product, "operator", operation)
+    assert done["state"] == "succeeded", done
 
 
 def test_a_project_is_planned_given_up_planned_again_and_taken_in(
@@ -46,7 +55,7 @@ def test_a_project_is_planned_given_up_planned_again_and_taken_in(
     # Given up before anything was done; the plan stays to be read, and does nothing more.
     page.fill("#reason", "not today")
     page.click("button:has-text('Give it up')")
-    visitor.wait_for_state("succeeded")
+    ended(product, visitor)
     page.goto(planned)
     expect(page.locator("main")).to_contain_text("What is done")
     assert page.locator("main form").count() == 0
@@ -56,7 +65,7 @@ def test_a_project_is_planned_given_up_planned_again_and_taken_in(
     page.locator("label[for=creations-1]").click()
     page.locator("button:has-text('Plan it')").first.click()
     page.click("button:has-text('Take it in')")
-    visitor.wait_for_state("succeeded")
+    ended(product, visitor)
     (there,) = old.deployments()
     visitor.go(f"/deployments/{there['id']}")
     expect(page.locator("main")).to_contain_text("objects that were made by hand")
