@@ -34,12 +34,30 @@ def build_images() -> None:
         subprocess.run([sys.executable, str(tool)], check=True)
 
 
-def region(kubeconfig: Path) -> RegionAccess:
-    """The devcloud as a region of Kubernetes alone."""
+def build_workload_image(workload: str) -> str:
+    """A bundled workload's image, built and loaded when the cluster has it not; minutes once.
+
+    Returns:
+        Its name, which says what is in it: a run of the tests builds it at most once.
+    """
+    tool = ROOT / "devcloud" / "kubernetes" / "workload_images.py"
+    command = [sys.executable, str(tool), workload]
+    with one_at_a_time():
+        made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return made.stdout.split()[-1]
+
+
+def region(kubeconfig: Path, **facts: str) -> RegionAccess:
+    """The devcloud as a region of Kubernetes alone.
+
+    Args:
+        kubeconfig: of its cluster.
+        facts: more than ``FACTS``.
+    """
     return RegionAccess(
         "reg_services",
         frozenset({"kubernetes"}),
-        {"kubernetes": FACTS},
+        {"kubernetes": {**FACTS, **facts}},
         {"kubernetes": {"kubeconfig": kubeconfig.read_text(encoding="utf-8")}},
     )
 

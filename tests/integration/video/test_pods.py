@@ -2,23 +2,18 @@
 
 import base64
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.integration.conftest import Devcloud
 from tests.integration.lives import eventually
-from tests.integration.services import ROOT, Service
+from tests.integration.services import Service
 from tests.integration.test_services import Place, place, timed
-from tests.integration.turns import one_at_a_time
 
 __all__ = ["place"]
 
-IMAGES = ROOT / "devcloud" / "kubernetes" / "workload_images.py"
 SMALL: dict[str, Any] = {
     "cameras": 2, "workers_most": 1, "worker_size": "xs", "evidence_gb": 1, "database_gb": 1,
     "reach": "tenancy",
@@ -37,20 +32,6 @@ request = urllib.request.Request(url, body, headers, method=given["method"])
 with urllib.request.urlopen(request, timeout=30) as answer:
     print(base64.b64encode(answer.read()).decode())
 """
-
-
-@pytest.fixture(scope="module")
-def image(devcloud: Devcloud) -> str:
-    """The workload's image, built when the cluster does not have it."""
-    assert devcloud.home.is_dir()
-    with one_at_a_time():
-        made = subprocess.run(
-            [sys.executable, str(IMAGES), "video-analytics"],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    return made.stdout.split()[-1]
 
 
 class Video:
@@ -87,8 +68,8 @@ class Video:
 
 
 @pytest.fixture
-def service(place: Place, image: str) -> Iterator[Service]:
-    facts = {**place.where.config["kubernetes"], "video_image": image}
+def service(place: Place, video_image: str) -> Iterator[Service]:
+    facts = {**place.where.config["kubernetes"], "video_image": video_image}
     where = replace(place.where, config={"kubernetes": facts})
     it = replace(place, where=where).service("video-analytics")
     try:
