@@ -15,6 +15,7 @@ from foundation.serving.base import database_is_current as is_current
 from foundation.serving.base import upgrade_database as upgrade
 from workloads.data_exchange.agencies.service import Agencies
 from workloads.data_exchange.agencies.store import PostgresAgencies
+from workloads.data_exchange.cataloguing import Cataloguing, build_cataloguing
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.migrations import SCHEMA
@@ -34,13 +35,14 @@ class Exchange:
     people: People
     agencies: Agencies
     keys: Keys
+    cataloguing: Cataloguing
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
-            self.keys,
+            self.keys, *self.cataloguing.services,
         )  # fmt: skip
 
     def schedules(self) -> list[Schedule]:
@@ -72,13 +74,15 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
     """All services on a database."""
     base = build_base(settings, database, clock)
     places = PostgresAgencies(database)
+    keys = Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets)
     return Exchange(
         settings,
         base,
         Outbox(database, clock),
         base.people(places, ADMINISTRATOR),
         Agencies(places, database, base.audit),
-        Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets),
+        keys,
+        build_cataloguing(settings, base, places, keys),
     )
 
 

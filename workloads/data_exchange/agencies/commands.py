@@ -36,7 +36,7 @@ def list_(console: cli.Console) -> None:
 @click.option("--code", default="", help="Its unified social credit code.")
 @click.option("--external", default="", help="Its id on the platform that sold this service.")
 @cli.console(api="POST /api/v1/agencies", web="/agencies")
-def create(  # noqa: PLR0917 - one option each
+def create(
     console: cli.Console,
     slug: str,
     parent: str,
