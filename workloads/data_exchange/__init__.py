@@ -9,6 +9,7 @@ PRODUCT = Product(
     cookie="borough_exchange_session",
     # Whole sentences, because pages have them translated.
     unknown={
+        "entry": "there is no such entry of the directory",
         "agency": "there is no such agency",
         "key": "there is no such key",
     },

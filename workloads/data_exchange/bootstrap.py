@@ -20,6 +20,7 @@ from foundation.usage.telling import schedules as telling_schedules
 from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.agencies.service import Agencies
 from workloads.data_exchange.agencies.store import PostgresAgencies
+from workloads.data_exchange.cataloguing import Cataloguing, build_cataloguing
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.migrations import SCHEMA
@@ -42,13 +43,14 @@ class Exchange:
     agencies: Agencies
     keys: Keys
     usage: Usage
+    cataloguing: Cataloguing
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
-            self.keys, self.usage,
+            self.keys, self.usage, *self.cataloguing.services,
         )  # fmt: skip
 
     def schedules(self) -> list[Schedule]:
@@ -88,14 +90,16 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
         PostgresTold(database, told_table), database, clock, outbox, program=PRODUCT.program,
         topic=TOPIC, resource=settings.platform_resource, platform=platform_of(settings),
     )  # fmt: skip
+    keys = Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets)
     return Exchange(
         settings,
         base,
         outbox,
         base.people(places, ADMINISTRATOR),
         Agencies(places, database, base.audit),
-        Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets),
+        keys,
         Usage(PostgresUsage(database), database, clock, telling),
+        build_cataloguing(settings, base, places, keys),
     )
 
 

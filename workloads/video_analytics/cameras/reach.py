@@ -1,32 +1,11 @@
 """Where what is opened may lead: addresses that cameras may have, and those that one reaches."""
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-#: Ports on which no camera answers and much else does: a request to them is an attack.
-BANNED = frozenset({22, 23, 25, 110, 143, 465, 587, 993, 995, 5432, 6379, 11211, 27017})
-
-
-def permits(networks: Sequence[Network], address: Address) -> bool:
-    """Whether a camera may lie at an address.
-
-    Args:
-        networks: those in which cameras may lie; none for all but this machine, link-local,
-            multicast and reserved ones.
-        address: the one in question; an IPv4 one inside of an IPv6 one counts as itself.
-    """
-    plain = _unwrapped(address)
-    if networks:
-        return any(plain in network for network in networks)
-    return not (
-        plain.is_loopback or plain.is_link_local or plain.is_multicast
-        or plain.is_unspecified or plain.is_reserved
-    )  # fmt: skip
+from foundation.kernel.addresses import BANNED, Address, Network, permits, unwrapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +31,8 @@ class Reach:
         """
         if port in BANNED or not permits(self.networks, address):
             return False
-        plain = _unwrapped(address)
-        if plain in {_unwrapped(one) for one in self.addresses}:
+        plain = unwrapped(address)
+        if plain in {unwrapped(one) for one in self.addresses}:
             return True
         return not self.only and (bool(self.networks) or plain.is_global)
 
@@ -88,21 +67,3 @@ class Opening:
 
     url: str = field(repr=False)
     reach: Reach | None = None
-
-
-def _unwrapped(address: Address) -> Address:
-    """The IPv4 address inside of an IPv6 one (mapped, 6to4, NAT64, Teredo), else itself."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped or address.sixtofour:
-        return address.ipv4_mapped or address.sixtofour or address
-    if address.teredo:
-        return address.teredo[1]
-    if address in _NAT64 or address in _COMPATIBLE:
-        low = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        return address if int(low) <= 1 else low
-    return address
-
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.ip_network("::/96")

@@ -24,7 +24,8 @@ import struct
 import threading
 from typing import NamedTuple
 
-from workloads.video_analytics.cameras.reach import Address, Reach
+from foundation.kernel.addresses import Address
+from workloads.video_analytics.cameras.reach import Reach
 
 _log = logging.getLogger("borough.video.decoder")
 

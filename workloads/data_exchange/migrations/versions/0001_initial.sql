@@ -331,3 +331,107 @@ CREATE TABLE exchange_usage_standing (
 	counted_until TIMESTAMP WITH TIME ZONE NOT NULL, 
 	CONSTRAINT pk_exchange_usage_standing PRIMARY KEY (meter)
 );
+
+CREATE TABLE exchange_catalog (
+	id TEXT COLLATE "C" NOT NULL, 
+	path TEXT COLLATE "C" NOT NULL, 
+	level TEXT NOT NULL, 
+	title JSONB NOT NULL, 
+	description JSONB NOT NULL, 
+	homepage TEXT NOT NULL, 
+	publisher TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_catalog PRIMARY KEY (id), 
+	CONSTRAINT fk_exchange_catalog_path FOREIGN KEY(path) REFERENCES exchange_agency (path)
+);
+
+CREATE TABLE exchange_entry (
+	id TEXT COLLATE "C" NOT NULL, 
+	kind TEXT NOT NULL, 
+	path TEXT COLLATE "C" NOT NULL, 
+	level TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	work TEXT NOT NULL, 
+	draft JSONB, 
+	shown JSONB, 
+	version INTEGER NOT NULL, 
+	authors TEXT[] NOT NULL, 
+	note TEXT NOT NULL, 
+	catalog TEXT, 
+	uri TEXT COLLATE "C", 
+	origin JSONB, 
+	revision INTEGER NOT NULL, 
+	archived_by TEXT NOT NULL, 
+	has_secret BOOLEAN NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	changed_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	issued_at TIMESTAMP WITH TIME ZONE, 
+	modified_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_exchange_entry PRIMARY KEY (id), 
+	CONSTRAINT fk_exchange_entry_path FOREIGN KEY(path) REFERENCES exchange_agency (path), 
+	CONSTRAINT fk_exchange_entry_catalog FOREIGN KEY(catalog) REFERENCES exchange_catalog (id)
+);
+
+CREATE INDEX ix_exchange_entry_path ON exchange_entry (path, id);
+
+CREATE INDEX ix_exchange_entry_series ON exchange_entry ((shown ->> 'series')) WHERE shown ->> 'series' <> '';
+
+CREATE INDEX ix_exchange_entry_serves ON exchange_entry USING gin ((shown -> 'serves')) WHERE kind = 'service';
+
+CREATE INDEX ix_exchange_entry_work ON exchange_entry (path, id) WHERE work <> 'none';
+
+CREATE UNIQUE INDEX uq_exchange_entry_uri ON exchange_entry (catalog, uri);
+
+CREATE TABLE exchange_destruction (
+	entry_id TEXT COLLATE "C" NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	jws TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_destruction PRIMARY KEY (entry_id), 
+	CONSTRAINT fk_exchange_destruction_entry_id FOREIGN KEY(entry_id) REFERENCES exchange_entry (id)
+);
+
+CREATE TABLE exchange_entry_index (
+	entry_id TEXT COLLATE "C" NOT NULL, 
+	modified_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	titles TEXT NOT NULL, 
+	title_terms TSVECTOR NOT NULL, 
+	terms TSVECTOR NOT NULL, 
+	facets TEXT[] NOT NULL, 
+	CONSTRAINT pk_exchange_entry_index PRIMARY KEY (entry_id), 
+	CONSTRAINT fk_exchange_entry_index_entry_id FOREIGN KEY(entry_id) REFERENCES exchange_entry (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_exchange_entry_index_modified_at ON exchange_entry_index (modified_at, entry_id);
+
+CREATE INDEX ix_exchange_entry_index_terms ON exchange_entry_index USING gin (terms);
+
+CREATE INDEX ix_exchange_entry_index_title_terms ON exchange_entry_index USING gin (title_terms);
+
+CREATE TABLE exchange_entry_secret (
+	entry_id TEXT COLLATE "C" NOT NULL, 
+	sealed TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_entry_secret PRIMARY KEY (entry_id), 
+	CONSTRAINT fk_exchange_entry_secret_entry_id FOREIGN KEY(entry_id) REFERENCES exchange_entry (id)
+);
+
+CREATE TABLE exchange_entry_step (
+	entry_id TEXT COLLATE "C" NOT NULL, 
+	position BIGINT GENERATED ALWAYS AS IDENTITY, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	action TEXT NOT NULL, 
+	by TEXT NOT NULL, 
+	by_name TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	note TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_entry_step PRIMARY KEY (entry_id, position), 
+	CONSTRAINT fk_exchange_entry_step_entry_id FOREIGN KEY(entry_id) REFERENCES exchange_entry (id)
+);
+
+CREATE TABLE exchange_entry_version (
+	entry_id TEXT COLLATE "C" NOT NULL, 
+	version INTEGER NOT NULL, 
+	body JSONB NOT NULL, 
+	published_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	replaced_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_exchange_entry_version PRIMARY KEY (entry_id, version), 
+	CONSTRAINT fk_exchange_entry_version_entry_id FOREIGN KEY(entry_id) REFERENCES exchange_entry (id)
+);
