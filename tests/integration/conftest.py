@@ -28,7 +28,7 @@ from control_plane.adapters.stack_locks import StackLocks
 from control_plane.provisioning.ports import RegionAccess
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.database import Database
-from tests.integration import lives
+from tests.integration import lives, services
 from tests.integration.seeds import EXTERNAL_NETWORK, IMAGE, OTHER_IMAGE, seed
 
 WEB_IMAGE = "borough/web:1"
@@ -194,6 +194,13 @@ def web_image(devcloud: Devcloud) -> str:
         build = [sys.executable, tool, "build", "--name", WEB_IMAGE, "--entrypoint", command]
         subprocess.run(build, check=True)
     return WEB_IMAGE
+
+
+@pytest.fixture(scope="session")
+def video_image(devcloud: Devcloud) -> str:
+    """The image of Borough Video as this checkout has it."""
+    assert devcloud.home.is_dir()
+    return services.build_video_image()
 
 
 @pytest.fixture(scope="session")

@@ -32,12 +32,28 @@ def build_images() -> None:
     subprocess.run([sys.executable, str(tool)], check=True)
 
 
-def region(kubeconfig: Path) -> RegionAccess:
-    """The devcloud as a region of Kubernetes alone."""
+def build_video_image() -> str:
+    """Borough Video's image, built and loaded when the cluster does not have it; minutes once.
+
+    Returns:
+        Its name, which says what is in it: a run of the tests builds it at most once.
+    """
+    tool = ROOT / "devcloud" / "kubernetes" / "workload_images.py"
+    command = [sys.executable, str(tool), "video-analytics"]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]
+
+
+def region(kubeconfig: Path, **facts: str) -> RegionAccess:
+    """The devcloud as a region of Kubernetes alone.
+
+    Args:
+        kubeconfig: of its cluster.
+        facts: more than ``FACTS``.
+    """
     return RegionAccess(
         "reg_services",
         frozenset({"kubernetes"}),
-        {"kubernetes": FACTS},
+        {"kubernetes": {**FACTS, **facts}},
         {"kubernetes": {"kubeconfig": kubeconfig.read_text(encoding="utf-8")}},
     )
 

@@ -138,7 +138,45 @@ BIG_DATA = Life(
     lacks="no object storage: the way to a bucket is not gone",
 )
 
-LIVES = (POSTGRESQL, NAMESPACE, CACHE_AND_QUEUE, BIG_DATA)
+
+def _answers(it: Deployed) -> None:
+    core: Any = kubernetes.client.CoreV1Api(it.clouds.kube)
+    page = core.connect_get_namespaced_service_proxy_with_path(
+        f"{it.name}:http", it.clouds.namespace, "readyz"
+    )
+    assert page, "ready, with its database"
+    assert it.made.outputs["url"] == f"http://{it.name}.{it.clouds.namespace}.svc:8090/"
+    assert set(it.made.secret_outputs) == {"administrator_password"}
+
+
+def _tamper_with_video(it: Deployed) -> None:
+    space = it.clouds.namespace
+    _network(it).delete_namespaced_network_policy(f"{it.name}-reach-worker", space)
+    policy: Any = kubernetes.client.PolicyV1Api(it.clouds.kube)
+    policy.delete_namespaced_pod_disruption_budget(f"{it.name}-api", space)
+
+
+VIDEO = Life(
+    "video-analytics",
+    create={
+        "cameras": 2, "workers_most": 2, "worker_size": "xs", "evidence_gb": 1, "database_gb": 1,
+        "reach": "tenancy",
+    },
+    created=_answers,
+    change={"cameras": 3},
+    changes={"api": "update", "worker": "update"},
+    changed=_answers,
+    # One worker is no number that an autoscaler keeps.
+    replace={"workers_most": 1},
+    replaces={"worker": "update", "worker-scaling": "delete"},
+    tamper=_tamper_with_video,
+    drifts=frozenset({"reach-worker", "api-budget"}),
+    lacks="no metrics, so the autoscaler stays at one worker; NetworkPolicies are kept and not "
+    "enforced; volumes cannot grow. What it sees is shown in tests/integration/video",
+)  # fmt: skip
+
+LIVES = (POSTGRESQL, NAMESPACE, CACHE_AND_QUEUE, BIG_DATA, VIDEO)
+"""The lives that are led on Kubernetes alone; each row is one test."""
 
 
 @pytest.fixture(scope="module")
@@ -159,14 +197,18 @@ def place(
 
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.blueprint)
 def test_a_life(
-    engine: PulumiEngine, place: tuple[ApplyResult, Cluster], devcloud: Devcloud, life: Life
+    engine: PulumiEngine,
+    place: tuple[ApplyResult, Cluster],
+    devcloud: Devcloud,
+    video_image: str,
+    life: Life,
 ) -> None:
     tenancy, clouds = place
     if life.lacks:
         lives.LACKS[life.blueprint] = life.lacks
     before = clouds.inside()
     name = f"{clouds.namespace}-{life.blueprint[:10].rstrip('-')}"
-    where = services.region(devcloud.kubeconfig)
+    where = services.region(devcloud.kubeconfig, video_image=video_image)
     run = make_run(life.blueprint, name, where, life.create, tenancy, of=clouds.namespace)
     living = Living(engine, life, run, clouds)
     try:

@@ -2,8 +2,6 @@
 
 import base64
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,12 +9,11 @@ from typing import Any
 import pytest
 
 from tests.integration.lives import eventually
-from tests.integration.services import ROOT, Service
+from tests.integration.services import Service
 from tests.integration.test_services import Place, place, timed
 
 __all__ = ["place"]
 
-IMAGES = ROOT / "devcloud" / "kubernetes" / "workload_images.py"
 SMALL: dict[str, Any] = {
     "cameras": 2, "workers_most": 1, "worker_size": "xs", "evidence_gb": 1, "database_gb": 1,
     "reach": "tenancy",
@@ -35,15 +32,6 @@ request = urllib.request.Request(url, body, headers, method=given["method"])
 with urllib.request.urlopen(request, timeout=30) as answer:
     print(base64.b64encode(answer.read()).decode())
 """
-
-
-@pytest.fixture(scope="module")
-def image() -> str:
-    """The workload's image, built when the cluster does not have it."""
-    made = subprocess.run(
-        [sys.executable, str(IMAGES), "video-analytics"], check=True, capture_output=True, text=True
-    )
-    return made.stdout.split()[-1]
 
 
 class Video:
@@ -80,8 +68,8 @@ class Video:
 
 
 @pytest.fixture
-def service(place: Place, image: str) -> Iterator[Service]:
-    facts = {**place.where.config["kubernetes"], "video_image": image}
+def service(place: Place, video_image: str) -> Iterator[Service]:
+    facts = {**place.where.config["kubernetes"], "video_image": video_image}
     where = replace(place.where, config={"kubernetes": facts})
     it = replace(place, where=where).service("video-analytics")
     try:

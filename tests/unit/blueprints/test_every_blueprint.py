@@ -23,6 +23,8 @@ from control_plane.provisioning.ports import (
 )
 from control_plane.provisioning.region_kinds import input_problems, region_problem, with_choice
 from control_plane.provisioning.usage_map import usage_of
+from tests.integration import test_blueprint_lives as servers_lives
+from tests.integration import test_service_lives as service_lives
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDERS = sorted(p.parent for p in (ROOT / "blueprints").glob("*/Pulumi.yaml"))
@@ -220,3 +222,14 @@ def test_what_they_share_is_the_same_in_each(name: str) -> None:
     assert len(copies) > 1
     assert len(set(copies)) == 1
     assert name != "platform_context.py" or len(copies) == len(FOLDERS)
+
+
+def test_it_has_a_life_on_the_devcloud() -> None:
+    """Whoever adds a blueprint adds a row: it is created, changed, repaired and ended for real."""
+    led = [
+        life.blueprint
+        for life in (*servers_lives.LIVES, servers_lives.TENANCY, *service_lives.LIVES)
+    ]
+    # There is no object storage on the devcloud: a test of its own shows what can be shown.
+    assert servers_lives.test_object_storage_is_refused_and_its_keys_are_real
+    assert sorted([*led, "object-storage"]) == sorted(folder.name for folder in FOLDERS)
