@@ -244,13 +244,15 @@ class Policies:
             Forbidden: the actor may not, or would answer for it themselves.
         """
         with self._db.transaction():
-            kind, subject, path = self._subject(actor, wanted)
             found = Collector()
+            chosen = self._subject(actor, wanted, found)
             owner = self._owner(wanted.owner, found)
             self._check_policy(wanted.policy, found)
             self._check_text(wanted, found)
             found.finish()
             assert owner is not None  # noqa: S101 - finish has raised otherwise
+            assert chosen is not None  # noqa: S101
+            kind, subject, path = chosen
             if owner.id == actor.id:
                 raise Forbidden("nobody grants a waiver to themselves: another answers for it")
             made = Waiver(
@@ -334,7 +336,9 @@ class Policies:
             raise access.unknown("waiver")
         return there
 
-    def _subject(self, actor: Actor, wanted: WaiverRequest) -> tuple[SubjectKind, str, str]:
+    def _subject(
+        self, actor: Actor, wanted: WaiverRequest, found: Collector
+    ) -> tuple[SubjectKind, str, str] | None:
         """What it is for, its id, and the path of its organisation; authorised."""
         given = [
             (kind, reference)
@@ -345,10 +349,10 @@ class Policies:
             )
             if reference
         ]
-        found = Collector()
         one = len(given) == 1
-        found.check(one, "subject", "must be one of a deployment, a tenancy and a path", "subject")
-        found.finish()
+        message = "must be one of a deployment, a tenancy and a path"
+        if not found.check(one, "subject", message, "subject"):
+            return None
         kind, reference = given[0]
         subject, path = self._resolve(kind, reference)
         access.require(actor, "policy.waive", path, _NOUNS[kind])

@@ -152,6 +152,9 @@ def test_every_wrong_field_is_named(strict: World) -> None:
         "owner", "reason", "ends_at", "resource", "policy",
     }  # fmt: skip
     assert wrong(strict, ends_at=now + timedelta(days=367)) == {"ends_at"}
+    assert wrong(strict, path="/city/", owner="nobody", ends_at=now) == {
+        "subject", "owner", "ends_at",
+    }  # fmt: skip
     assert wrong(strict, path="/city/") == {"subject"}
     assert wrong(strict, tenancy="") == {"subject"}
     add_person(strict, "usr_gone", "gone", "disabled")
