@@ -1,6 +1,6 @@
 """The use cases of tenancy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -429,6 +429,41 @@ class TenancyService:
             NotFound: no such reservation.
         """
         return self._turn(key, ReservationState.RELEASED)
+
+    def release_together(self, keys: Iterable[str]) -> None:
+        """Give back what several reservations hold together, whatever their order.
+
+        What was taken and what of it was given back later belong together: one by one, the first
+        may give back more than is used, or the second may not fit. For features above, in their
+        transaction. Those that were released already stay so.
+
+        Raises:
+            NotFound: one of them is not there.
+            Conflict: together they would give back more than is used.
+        """
+        with self._db.transaction():
+            seen = [self._reservation(key) for key in sorted(set(keys))]
+            for tenancy_id in sorted({each.tenancy_id for each in seen}):
+                self._release_all([each for each in seen if each.tenancy_id == tenancy_id])
+
+    def _release_all(self, seen: Sequence[Reservation]) -> None:
+        tenancy = self.tenancy_in_transaction(seen[0].tenancy_id)
+        scopes = self._scopes(tenancy)
+        rows = self._store.lock_quotas(scopes, {name for each in seen for name in each.amounts})
+        total: dict[str, tuple[Decimal, Decimal]] = {}
+        released = []
+        for key in (each.key for each in seen):
+            there = self._reservation(key)
+            released.append(replace(there, state=ReservationState.RELEASED))
+            for name, (reserved, used) in _difference(
+                there.effect(), released[-1].effect()
+            ).items():
+                before = total.get(name, (Decimal(0), Decimal(0)))
+                total[name] = (before[0] + reserved, before[1] + used)
+        self._check_room(tenancy, scopes, rows, total)
+        for each in released:
+            self._store.save_reservation(each)
+        self._store.add_to_quotas(scopes, total)
 
     def change(self, key: str, amounts: Mapping[str, Decimal]) -> Reservation:
         """Replace the amounts of a reservation; for features above, in their transaction.

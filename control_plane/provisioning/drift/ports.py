@@ -105,7 +105,7 @@ class DriftStore(Protocol):
         """Note a reservation that is given back when the deployment is gone."""
         ...
 
-    def left_reservations(self) -> list[str]:
+    def left_reservations(self) -> list[list[str]]:
         """The reservations of deployments that are gone; they are noted no more."""
         ...
 

@@ -345,7 +345,7 @@ class PostgresDrift:
             .values(reservations=sorted({*kept, key}))
         )
 
-    def left_reservations(self) -> list[str]:
+    def left_reservations(self) -> list[list[str]]:
         gone = sa.select(_D.id).where(_D.state == DeploymentState.DESTROYED.value)
         rows = self._db.execute(
             sa.select(_W.deployment_id, _W.reservations)
@@ -357,7 +357,7 @@ class PostgresDrift:
             .where(_W.deployment_id.in_([row.deployment_id for row in rows]))
             .values(reservations=[])
         )
-        return [key for row in rows for key in row.reservations]
+        return [list(row.reservations) for row in rows]
 
 
 def _ready(at: datetime, taken: sa.ColumnElement[bool]) -> tuple[sa.ColumnElement[bool], ...]:

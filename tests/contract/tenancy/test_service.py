@@ -162,6 +162,28 @@ def test_a_reservation_holds_at_every_level(service: TenancyService, city: Tenan
     assert at(service, "/city/", "vcpus") == (10, 0, 0)
 
 
+def test_what_was_given_back_later_is_released_with_what_was_taken(
+    service: TenancyService, city: Tenancies
+) -> None:
+    for key, amount in (("a", 10), ("b", -4), ("c", 2)):
+        service.reserve(key, city["records"].id, {"vcpus": Decimal(amount)})
+        service.consume(key)
+    service.reserve("other", city["duckweed"].id, {"vcpus": Decimal(1)})
+    # One by one there is no order that does: 8 are used, and there is no room for 4 more.
+    service.set_quota(PLATFORM, scope="records", limits={"vcpus": 8})
+    with pytest.raises(Conflict, match="more vcpus would be given back than are used"):
+        service.release("a")
+    with pytest.raises(QuotaExceeded):
+        service.release("b")
+    with pytest.raises(NotFound):
+        service.release_together(["a", "b", "c", "d"])
+    assert at(service, "records", "vcpus") == (8, 0, 8)
+    for _ in "12":
+        service.release_together(["a", "b", "c", "other"])
+        assert at(service, "records", "vcpus") == (8, 0, 0)
+        assert at(service, "/city/", "vcpus") == (None, 0, 0)
+
+
 def test_a_refusal_names_every_level(service: TenancyService, city: Tenancies) -> None:
     service.set_quota(PLATFORM, scope="/city/", limits={"vcpus": 5})
     service.set_quota(PLATFORM, scope="/city/health/", limits={"vcpus": 4, "ram_gb": 100})

@@ -320,8 +320,8 @@ class Looking:
         """Watch what is new, and give back what was held for what is gone; for the lanes."""
         with self._db.transaction():
             self._store.enlist(self._clock.now(), self._needs.interval)
-            for key in self._store.left_reservations():
-                self._needs.tenancy.release(key)
+            for keys in self._store.left_reservations():
+                self._needs.tenancy.release_together(keys)
 
     def free(self, lane: str) -> None:
         """Give back what a killed process of this lane had taken."""
