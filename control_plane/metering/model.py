@@ -10,7 +10,7 @@ A usage event is a CloudEvent 1.0 (https://github.com/cloudevents/spec) of type
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from enum import StrEnum
@@ -32,6 +32,8 @@ MAX_INTERVAL = timedelta(days=62)
 #: What is summed or listed at once: a quarter and a bit; no question reads all that is kept.
 MAX_WINDOW = timedelta(days=100)
 _MAX_KEY = 512
+#: Clocks differ a little; an end this far ahead is not yet "in the future".
+CLOCK_SKEW = timedelta(minutes=5)
 
 
 #: Source and id: how CloudEvents name an event.
@@ -400,6 +402,25 @@ def clip(observations: Sequence[Observation], window: Interval) -> list[Observat
                 Observation(seen.resource, seen.meter, seen.dimensions, seen.per_hour, inside)
             )
     return parts
+
+
+def in_life(seen: Observation, resource: ResourceRef | None) -> Observation | None:
+    """The part of an observation in which its resource was the platform's; None when none was.
+
+    A region goes on telling of what it had before somebody imported it, and after an import was
+    given up: that is nobody's use. Where clocks only differ a little it is left as it was told.
+    """
+    if resource is None:
+        return seen
+    start, end = seen.interval.start, seen.interval.end
+    if start < resource.created_at - CLOCK_SKEW:
+        start = resource.created_at
+    gone = resource.deleted_at
+    if gone is not None and (end is None or end > gone + CLOCK_SKEW):
+        end = gone
+    if end is not None and end <= start:
+        return None
+    return replace(seen, interval=Interval(start, end))
 
 
 def _micros(length: timedelta) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from control_plane.metering.model import (
+    CLOCK_SKEW,
     EventKey,
     IntakeResult,
     KnownEvent,
@@ -21,6 +22,7 @@ from control_plane.metering.model import (
     check_window,
     clip,
     event_of,
+    in_life,
     parse_event,
 )
 from control_plane.metering.ports import Collector, MeteredRegions, MeteringStore, ResourceDirectory
@@ -33,8 +35,6 @@ from foundation.kernel.time import Clock, Interval, month
 from foundation.operations.model import Operation
 from foundation.operations.service import Operations
 
-#: Clocks differ a little; an end this far ahead is not yet "in the future".
-CLOCK_SKEW = timedelta(minutes=5)
 #: A collection never reads more than this at once, so that each transaction stays small.
 COLLECTION_STEP = timedelta(days=7)
 ROOT = "/"
@@ -338,7 +338,9 @@ class Metering:
             self._store.lock_region(region_id)
             if self._store.watermark(region_id).collected_until != mark.collected_until:
                 return 0  # another collector was faster; its window holds
-            results = self._take_in(actor, [event_of(each, source) for each in seen])
+            known = self._directory.resolve({each.resource for each in seen})
+            lived = [each for one in seen if (each := in_life(one, known.get(one.resource)))]
+            results = self._take_in(actor, [event_of(each, source) for each in lived])
             now = self._clock.now()
             self._store.set_watermark(Watermark(region_id, window.end, now, now))
         return sum(result.outcome is Outcome.ACCEPTED for result in results)

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from control_plane.adapters.embedded.region import OUTSIDE
 from control_plane.adapters.embedded.tables import ACTION
 from control_plane.metering.model import Observation
 from control_plane.provisioning.graph import ResourceNode
@@ -67,7 +68,9 @@ class EmbeddedCollector:
         found: list[Observation] = []
         for _, grouped in groupby(rows, key=lambda row: row.physical_id):
             actions = list(grouped)
-            found += _lived(names.of(actions[0]), actions, facts, end)
+            name = names.of(actions[0])
+            if name is not None:
+                found += _lived(name, actions, facts, end)
         return found
 
 
@@ -84,9 +87,11 @@ class _Names:
             (str(each.deployment_id), each.urn): each.id for each in known if not each.physical_id
         }
 
-    def of(self, action: sa.Row[Any]) -> str:
+    def of(self, action: sa.Row[Any]) -> str | None:
+        """What it is known by; none of what nobody has taken in: nobody pays for that."""
         own: str = action.physical_id
-        return self._settled.get(own) or self._unsettled.get((action.deployment, action.urn)) or own
+        known = self._settled.get(own) or self._unsettled.get((action.deployment, action.urn))
+        return known or (None if action.deployment == OUTSIDE else own)
 
 
 def _lived(

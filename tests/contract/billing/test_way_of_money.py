@@ -1,5 +1,6 @@
 """Events to records to charges to lines, on real PostgreSQL."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -272,3 +273,21 @@ def test_collection_loses_no_minute_and_fills_a_gap(city: City) -> None:
     hours = Decimal((city.clock.now() - OCTOBER - timedelta(minutes=30)).total_seconds()) / 3600
     # Each window is rounded to 9 decimals by itself.
     assert abs(usage.quantity - hours) < Decimal("1e-8")
+
+
+def test_what_was_there_before_it_was_imported_counts_from_then(city: City) -> None:
+    """A region tells of a server's whole life; the platform's is from its import to its end."""
+    imported, given_up = OCTOBER + timedelta(hours=5), OCTOBER + timedelta(hours=9)
+    city.directory.known["res_vm"] = replace(
+        city.directory.known["res_vm"], created_at=imported, deleted_at=given_up
+    )
+    # The region was not read for long: all lies in one window.
+    city.clock.set(OCTOBER + timedelta(hours=20))
+    city.metering.collect_region("reg_1")
+    (usage,) = city.metering.usage(ADMIN, Interval(OCTOBER, NOVEMBER))
+    assert usage.quantity == Decimal(4)
+    assert city.metering.quarantine(ADMIN, PageRequest()).items == ()
+    # What it tells of afterwards is nobody's, and no doubtful event.
+    city.clock.advance(days=1)
+    assert city.metering.collect_region("reg_1") == 0
+    assert city.metering.quarantine(ADMIN, PageRequest()).items == ()

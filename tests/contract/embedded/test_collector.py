@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from control_plane.adapters.embedded.collector import EmbeddedCollector
+from control_plane.adapters.embedded.region import OUTSIDE
 from control_plane.adapters.embedded.tables import ACTION
 from control_plane.provisioning.model import (
     DeploymentId,
@@ -38,11 +39,11 @@ class Region:
             lambda _region, _since: self.inventory,
         )  # fmt: skip
 
-    def act(self, action: str, hour: float, size: int) -> None:
+    def act(self, action: str, hour: float, size: int, deployment: str = "dep_1") -> None:
         with self.database.transaction():
             self.database.execute(
                 sa.insert(ACTION).values(
-                    region="reg_1", deployment="dep_1", urn="urn:data", type=VOLUME, name="data",
+                    region="reg_1", deployment=deployment, urn="urn:data", type=VOLUME, name="data",
                     physical_id="phys-1", action=action, inputs={"size": size},
                     at=START + timedelta(hours=hour),
                 )
@@ -85,3 +86,16 @@ def test_what_is_gone_before_the_window_is_not_there(region: Region) -> None:
 def test_in_the_middle_of_an_operation_an_object_is_known_by_its_place(region: Region) -> None:
     region.inventory = [replace(ROW, physical_id="", state=InventoryState.PLANNED)]
     assert region.used(0, 10) == {"res_1": Decimal(110)}
+
+
+def test_what_nobody_owns_is_not_told_of_until_it_is_imported(database: Database) -> None:
+    region = Region(database)
+    region.act("create", 1, 10, deployment=OUTSIDE)
+    known, region.inventory = region.inventory, []
+    assert region.used(0, 10) == {}
+    region.inventory = known
+    region.act("change", 4, 20)
+    assert region.used(0, 10) == {"res_1": Decimal(3 * 10 + 6 * 20)}
+    # The import was given up.
+    region.inventory = []
+    assert region.used(0, 10) == {}
