@@ -176,6 +176,10 @@ class Provisioner(Protocol):
         """
         ...
 
+    def imported_in_transaction(self, deployment_id: str) -> Mapping[str, str]:
+        """Ids of what a deployment took in that was made by hand, by URN."""
+        ...
+
     def resources(self, actor: Actor, deployment_id: str) -> list[Resource]:
         """What a deployment has in its region, by URN."""
         ...

@@ -39,7 +39,9 @@ class OrderProvenance:
                 return Origin(_resource(resource), {}, {}, {}, ())
             instance = self._store.instance_of(deployment.id)
             if instance is None:
-                return Origin(_resource(resource), _deployment(deployment), {}, {}, ())
+                taken = len(self._provisioning.imported_in_transaction(deployment.id))
+                known = {**_deployment(deployment), **({"imported": taken} if taken else {})}
+                return Origin(_resource(resource), known, {}, {}, ())
             return self._origin_of(instance, _resource(resource))
 
     def _origin_of(self, instance: Instance, resource: dict[str, Any]) -> Origin:

@@ -256,7 +256,8 @@ class Evidence:
 class Origin:
     """Where a resource comes from: its deployment, order, contract and approvals, as JSON.
 
-    Empty members are unknown, for example for a resource that was imported.
+    Empty members are unknown. What was imported has a deployment, which says in ``imported`` how
+    many objects it took in, and no order: its contract is the line's own.
     """
 
     resource: Mapping[str, object]

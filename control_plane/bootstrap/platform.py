@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from control_plane.adapters.embedded.collector import EmbeddedCollector
 from control_plane.adapters.embedded.engine import EmbeddedEngine
+from control_plane.adapters.embedded.region import SimulatedRegion
 from control_plane.adapters.oidc import IssuerKeys, JoseTokens, fetcher
 from control_plane.adapters.program_host.host import ProgramHost
 from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
@@ -60,6 +62,7 @@ from foundation.access.workload_identity.service import WorkloadIdentity
 from foundation.access.workload_identity.store import PostgresIdentities
 from foundation.adapters.clock import SystemClock
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel.actor import Actor
 from foundation.kernel.database import Database
 from foundation.kernel.errors import Conflict, Invalid, Problem
 from foundation.kernel.outbox import Outbox
@@ -72,6 +75,8 @@ from foundation.surface.auth import Authenticator
 from marketplace.service import Marketplace
 from marketplace.service.core import Needs
 from marketplace.store import PostgresMarketplace
+
+_PLATFORM = Actor.system("platform")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,28 @@ class Platform:
         self._shiftable().reset()
         # Until then another process may still do its work at the shifted time.
         time.sleep(2 * KNOWN_FOR)
+
+    def make_by_hand(self, region: str, type_: str, inputs: Mapping[str, Any], place: str) -> str:
+        """Make an object in a simulated region that no deployment owns; for demonstrations.
+
+        Args:
+            region: id or slug.
+            type_: Pulumi type token.
+            inputs: as a program would declare them.
+            place: id of the project that it is in.
+
+        Returns:
+            Its id in the region.
+
+        Raises:
+            NotFound: there is no such region.
+            Conflict: the region is not simulated.
+        """
+        there = self.provisioning.region(_PLATFORM, region)
+        if there.engine is not EngineKind.EMBEDDED:
+            raise Conflict(f"the region {there.slug} is not simulated")
+        simulated = SimulatedRegion(self.database, self.clock)
+        return simulated.plant(there.id, type_, inputs, place=place).physical_id
 
     def _shiftable(self) -> ShiftableClock:
         if not isinstance(self.clock, ShiftableClock):

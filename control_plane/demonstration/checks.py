@@ -45,6 +45,7 @@ def problems_of(city: City) -> list[Problem]:
         _people(city, found)
         _procurement(city, found)
         _rooms(city, found)
+        _handmade(city, found)
         _prices(city, found)
         _catalogue(city, found)
         _story(city, found)
@@ -81,6 +82,7 @@ def _unique(city: City, found: Collector) -> None:
         "offerings": [one.slug for one in city.offerings],
         "regions": [one.slug for one in city.regions],
         "tenancies": [one.slug for one in city.tenancies],
+        "handmade": [one.key for one in city.handmade],
     }
     for kind, names in keys.items():
         _twice(found, kind, names)
@@ -230,6 +232,21 @@ def _rooms(city: City, found: Collector) -> None:
         if quota.tenancy is not None:
             tenancies.check(quota.tenancy, f"{field}.tenancy")
     _limits(city, found)
+
+
+def _handmade(city: City, found: Collector) -> None:
+    """Things are made in simulated regions alone, each after those that it names."""
+    regions = {one.slug: one for one in city.regions}
+    earlier: set[str] = set()
+    for thing in city.handmade:
+        field = f"handmade.{thing.key}"
+        place = regions.get(thing.region)
+        if found.check(place, f"{field}.region", "is not a region of this city", "unknown"):
+            simulated = place is not None and place.engine == "embedded"
+            found.check(simulated, f"{field}.region", "is not simulated: nothing is made there")
+        for key in sorted(thing.references() - earlier):
+            found.check(False, field, f"names {key}, which is not made before it", "unknown")
+        earlier.add(thing.key)
 
 
 def _limits(city: City, found: Collector) -> None:

@@ -591,6 +591,53 @@ class Migration:
 
 
 @dataclass(frozen=True)
+class Handmade:
+    """An object that somebody made by hand in a simulated region; it can be imported.
+
+    Attributes:
+        key: what other objects' inputs call it by.
+        region: slug.
+        type: Pulumi type token.
+        inputs: as a program would declare them; a text ``@KEY`` stands for that object's id.
+        place: key of the project that it is in; none for a project.
+    """
+
+    key: str
+    region: str
+    type: str
+    inputs: Mapping[str, Any]
+    place: str | None = None
+
+    def references(self) -> frozenset[str]:
+        """The keys of the objects that it names."""
+        named = {text[1:] for text in _texts(self.inputs) if text.startswith("@")}
+        return frozenset(named | ({self.place} if self.place else set()))
+
+    def resolved(self, ids: Mapping[str, str]) -> dict[str, Any]:
+        """Its inputs with ids in the places of keys."""
+        return {name: _resolved(value, ids) for name, value in self.inputs.items()}
+
+
+def _texts(tree: object) -> Iterator[str]:
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, Mapping):
+        for value in tree.values():
+            yield from _texts(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _texts(value)
+
+
+def _resolved(tree: Any, ids: Mapping[str, str]) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(tree, str):
+        return ids[tree[1:]] if tree.startswith("@") else tree
+    if isinstance(tree, Mapping):
+        return {name: _resolved(value, ids) for name, value in tree.items()}
+    return [_resolved(value, ids) for value in tree] if isinstance(tree, list) else tree
+
+
+@dataclass(frozen=True)
 class City:
     """Everything that the demonstration loads; built by :func:`load_city` or by the generator."""
 
@@ -611,6 +658,7 @@ class City:
     quotas: tuple[Quota, ...]
     story: Story | None = None
     migration: Migration | None = None
+    handmade: tuple[Handmade, ...] = ()
 
     @cached_property
     def _by_slug(self) -> Mapping[str, Organisation]:

@@ -199,12 +199,20 @@ _ID = click.argument(
 @click.option("--tenancy", help="Only of this tenancy.")
 @click.option("--region", "in_region", help="Only in this region (id).")
 @click.option("--state", help="Only in this state.")
+@click.option("--imported", is_flag=True, help="Only what was made by hand and taken in.")
 @cli.console(api="GET /api/v1/deployments", web="/deployments")
 def list_deployments(
-    console: cli.Console, tenancy: str | None, in_region: str | None, state: str | None
+    console: cli.Console,
+    tenancy: str | None,
+    in_region: str | None,
+    state: str | None,
+    imported: bool,  # noqa: FBT001
 ) -> None:
     """List deployments, newest first."""
-    found = console.client.items("/deployments", tenancy=tenancy, region=in_region, state=state)
+    found = console.client.items(
+        "/deployments", tenancy=tenancy, region=in_region, state=state,
+        imported="true" if imported else None,
+    )  # fmt: skip
     console.rows(found, _DEPLOYMENT)
 
 

@@ -190,7 +190,7 @@ def deployment(id: str) -> ResponseReturnValue:  # noqa: A002
         "provisioning/deployment.html",
         deployment=found,
         region=_regions().get(found.region_id),
-        owner=found.owner.partition(":")[2],
+        owner="" if found.stands_alone else found.owner.partition(":")[2],
         resources=service.resources(actor, id),
         most=MOST_RESOURCES,
         findings=service.plan(actor, found.plan_id).findings if found.plan_id else (),
@@ -216,6 +216,6 @@ def destroy(id: str) -> ResponseReturnValue:  # noqa: A002
     """Return everything that a deployment has, also what a failed one has left."""
     actor, service = current_actor(), use(Provisioning)
     reason = request.form.get("reason", "").strip()
-    owned = bool(service.deployment(actor, id).owner)
+    owned = not service.deployment(actor, id).stands_alone
     started = service.request_destroy(actor, id, reason=reason, force=owned)
     return go("operations_pages.operation", id=started.id, notice="deployment.returned")

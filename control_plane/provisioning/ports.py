@@ -522,7 +522,10 @@ class DeploymentStore(Protocol):
     def take(
         self, deployment_id: str, operation: str, state: DeploymentState, at: datetime
     ) -> Hold | None:
-        """Give an operation the hold; None while another one has it."""
+        """Give an operation the hold; None while another one has it.
+
+        None too to apply to what is destroyed: another deployment may have its place by now.
+        """
         ...
 
     def write(self, hold: Hold, at: datetime, values: Mapping[str, Any]) -> None:
@@ -547,6 +550,10 @@ class DeploymentStore(Protocol):
 
     def plan(self, reference: str) -> Plan | None:
         """By id or digest."""
+        ...
+
+    def newest_plan(self, deployment_id: str) -> Plan | None:
+        """The plan of a deployment that was made last."""
         ...
 
     def resources(self, deployment_id: str) -> list[Resource]:

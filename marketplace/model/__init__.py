@@ -44,6 +44,7 @@ from marketplace.model.ordering import (
     PriceTag,
     QuotaLine,
     Quote,
+    TakenIn,
     Transition,
     Wish,
 )
@@ -115,6 +116,7 @@ __all__ = [
     "Quote",
     "Required",
     "Supplier",
+    "TakenIn",
     "Transition",
     "Usage",
     "Wish",

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NewType
 
+from control_plane.provisioning.model import Deployment
 from foundation.kernel.errors import Conflict
 from foundation.kernel.money import Money
 from foundation.kernel.text import Text
@@ -335,6 +336,20 @@ class InstanceState(StrEnum):
     DELETING = "deleting"
     DELETED = "deleted"
     FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What a department has without an order: it was made by hand and imported.
+
+    Attributes:
+        deployment: how it is realised; there is no service, plan or term.
+        monthly: what its use costs in a month of 730 hours at today's prices; None without a
+            contract.
+    """
+
+    deployment: Deployment
+    monthly: Money | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Pages of the services that a department has: the list, one service, change and return."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from flask import request, url_for
@@ -10,12 +11,12 @@ from control_plane.metering.service import Metering
 from control_plane.provisioning.model import Revision
 from foundation.kernel.errors import Conflict, Invalid, NotFound, Problem
 from foundation.kernel.paging import PageRequest
-from foundation.surface.auth import current_actor, requires
+from foundation.surface.auth import current_actor, may, requires
 from foundation.surface.registry import use
 from foundation.surface.web.forms import Field, Form, described
 from foundation.surface.web.i18n import N_, local
 from foundation.surface.web.pages import Crumb, go, show
-from marketplace.model import Instance, InstanceState, OrderKind, Wish
+from marketplace.model import Instance, InstanceState, OrderKind, TakenIn, Wish
 from marketplace.pages.base import pages
 from marketplace.pages.ordering import show_form
 from marketplace.pages.wishes import blank, draft_of
@@ -46,10 +47,18 @@ def instances() -> ResponseReturnValue:
     return show(
         "marketplace/instances.html",
         page=found,
+        taken=_taken_in(filters),
         filters=filters,
         states=list(InstanceState),
         crumbs=[Crumb(gettext("Home"), "/"), Crumb(gettext("Services"))],
     )
+
+
+def _taken_in(filters: Mapping[str, str]) -> list[TakenIn]:
+    """What is there without an order; on the first page, where no filter leaves it out."""
+    if set(filters) - {"tenancy_id"} or "cursor" in request.args or not may("deployment.view"):
+        return []
+    return use(Marketplace).taken_in(current_actor(), filters.get("tenancy_id"))
 
 
 @pages.get("/services/<id>")

@@ -5,11 +5,14 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from control_plane.provisioning.model import Deployment, Resource
+from control_plane.billing.model import HourlyQuantity
+from control_plane.provisioning.model import Deployment, DeploymentState, Resource
 from foundation.access import policy
 from foundation.kernel.actor import Actor
-from foundation.kernel.paging import Page, PageRequest
-from marketplace.model import Instance
+from foundation.kernel.errors import Invalid
+from foundation.kernel.money import Money
+from foundation.kernel.paging import MAX_LIMIT, Page, PageRequest
+from marketplace.model import Instance, TakenIn
 from marketplace.service.fulfilment import Fulfilment
 
 
@@ -29,6 +32,31 @@ class Instances(Fulfilment):
         paths = policy.visible_paths(actor, "instance.view")
         with self._db.transaction():
             return self._store.instances(paths, filters or {}, request)
+
+    def taken_in(self, actor: Actor, tenancy: str | None = None) -> list[TakenIn]:
+        """What the actor's departments have without an order, newest first; the newest hundred.
+
+        It was made by hand and imported: its use is metered and charged like any other's.
+
+        Args:
+            actor: who asks.
+            tenancy: only in this one (id).
+        """
+        filters = {"imported": "true", **({"tenancy_id": tenancy} if tenancy else {})}
+        found = self._provisioning.deployments(actor, PageRequest(limit=MAX_LIMIT), filters)
+        begun = [each for each in found.items if each.state is not DeploymentState.PENDING]
+        return [TakenIn(each, self._month_of(actor, each)) for each in begun]
+
+    def _month_of(self, actor: Actor, there: Deployment) -> Money | None:
+        hourly = [
+            HourlyQuantity(each.meter, each.dimensions, each.per_hour, resource.name)
+            for resource in self._provisioning.resources(actor, there.id)
+            for each in resource.hourly
+        ]
+        try:
+            return self._billing.estimate(there.path, hourly).month
+        except Invalid:
+            return None
 
     def instance(self, actor: Actor, instance_id: str) -> Instance:
         """One service.

@@ -334,11 +334,8 @@ def _bound(platform: Platform, deployment: str, at: datetime) -> str:
 
 def _handmade(platform: Platform) -> str:
     """A project in the simulated region that nobody owns."""
-    region = platform.provisioning.region(_SYSTEM, "east")
-    made = SimulatedRegion(platform.database, platform.clock)
-    return made.plant(
-        region.id, "openstack:identity/project:Project", {"name": "by-hand"}
-    ).physical_id
+    type_ = "openstack:identity/project:Project"
+    return platform.make_by_hand("east", type_, {"name": "by-hand"}, "")
 
 
 def _drifted(platform: Platform, deployment: str, urn: str) -> str:
@@ -488,6 +485,7 @@ def _bodies(
         "POST /bindings/<id>/rotate": {"overlap_hours": "1"},
         "POST /api/v1/deployments/<deployment_id>/abandon-import": {"reason": "test"},
         "POST /api/v1/plans/<plan_id>/import": {"digest": "sha256:other"},
+        "POST /deployments/<id>/abandon-import": {"reason": "test"},
         "POST /plans/<id>/import": {"digest": "sha256:other"},
         "POST /api/v1/imports": {
             "tenancy": names["tenancies"],

@@ -335,6 +335,10 @@ class FakeProvisioner:
         del actor
         return list(self._resources.get(deployment_id, ()))
 
+    def imported_in_transaction(self, deployment_id: str) -> Mapping[str, str]:
+        del deployment_id
+        return {}
+
     def resolve_resources(self, names: Iterable[str]) -> Mapping[str, Resource]:
         wanted = set(names)
         everything: Sequence[Resource] = [r for rows in self._resources.values() for r in rows]

@@ -73,6 +73,7 @@ class _Loader:
             ("tenancies", self._open_tenancies),
             ("quotas", self._quotas),
             ("journeys", self._journeys),
+            ("things made by hand", self._made_by_hand),
         )
 
     def _organisations(self) -> int:
@@ -252,6 +253,14 @@ class _Loader:
             limits = {name: Decimal(value) for name, value in one.limits.items()}
             self._platform.tenancy.set_quota(ACTOR, scope=scope, limits=limits)
         return len(self._city.quotas)
+
+    def _made_by_hand(self) -> int:
+        ids: dict[str, str] = {}
+        for one in self._city.handmade:
+            ids[one.key] = self._platform.make_by_hand(
+                one.region, one.type, one.resolved(ids), ids[one.place] if one.place else ""
+            )
+        return len(ids)
 
     def _journeys(self) -> int:
         plan = self._city.migration

@@ -46,6 +46,12 @@ class DeploymentQuery(PageQuery):
     blueprint: Filter | None = None
     state: DeploymentState | None = None
     owner: Filter | None = None
+    imported: Annotated[
+        bool,
+        Field(
+            strict=False, description="Only what was made by hand and taken in; no order has it."
+        ),
+    ] = False
 
 
 class DeploymentOut(Schema):
@@ -202,6 +208,8 @@ def list_deployments(query_data: DeploymentQuery) -> Page[Deployment]:
         "owner": query_data.owner,
     }
     given = {name: str(value) for name, value in filters.items() if value is not None}
+    if query_data.imported:
+        given["imported"] = "true"
     return use(Provisioning).deployments(current_actor(), query_data.page(), given)
 
 

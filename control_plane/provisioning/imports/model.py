@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from control_plane.provisioning.graph import Change, Json, Op
+from control_plane.provisioning.model import PlanId
 from foundation.kernel.text import Text
 
 PROJECT = "openstack:identity/project:Project"
@@ -96,11 +97,30 @@ class Proposals:
     Attributes:
         items: in the order in which they have to be imported.
         left: objects that no proposal takes; an import leaves them as they are.
+        name: the project's; its id where a deployment owns it by now.
     """
 
     project: str
     items: tuple[Proposal, ...]
     left: tuple[Found, ...]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How an import stands.
+
+    Attributes:
+        objects: how many objects it takes in.
+        complete: whether it was completed once; until then it can be abandoned.
+        ready: whether its plan can be carried out now, for the first time or again.
+        plan: the plan that was begun, or else the newest.
+    """
+
+    objects: int
+    complete: bool
+    ready: bool
+    plan: PlanId
 
 
 def harmful(changes: Iterable[Change], *, creations: bool) -> list[str]:

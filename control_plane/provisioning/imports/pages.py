@@ -8,11 +8,13 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from control_plane.provisioning.imports.model import Taken
 from control_plane.provisioning.imports.service import Imports, Wish
 from control_plane.provisioning.model import Region
 from control_plane.provisioning.service import Provisioning
 from control_plane.tenancy.service import TenancyService
 from foundation.kernel.errors import BoroughError, Collector, Conflict, Invalid, NotFound
+from foundation.kernel.paging import MAX_LIMIT, PageRequest
 from foundation.surface.auth import current_actor, requires
 from foundation.surface.registry import use
 from foundation.surface.web.i18n import N_, local
@@ -20,9 +22,21 @@ from foundation.surface.web.pages import Crumb, Pages, go, show
 
 pages = Pages("imports", __name__)
 pages.notices["import.started"] = N_("It is being taken in; nothing is made anew.")
+pages.notices["import.planned"] = N_("It is planned; nothing was touched.")
+pages.notices["import.abandoned"] = N_("The import is given up: what it took in stays as it is.")
 
 _NAMES = ("tenancy", "blueprint", "name", "inputs", "ids", "creations")
 _LONGEST = 200_000
+
+
+@pages.app_context_processor
+def _names() -> dict[str, object]:
+    return {"import_of": import_of}
+
+
+def import_of(deployment_id: str) -> Taken | None:
+    """How the import of a deployment stands, for its page; None when it was not imported."""
+    return use(Imports).standing(current_actor(), deployment_id)
 
 
 @pages.get("/regions/<id>/imports")
@@ -49,19 +63,23 @@ def _show_proposals(
     reference: str, project: str, error: BoroughError | None = None, status: int = 200
 ) -> ResponseReturnValue:
     region = _region(reference)
+    found = use(Imports).propose(current_actor(), region.id, project)
     problems = error.problems if isinstance(error, Invalid) else ()
     return show(
         "imports/proposals.html",
         status,
         region=region,
-        proposals=use(Imports).propose(current_actor(), region.id, project),
+        proposals=found,
+        tenancies=use(TenancyService)
+        .tenancies(current_actor(), PageRequest(limit=MAX_LIMIT))
+        .items,
         sent={name: request.form.get(name, "") for name in _NAMES},
         problems=[(p.field, p.message) for p in problems],
         harm=list(error.details.get("harm", ())) or [error.message]
         if error is not None and not problems
         else [],
         as_yaml=_as_yaml,
-        crumbs=[*_crumbs(region), Crumb(project)],
+        crumbs=[*_crumbs(region), Crumb(found.name)],
     )
 
 
@@ -74,17 +92,55 @@ def plan(id: str, project: str) -> ResponseReturnValue:  # noqa: A002
         made = use(Imports).plan(current_actor(), _wish(region))
     except (Invalid, Conflict) as error:
         return _show_proposals(id, project, error, 422)
+    return go("imports_pages.standing", id=made.deployment_id, notice="import.planned")
+
+
+@pages.get("/deployments/<id>/import")
+@requires("deployment.import")
+def standing(id: str) -> ResponseReturnValue:  # noqa: A002
+    """The plan of an import: what is taken in and what differs; carry it out or give it up."""
+    return _show_plan(id)
+
+
+def _show_plan(
+    deployment: str, error: BoroughError | None = None, status: int = 200
+) -> ResponseReturnValue:
+    actor = current_actor()
+    there = use(Provisioning).deployment(actor, deployment)
+    taken = use(Imports).standing(actor, there.id)
+    if taken is None:
+        raise Conflict("the deployment was not imported")
+    region = _region(there.region_id)
     return show(
         "imports/plan.html",
+        status,
         region=region,
-        project=project,
-        plan=made,
+        deployment=there,
+        tenancy=use(TenancyService).tenancy(actor, there.tenancy_id),
+        taken=taken,
+        plan=use(Provisioning).plan(actor, taken.plan),
+        error=error,
+        reason=request.form.get("reason", ""),
         crumbs=[
-            *_crumbs(region),
-            Crumb(project, url_for("imports_pages.proposals", id=region.slug, project=project)),
-            Crumb(gettext("Plan")),
+            Crumb(gettext("Home"), "/"),
+            Crumb(gettext("Deployments"), url_for("provisioning_pages.deployments")),
+            Crumb(there.name, url_for("provisioning_pages.deployment", id=there.id)),
+            Crumb(gettext("Import")),
         ],
     )
+
+
+@pages.post("/deployments/<id>/abandon-import")
+@requires("deployment.import")
+def abandon(id: str) -> ResponseReturnValue:  # noqa: A002
+    """Give up an import that was not completed."""
+    try:
+        started = use(Imports).request_abandon(
+            current_actor(), id, reason=request.form.get("reason", "")
+        )
+    except Invalid as error:
+        return _show_plan(id, error, 422)
+    return go("operations_pages.operation", id=started.id, notice="import.abandoned")
 
 
 @pages.post("/plans/<id>/import")

@@ -7,7 +7,14 @@ from typing import Any
 from control_plane.provisioning.graph import Graph, Json
 from control_plane.provisioning.imports import guessing, model
 from control_plane.provisioning.imports.matching import match
-from control_plane.provisioning.imports.model import Found, Project, Proposal, Proposals, harmful
+from control_plane.provisioning.imports.model import (
+    Found,
+    Project,
+    Proposal,
+    Proposals,
+    Taken,
+    harmful,
+)
 from control_plane.provisioning.imports.ports import Finder, Reservations
 from control_plane.provisioning.model import (
     IMPORT_OWNER,
@@ -16,11 +23,13 @@ from control_plane.provisioning.model import (
     DeploymentState,
     EngineKind,
     Plan,
+    PlanAction,
     Region,
 )
 from control_plane.provisioning.ports import Audit, NotThereError, ProgramError
 from control_plane.provisioning.service import Provisioning
 from control_plane.provisioning.service.deployments import Watch
+from control_plane.provisioning.service.planning import check_name
 from control_plane.tenancy.model import Tenancy
 from control_plane.tenancy.service import TenancyService
 from foundation.access import policy
@@ -139,7 +148,8 @@ class Imports:
             items.append(proposal)
             taken |= used
         left = tuple(f for f in found if (f.type, f.id) not in taken)
-        return Proposals(project, tuple(items), left)
+        name = next((f.name for f in found if f.type == model.PROJECT), "")
+        return Proposals(project, tuple(items), left, name or project)
 
     def _proposal(
         self, region: Region, guess: guessing.Guess
@@ -181,9 +191,10 @@ class Imports:
                 goes into is not in the region.
             Unavailable: the region does not answer.
         """
+        # Whose an unowned object is, nobody has said yet: the platform decides, no department.
+        policy.require(actor, _ACTION, policy.ROOT)
         with self._db.transaction():
             tenancy = self._needs.tenancy.tenancy_in_transaction(wish.tenancy)
-            policy.require(actor, _ACTION, tenancy.path, "tenancy")
         region = self._region(actor, wish.region)
         self._check_ids(region, tenancy, wish)
         self._make_room(tenancy, region, wish)
@@ -222,16 +233,22 @@ class Imports:
             raise
 
     def _make_room(self, tenancy: Tenancy, region: Region, wish: Wish) -> None:
-        """Forget an earlier plan of the same import that nothing was done for."""
+        """Forget what was planned before and nothing was done for.
+
+        That is an earlier plan of the same import; or a project that a plan of an order would make
+        for the tenancy, and that the order will now find there: its plan is made anew.
+        """
         with self._db.transaction():
             there = (
                 self._provisioning.landing_in_transaction(tenancy.id, region.id)
                 if wish.blueprint == TENANCY_BLUEPRINT
                 else self._provisioning.named_in_transaction(tenancy.id, region.id, wish.name)
             )
-            pending = there is not None and there.state is DeploymentState.PENDING
-            imports = pending and self._provisioning.imported_in_transaction(there.id)  # type: ignore[union-attr]
-        if there is not None and imports and not there.operation:
+            if there is None or there.state is not DeploymentState.PENDING or there.operation:
+                return
+            imported = self._provisioning.imported_in_transaction(there.id)
+            ordered = bool(there.owner) if there.is_landing else True
+        if imported or not ordered:
             self._provisioning.discard(there.id)
 
     def _discard(self, made: Sequence[str]) -> None:
@@ -244,6 +261,7 @@ class Imports:
         What a finder does not list (keys, groups of servers) only the engine can judge.
         """
         found = Collector()
+        check_name(found, wish.name)
         found.check(bool(wish.ids), "ids", "must name at least one object")
         if not found.check(len(wish.ids) <= _MOST_IDS, "ids", f"must be {_MOST_IDS} or fewer"):
             found.finish()
@@ -298,6 +316,23 @@ class Imports:
                 found.check(name in known, f"ids.{name}", "is no resource of the blueprint")
         return graph
 
+    def standing(self, actor: Actor, deployment: str) -> Taken | None:
+        """How the import of a deployment stands; None when it was not imported.
+
+        Raises:
+            NotFound: there is no such deployment, or none that the actor may know of.
+        """
+        with self._db.transaction():
+            there = self._provisioning.deployment_in_transaction(deployment)
+            policy.require(actor, "deployment.view", there.path, "deployment")
+            imported = self._provisioning.imported_in_transaction(there.id)
+            newest = self._provisioning.newest_plan_in_transaction(there.id)
+        # What is being imported has no other plans than its import's.
+        if not imported or newest is None:
+            return None
+        open_ = there.state in _OPEN and not there.operation
+        return Taken(len(imported), _is_complete(there), open_, there.plan_id or newest.id)
+
     # Doing it ---------------------------------------------------------------------------------
 
     def request_apply(self, actor: Actor, plan: str, digest: str) -> Operation:
@@ -319,6 +354,12 @@ class Imports:
                     approved=digest, current=wanted.digest,
                 )  # fmt: skip
             self._check_imported(there)
+            if wanted.action is PlanAction.DELETE:
+                raise Conflict("the plan returns the deployment: return it like any other")
+            if there.state is DeploymentState.DESTROYED:
+                raise Conflict("the deployment is destroyed: plan the import anew")
+            if not wanted.imports and not _is_complete(there):
+                raise Conflict("the import is not complete: carry out its own plan first")
             _check_idle(there)
             inputs = {"plan": wanted.id, "digest": wanted.digest}
             started = self._start(actor, APPLY, there, inputs)
@@ -346,9 +387,9 @@ class Imports:
             found.check(bool(reason.strip()), "reason", "is required")
             found.finish()
             self._check_imported(there)
-            if there.state not in {DeploymentState.PENDING, DeploymentState.FAILED}:
+            if there.state not in _OPEN:
                 raise Conflict(f"the deployment is {there.state.value}: its import is not open")
-            if there.outputs or there.footprint:
+            if _is_complete(there):
                 raise Conflict("the import was completed: return the deployment instead")
             _check_idle(there)
             started = self._start(actor, ABANDON, there, {"reason": reason.strip()})
@@ -460,6 +501,8 @@ class Imports:
         return [f for f in found if f.id not in owners]
 
 
+#: In these a plan can be carried out, or the import be abandoned.
+_OPEN = frozenset({DeploymentState.PENDING, DeploymentState.FAILED})
 #: Types that a finder lists wherever there are any.
 _ALWAYS = (
     model.PROJECT, model.NETWORK, model.SUBNET, model.ROUTER, model.INTERFACE, model.GROUP,
@@ -480,6 +523,10 @@ def _projects(found: Sequence[Found], owners: Mapping[str, str]) -> list[Project
         if p
     ]
     return sorted(made, key=lambda p: (p.name, p.id))
+
+
+def _is_complete(there: Deployment) -> bool:
+    return there.state is DeploymentState.ACTIVE or bool(there.outputs or there.footprint)
 
 
 def _check_idle(there: Deployment) -> None:

@@ -204,7 +204,8 @@ class Deployments(Core):
         """Start an operation that applies a deployment's last plan again: a failed one is retried.
 
         Raises:
-            Conflict: there is no plan to apply again, or it belongs to an order.
+            Conflict: there is no plan to apply again, or it belongs to an order, or the deployment
+                was imported: then its import is carried out again, which holds its quota.
             NotFound: there is none, or none that the actor may know of.
         """
         with self._db.transaction():
@@ -214,6 +215,8 @@ class Deployments(Core):
                 raise Conflict(message, owner=there.owner)
             if there.plan_id is None or there.state is DeploymentState.DESTROYED:
                 raise Conflict(f"the deployment is {there.state.value}: there is nothing to apply")
+            if self._store.imported(there.id):
+                raise Conflict("the deployment was imported: carry out its plan as an import")
             self._check_idle(there)
             plan = self._approved(there.plan_id, None)
             inputs = {"plan": plan.id, "digest": plan.digest}
@@ -260,7 +263,8 @@ class Deployments(Core):
         Args:
             actor: who asks.
             request: which part of the list.
-            filters: any of ``tenancy_id``, ``region_id``, ``blueprint``, ``state``, ``owner``.
+            filters: any of ``tenancy_id``, ``region_id``, ``blueprint``, ``state``, ``owner``;
+                ``imported`` for those alone that were or are being taken in.
         """
         paths = policy.visible_paths(actor, "deployment.view")
         with self._db.transaction():
@@ -426,6 +430,8 @@ class Deployments(Core):
     def _take(self, there: Deployment, operation: str, state: DeploymentState) -> Hold:
         hold = self._store.take(there.id, operation, state, self._clock.now())
         if hold is None:
+            if self._deployment(there.id).state is DeploymentState.DESTROYED:
+                raise Conflict("the deployment is destroyed: plan it anew")
             raise Unavailable("another operation works on the deployment", deployment=there.id)
         return hold
 
@@ -451,6 +457,10 @@ class Deployments(Core):
                 landing = self._deployment(stage.deployment_id)
             if _has_stage(landing, stage):
                 return self._place(landing)
+            if landing.state is DeploymentState.DESTROYED:
+                raise NeedsApproval(
+                    "the tenancy is not in the region as it was planned any more", difference=[]
+                )
             try:
                 return self._place(self._apply_stage(plan, landing, stage, watch))
             except Unavailable:

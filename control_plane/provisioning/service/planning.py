@@ -45,6 +45,7 @@ from foundation.kernel.text import Text
 _ESTIMATE_ID = "dep_estimate0000000000000000000"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST_NAME = 40
+_UNFINISHED = frozenset({DeploymentState.PENDING, DeploymentState.FAILED})
 #: The limits of a tenancy that become limits of its project and namespace: inputs of one name.
 _LANDING_LIMITS = (
     "vcpus", "ram_gb", "instances", "volume_gb", "load_balancers", "floating_ips"
@@ -284,6 +285,10 @@ class Planning(Core):
             policy.require(actor, "deployment.view", found.path, "plan")
             return found
 
+    def newest_plan_in_transaction(self, deployment_id: str) -> Plan | None:
+        """The plan of a deployment that was made last; for features above, which authorised."""
+        return self._store.newest_plan(deployment_id)
+
     def plan_in_transaction(self, reference: str) -> Plan:
         """The same for features above; they have authorised."""
         return self._plan(reference)
@@ -337,6 +342,10 @@ class Planning(Core):
         if there.tenancy_id != tenancy.id:
             raise NotFound("there is no such deployment in this tenancy")
         _check_state(action, there)
+        unfinished = there.state in _UNFINISHED and not (there.outputs or there.footprint)
+        if unfinished and self._store.imported(there.id):
+            # Without what it is to take in, its program would make everything a second time.
+            raise Conflict("the deployment is being imported: complete or abandon that first")
         region = self._region(there.region_id)
         revision = (
             self._wanted_revision(blueprint, version)
@@ -391,10 +400,9 @@ class Planning(Core):
         tags: Mapping[str, str],
     ) -> Deployment:
         """Write a new deployment down; nothing outside knows of it."""
-        fits = _NAME.fullmatch(name) and len(name) <= _LONGEST_NAME
-        if name and not fits:
-            message = f"must be 1 to {_LONGEST_NAME} lower-case letters, digits and inner hyphens"
-            raise Invalid([Problem("name", message)])
+        found = Collector()
+        check_name(found, name)
+        found.finish()
         deployment_id = ids.new("dep")
         # The last characters of an id are random: two of one blueprint never meet.
         short = f"{revision.blueprint[:31]}-{deployment_id[-8:]}"
@@ -426,8 +434,6 @@ class Planning(Core):
         graph = engine.evaluate(run)
         existing = _by_urn(graph, wish.imports)
         if existing:
-            if stage is not None:
-                raise Conflict("the tenancy is not in the region yet: import or order it first")
             preview = self._when_free(lambda: engine.preview_import(run, existing))
             changes, outputs = preview.changes, dict(preview.outputs)
         elif stage is not None and place.outputs and _stands_in(place):
@@ -515,6 +521,13 @@ class Planning(Core):
         """What has to be done to the tenancy first, and what it offers afterwards."""
         if not wish.revision.in_tenancy:
             return None, Place(), None
+        if wish.imports:
+            with self._db.transaction():
+                there = self._store.landing(wish.tenancy.id, wish.region.id)
+            if there is None or there.state is not DeploymentState.ACTIVE:
+                raise Conflict("the tenancy is not in the region yet: import or order it first")
+            # An import changes nothing but what it takes in.
+            return None, self._place(there), None
         with self._db.transaction():
             landing = self._landing(wish)
             revision = self._landing_revision(landing)
@@ -624,6 +637,13 @@ class Planning(Core):
                 f"return what is in the tenancy first: {names}",
                 deployments=[d.id for d in inside],
             )
+
+
+def check_name(found: Collector, name: str) -> None:
+    """Note a problem when a deployment cannot be called so; empty stands for a made-up name."""
+    fits = not name or (_NAME.fullmatch(name) and len(name) <= _LONGEST_NAME)
+    message = f"must be 1 to {_LONGEST_NAME} lower-case letters, digits and inner hyphens"
+    found.check(fits, "name", message)
 
 
 def _by_urn(graph: Graph, imports: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from control_plane.provisioning.model import (
+    IMPORT_OWNER,
     TENANCY_BLUEPRINT,
     Deployment,
     DeploymentId,
@@ -104,6 +105,14 @@ class DeploymentRows:
         for name in ("tenancy_id", "region_id", "blueprint", "state", "owner"):
             if name in filters:
                 query = query.where(t[name] == filters[name])
+        if "imported" in filters:
+            p = plan_table.c
+            # Whoever has an owner was ordered: few are left whose plans have to be read.
+            query = query.where(
+                sa.or_(t.owner == "", t.owner.startswith(IMPORT_OWNER)),
+                t.state != DeploymentState.DESTROYED.value,
+                sa.exists().where(p.deployment_id == t.id, p.document.has_key("imports")),
+            )
         after = request.key(1)
         if after is not None:
             query = query.where(t.id < after[0])
@@ -133,6 +142,8 @@ class DeploymentRows:
             .with_for_update()
         ).one()
         if row.operation not in {"", operation}:
+            return None
+        if row.state == DeploymentState.DESTROYED.value and state is DeploymentState.APPLYING:
             return None
         resumed = row.operation == operation
         before = DeploymentState(row.state_before if resumed else row.state)
@@ -189,6 +200,13 @@ class DeploymentRows:
             return None
         room = {k: None if v is None else Decimal(v) for k, v in row.capacity.items()}
         return plan_from(row.id, row.document, room, row.created_at)
+
+    def newest_plan(self, deployment_id: str) -> Plan | None:
+        t = plan_table.c
+        found = self._db.execute(
+            sa.select(t.id).where(t.deployment_id == deployment_id).order_by(t.id.desc()).limit(1)
+        ).scalar_one_or_none()
+        return None if found is None else self.plan(found)
 
     # Inventory --------------------------------------------------------------------------------
 

@@ -6,7 +6,15 @@ import pytest
 
 from control_plane.adapters.embedded.things import Fault
 from control_plane.provisioning.model import DeploymentState
-from foundation.kernel.errors import Conflict, Forbidden, Invalid, NeedsApproval, QuotaExceeded
+from foundation.kernel.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NeedsApproval,
+    NotFound,
+    QuotaExceeded,
+)
+from foundation.kernel.paging import PageRequest
 from tests.contract.provisioning.conftest import PLATFORM, person
 from tests.contract.provisioning.imports.conftest import City
 
@@ -79,9 +87,9 @@ def test_wrong_ids_are_named_all_at_once(city: City) -> None:
         **tenancy.ids, "network": "nowhere", "router": ids["subnet"], "nonsense": ids["router"],
     }  # fmt: skip
     with pytest.raises(Invalid) as raised:
-        city.plan(tenancy, ids=wrong)
+        city.plan(tenancy, ids=wrong, name="Old Portal")
     said = {p.field: p.message for p in raised.value.problems}
-    assert set(said) == {"ids.network", "ids.router", "ids.nonsense"}
+    assert set(said) == {"name", "ids.network", "ids.router", "ids.nonsense"}
     assert said["ids.router"] == "is a Subnet, not a Router"
     with pytest.raises(Invalid, match="at least one"):
         city.plan(tenancy, ids={})
@@ -185,3 +193,128 @@ def test_only_what_was_approved_and_by_whom(city: City) -> None:
     other = city.world.plan()
     with pytest.raises(Conflict, match="not imported"):
         city.imports.request_apply(PLATFORM, other.id, other.digest)
+
+
+def test_servers_before_their_project_leave_nothing_in_its_way(city: City) -> None:
+    found = city.proposals()
+    servers = next(p for p in found.values() if p.blueprint == "virtual-server")
+    with pytest.raises(Conflict, match="import or order it first"):
+        city.plan(servers)
+    assert city.take(found["tenancy/old-portal"]).state is DeploymentState.ACTIVE
+
+
+def test_a_project_that_an_order_would_have_made_gives_way(city: City) -> None:
+    """The order then finds the tenancy there, and is planned anew."""
+    service = city.world.service
+    ordered = city.world.plan(blueprint="virtual-server", inputs={"servers": 1, "size": "s"})
+    assert ordered.preparation is not None
+    landing = city.take(city.proposals()["tenancy/old-portal"])
+    assert landing.id != ordered.preparation.deployment_id
+    with pytest.raises(NeedsApproval, match="not in the region as it was planned"):
+        service.apply(ordered.id, operation="op_1", digest=ordered.digest)
+    again = service.make_plan(
+        tenancy="health-test", action="create", deployment=ordered.deployment_id,
+        inputs=ordered.inputs,
+    )  # fmt: skip
+    assert again.preparation is None
+    made = service.apply(again.id, operation="op_2", digest=again.digest)
+    assert made.state is DeploymentState.ACTIVE, made.error
+
+
+def test_a_tenancy_whose_quota_changed_takes_servers_in_as_it_is(city: City) -> None:
+    found, service = city.proposals(), city.world.service
+    other = city.world.plan(blueprint="virtual-server", inputs={"servers": 1, "size": "s"})
+    service.apply(other.id, operation="op_1", digest=other.digest)
+    landing = service.deployment(PLATFORM, other.preparation.deployment_id)  # type: ignore[union-attr]
+    home = str(landing.outputs["project_id"])
+    inside = city.handmade.region.plant(
+        city.world.region.id, "openstack:networking/secGroup:SecGroup", {"name": "late"},
+        place=home,
+    )  # fmt: skip
+    city.world.tenancies.set_quota(PLATFORM, scope="health-test", limits={"instances": Decimal(9)})
+    servers = next(p for p in found.values() if p.blueprint == "virtual-server")
+    plan = city.plan(servers, ids={"servers": inside.physical_id}, name="late")
+    assert plan.preparation is None
+
+
+def test_a_departments_operator_imports_nothing(city: City) -> None:
+    """Whose an unowned object is, nobody has said: no department takes it for itself."""
+    tenancy = city.proposals()["tenancy/old-portal"]
+    local = person("operator", "/city/health/")
+    for attempt in (
+        lambda: city.imports.discover(local, "east"),
+        lambda: city.imports.propose(local, "east", city.project),
+        lambda: city.imports.plan(local, city.wish(tenancy)),
+    ):
+        with pytest.raises(Forbidden):
+            attempt()
+
+
+def test_a_plan_to_return_is_no_import(city: City) -> None:
+    landing = city.take(city.proposals()["tenancy/old-portal"])
+    service, before = city.world.service, city.handmade.there()
+    plan = service.plan_deployment(PLATFORM, landing.id, destroy=True)
+    with pytest.raises(Conflict, match="return it like any other"):
+        city.imports.request_apply(PLATFORM, plan.id, plan.digest)
+    # Nor is it applied around its import, which holds its quota.
+    with pytest.raises(Conflict, match="carry out its plan as an import"):
+        service.request_apply(PLATFORM, landing.id)
+    assert city.handmade.there() == before
+
+
+def test_a_plan_that_was_forgotten_is_not_carried_out(city: City) -> None:
+    tenancy, service = city.proposals()["tenancy/old-portal"], city.world.service
+    first = city.plan(tenancy)
+    begun = city.imports.request_apply(PLATFORM, first.id, first.digest)
+    second = city.plan(tenancy)  # the operation had not begun: its deployment gives way
+    with pytest.raises(Conflict, match="plan it anew"):
+        city.do(begun)
+    assert service.deployment(PLATFORM, first.deployment_id).state is DeploymentState.DESTROYED
+    with pytest.raises(Conflict, match="plan the import anew"):
+        city.imports.request_apply(PLATFORM, first.id, first.digest)
+    city.do(city.imports.request_apply(PLATFORM, second.id, second.digest))
+    assert service.deployment(PLATFORM, second.deployment_id).state is DeploymentState.ACTIVE
+
+
+def test_how_an_import_stands(city: City) -> None:
+    tenancy = city.proposals()["tenancy/old-portal"]
+    plan = city.plan(tenancy)
+    planned = city.imports.standing(PLATFORM, plan.deployment_id)
+    assert planned is not None
+    assert (planned.objects, planned.complete, planned.ready) == (len(tenancy.ids), False, True)
+    assert planned.plan == plan.id
+    service = city.world.service
+    assert service.deployments(PLATFORM, PageRequest(), {"imported": "true"}).items
+    city.do(city.imports.request_apply(PLATFORM, plan.id, plan.digest))
+    done = city.imports.standing(PLATFORM, plan.deployment_id)
+    assert done is not None
+    assert (done.complete, done.ready) == (True, False)
+    other = city.world.plan()
+    assert city.imports.standing(PLATFORM, other.deployment_id) is None
+    with pytest.raises(NotFound):
+        city.imports.standing(person("member", "/city/water/"), plan.deployment_id)
+    (listed,) = service.deployments(PLATFORM, PageRequest(), {"imported": "true"}).items
+    assert listed.id == plan.deployment_id
+
+
+def test_what_is_being_imported_is_planned_by_its_import_alone(city: City) -> None:
+    """Any other plan of it, such as a campaign's, would make everything a second time."""
+    before, service = city.handmade.there(), city.world.service
+    plan = city.plan(city.proposals()["tenancy/old-portal"])
+    for action in ("planned", "failed"):
+        with pytest.raises(Conflict, match="complete or abandon that first"):
+            service.plan_deployment(PLATFORM, plan.deployment_id)
+        with pytest.raises(Conflict, match=r"cannot be planned|complete or abandon that first"):
+            service.make_plan(
+                tenancy=plan.tenancy_id, action="change", deployment=plan.deployment_id,
+                blueprint=plan.revision, inputs=plan.inputs,
+            )  # fmt: skip
+        if action == "planned":
+            fault = Fault(name="inside", kind="fail", message="no")
+            city.world.engine.region.add_fault(city.world.region.id, fault)
+            with pytest.raises(Exception, match="no"):
+                city.do(city.imports.request_apply(PLATFORM, plan.id, plan.digest))
+    standing = city.imports.standing(PLATFORM, plan.deployment_id)
+    assert standing is not None
+    assert (standing.complete, standing.ready, standing.plan) == (False, True, plan.id)
+    assert city.handmade.there() == before
