@@ -200,7 +200,7 @@ def web_image(devcloud: Devcloud) -> str:
 def video_image(devcloud: Devcloud) -> str:
     """The image of Borough Video as this checkout has it."""
     assert devcloud.home.is_dir()
-    return services.build_video_image()
+    return services.build_workload_image("video-analytics")
 
 
 @pytest.fixture(scope="session")

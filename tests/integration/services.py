@@ -32,14 +32,17 @@ def build_images() -> None:
     subprocess.run([sys.executable, str(tool)], check=True)
 
 
-def build_video_image() -> str:
-    """Borough Video's image, built and loaded when the cluster does not have it; minutes once.
+def build_workload_image(workload: str) -> str:
+    """A bundled workload's image, built and loaded when the cluster does not have it; minutes once.
+
+    Args:
+        workload: its blueprint's name.
 
     Returns:
         Its name, which says what is in it: a run of the tests builds it at most once.
     """
     tool = ROOT / "devcloud" / "kubernetes" / "workload_images.py"
-    command = [sys.executable, str(tool), "video-analytics"]
+    command = [sys.executable, str(tool), workload]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]
 
 
