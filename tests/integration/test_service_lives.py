@@ -145,11 +145,11 @@ def _answers(it: Deployed) -> None:
         f"{it.name}:http", it.clouds.namespace, "readyz"
     )
     assert page, "ready, with its database"
-    assert it.made.outputs["url"] == f"http://{it.name}.{it.clouds.namespace}.svc:8090/"
+    assert str(it.made.outputs["url"]).startswith(f"http://{it.name}.{it.clouds.namespace}.svc:")
     assert set(it.made.secret_outputs) == {"administrator_password"}
 
 
-def _tamper_with_video(it: Deployed) -> None:
+def _tamper_with_workload(it: Deployed) -> None:
     space = it.clouds.namespace
     _network(it).delete_namespaced_network_policy(f"{it.name}-reach-worker", space)
     policy: Any = kubernetes.client.PolicyV1Api(it.clouds.kube)
@@ -169,14 +169,33 @@ VIDEO = Life(
     # One worker is no number that an autoscaler keeps.
     replace={"workers_most": 1},
     replaces={"worker": "update", "worker-scaling": "delete"},
-    tamper=_tamper_with_video,
+    tamper=_tamper_with_workload,
     drifts=frozenset({"reach-worker", "api-budget"}),
     lacks="no metrics, so the autoscaler stays at one worker; NetworkPolicies are kept and not "
     "enforced; volumes cannot grow. What it sees is shown in tests/integration/video",
 )  # fmt: skip
 
-LIVES = (POSTGRESQL, NAMESPACE, CACHE_AND_QUEUE, BIG_DATA, VIDEO)
+EXCHANGE = Life(
+    "data-exchange",
+    create={"gateways_most": 2, "gateway_size": "xs", "database_gb": 1, "reach": "tenancy"},
+    created=_answers,
+    change={"reach": "city"},
+    changes={"reach-api": "update", "reach-gateway": "update"},
+    changed=_answers,
+    replace={"gateways_most": 1},
+    replaces={"gateway": "update", "gateway-scaling": "delete"},
+    tamper=_tamper_with_workload,
+    drifts=frozenset({"reach-worker", "api-budget"}),
+    lacks="no metrics, so the autoscaler stays at its least; NetworkPolicies are kept and not "
+    "enforced; volumes cannot grow",
+)
+
+LIVES = (POSTGRESQL, NAMESPACE, CACHE_AND_QUEUE, BIG_DATA, VIDEO, EXCHANGE)
 """The lives that are led on Kubernetes alone; each row is one test."""
+
+
+#: What a region calls the image of a bundled workload.
+IMAGES = {"video-analytics": "video_image", "data-exchange": "exchange_image"}
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +219,6 @@ def test_a_life(
     engine: PulumiEngine,
     place: tuple[ApplyResult, Cluster],
     devcloud: Devcloud,
-    video_image: str,
     life: Life,
 ) -> None:
     tenancy, clouds = place
@@ -208,7 +226,9 @@ def test_a_life(
         lives.LACKS[life.blueprint] = life.lacks
     before = clouds.inside()
     name = f"{clouds.namespace}-{life.blueprint[:10].rstrip('-')}"
-    where = services.region(devcloud.kubeconfig, video_image=video_image)
+    fact = IMAGES.get(life.blueprint)
+    facts = {fact: services.build_workload_image(life.blueprint)} if fact else {}
+    where = services.region(devcloud.kubeconfig, **facts)
     run = make_run(life.blueprint, name, where, life.create, tenancy, of=clouds.namespace)
     living = Living(engine, life, run, clouds)
     try:
