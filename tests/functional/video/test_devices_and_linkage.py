@@ -50,9 +50,12 @@ def test_a_device_is_asked_and_entered_as_a_camera(
         assert "pass&amp;word" not in page.content()
         page.fill("#f-name-en", "Quay")
         page.fill("#f-name-zh", "码头")
+        page.fill("#f-code", "no code")
         page.get_by_role("button", name="Enter").click()
-        expect(page.get_by_role("alert")).to_be_visible()  # no department was chosen
+        expect(page.locator("#f-code")).to_have_attribute("aria-invalid", "true")
         someone.check_accessible()
+        assert page.input_value("#f-name-en") == "Quay"
+        page.fill("#f-code", "Q-1")
         page.select_option("#f-path", "/city/water/")
         page.get_by_role("button", name="Enter").click()
         page.wait_for_url("**/edit**")
@@ -112,7 +115,7 @@ def test_a_linkage_rule_is_made_changed_switched_and_removed(
     someone.check_accessible()
     page.select_option("#f-path", "/city/water/")
     page.fill("#f-name", "Gate turns")
-    page.get_by_label("Motion", exact=True).check()
+    page.locator("label", has_text=re.compile("^Motion$")).click()
     page.select_option("#f-then-1-kind", "ptz")
     page.get_by_role("button", name="Save").click()
     # The action of the second place lacks camera and position; it is said there.
