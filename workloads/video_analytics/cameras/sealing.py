@@ -4,13 +4,8 @@ import json
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from workloads.video_analytics.cameras.addresses import (
-    AddressPolicy,
-    joined,
-    pinned,
-    separate,
-    shown,
-)
+from foundation.kernel.addresses import joined, pinned, separate, shown
+from workloads.video_analytics.cameras.addresses import AddressPolicy
 from workloads.video_analytics.cameras.model import Source, SourceKind
 from workloads.video_analytics.cameras.ports import Vault
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from foundation.kernel.addresses import joined, separate, shown
 from foundation.kernel.errors import Invalid
-from workloads.video_analytics.cameras.addresses import AddressPolicy, joined, separate, shown
+from workloads.video_analytics.cameras.addresses import AddressPolicy
 from workloads.video_analytics.cameras.model import SourceKind
 
 ANY = AddressPolicy()

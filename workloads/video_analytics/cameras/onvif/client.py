@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from foundation.kernel.addresses import separate
 from foundation.kernel.errors import BoroughError, Invalid
 from foundation.kernel.time import Clock
-from workloads.video_analytics.cameras.addresses import AddressPolicy, separate
+from workloads.video_analytics.cameras.addresses import AddressPolicy
 from workloads.video_analytics.cameras.onvif.model import (
     DEVICE,
     EVENTS,

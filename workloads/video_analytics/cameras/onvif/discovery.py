@@ -14,8 +14,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 from urllib.parse import unquote, urlsplit
 
+from foundation.kernel.addresses import separate
 from foundation.kernel.errors import Collector, Invalid, Unavailable
-from workloads.video_analytics.cameras.addresses import AddressPolicy, separate
+from workloads.video_analytics.cameras.addresses import AddressPolicy
 from workloads.video_analytics.cameras.onvif.model import Found
 from workloads.video_analytics.cameras.onvif.xml import Element, Malformed, parse
 
