@@ -9,7 +9,7 @@ from foundation.adapters.clock import SystemClock
 from foundation.kernel.database import Database
 from foundation.kernel.outbox import Outbox
 from foundation.kernel.time import Clock
-from foundation.operations.jobs import Schedule, relay
+from foundation.operations.jobs import Job, Schedule, relay
 from foundation.serving.base import Base, build_base, open_database
 from foundation.serving.base import database_is_current as is_current
 from foundation.serving.base import upgrade_database as upgrade
@@ -20,6 +20,7 @@ from foundation.usage.telling import schedules as telling_schedules
 from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.agencies.service import Agencies
 from workloads.data_exchange.agencies.store import PostgresAgencies
+from workloads.data_exchange.cataloguing import Cataloguing, build_cataloguing
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.migrations import SCHEMA
@@ -42,14 +43,19 @@ class Exchange:
     agencies: Agencies
     keys: Keys
     usage: Usage
+    cataloguing: Cataloguing
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
-            self.keys, self.usage,
+            self.keys, self.usage, *self.cataloguing.services,
         )  # fmt: skip
+
+    def handlers(self) -> dict[str, Job]:
+        """The long work that a worker does, by its kind."""
+        return self.cataloguing.handlers()
 
     def schedules(self) -> list[Schedule]:
         """What a worker does again and again."""
@@ -57,6 +63,7 @@ class Exchange:
         return [
             relay(self.outbox, self.base.database, [telling.receive]),
             *telling_schedules(telling, self.usage.tell, seconds),
+            *self.cataloguing.schedules(),
         ]
 
 
@@ -88,14 +95,17 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
         PostgresTold(database, told_table), database, clock, outbox, program=PRODUCT.program,
         topic=TOPIC, resource=settings.platform_resource, platform=platform_of(settings),
     )  # fmt: skip
+    keys = Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets)
+    usage = Usage(PostgresUsage(database), database, clock, telling)
     return Exchange(
         settings,
         base,
         outbox,
         base.people(places, ADMINISTRATOR),
         Agencies(places, database, base.audit),
-        Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets),
-        Usage(PostgresUsage(database), database, clock, telling),
+        keys,
+        usage,
+        build_cataloguing(settings, base, places, keys, usage),
     )
 
 

@@ -26,6 +26,12 @@ class Settings(OrderedSettings):
         "", "Their password; with it they are added when there is nobody yet.", secret=True
     )
 
+    provider_networks: str = setting(
+        "",
+        "Networks (CIDR, separated by commas) in which providers and other catalogues may lie. "
+        "Empty: all but this machine, link-local, multicast and reserved ones.",
+    )
+
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     """The settings of this process.

@@ -331,3 +331,172 @@ CREATE TABLE exchange_usage_standing (
 	counted_until TIMESTAMP WITH TIME ZONE NOT NULL, 
 	CONSTRAINT pk_exchange_usage_standing PRIMARY KEY (meter)
 );
+
+CREATE TABLE exchange_catalog (
+	id TEXT COLLATE "C" NOT NULL, 
+	path TEXT COLLATE "C" NOT NULL, 
+	level TEXT NOT NULL, 
+	title JSONB NOT NULL, 
+	description JSONB NOT NULL, 
+	homepage TEXT NOT NULL, 
+	publisher TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_catalog PRIMARY KEY (id), 
+	CONSTRAINT fk_exchange_catalog_path FOREIGN KEY(path) REFERENCES exchange_agency (path)
+);
+
+CREATE TABLE exchange_entry (
+	id TEXT COLLATE "C" NOT NULL, 
+	kind TEXT NOT NULL, 
+	path TEXT COLLATE "C" NOT NULL, 
+	level TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	work TEXT NOT NULL, 
+	draft JSONB, 
+	shown JSONB, 
+	version INTEGER NOT NULL, 
+	authors TEXT[] NOT NULL, 
+	note TEXT NOT NULL, 
+	catalog TEXT, 
+	uri TEXT COLLATE "C", 
+	origin JSONB, 
+	revision INTEGER NOT NULL, 
+	archived_by TEXT NOT NULL, 
+	has_secret BOOLEAN NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	changed_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	issued_at TIMESTAMP WITH TIME ZONE, 
+	modified_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_exchange_entry PRIMARY KEY (id), 
+	CONSTRAINT fk_exchange_entry_path FOREIGN KEY(path) REFERENCES exchange_agency (path), 
+	CONSTRAINT fk_exchange_entry_catalog FOREIGN KEY(catalog) REFERENCES exchange_catalog (id)
+);
+
+CREATE INDEX ix_exchange_entry_path ON exchange_entry (path, id);
+
+CREATE INDEX ix_exchange_entry_series ON exchange_entry ((shown ->> 'series')) WHERE shown ->> 'series' <> '';
+
+CREATE INDEX ix_exchange_entry_serves ON exchange_entry USING gin ((shown -> 'serves')) WHERE kind = 'service';
+
+CREATE INDEX ix_exchange_entry_work ON exchange_entry (path, id) WHERE work <> 'none';
+
+CREATE UNIQUE INDEX uq_exchange_entry_uri ON exchange_entry (catalog, uri);
+
+CREATE TABLE exchange_harvest_source (
+	id TEXT COLLATE "C" NOT NULL, 
+	catalog TEXT NOT NULL, 
+	path TEXT COLLATE "C" NOT NULL, 
+	level TEXT NOT NULL, 
+	protocol TEXT NOT NULL, 
+	url TEXT NOT NULL, 
+	hours INTEGER NOT NULL, 
+	enabled BOOLEAN NOT NULL, 
+	sealed TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	next_at TIMESTAMP WITH TIME ZONE, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_exchange_harvest_source PRIMARY KEY (id), 
+	CONSTRAINT fk_exchange_harvest_source_catalog FOREIGN KEY(catalog) REFERENCES exchange_catalog (id), 
+	CONSTRAINT uq_exchange_harvest_source_url UNIQUE (url)
+);
+
+CREATE TABLE exchange_destruction (
+	entry_id TEXT COLLATE "C" NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	jws TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_destruction PRIMARY KEY (entry_id), 
+	CONSTRAINT fk_exchange_destruction_entry_id FOREIGN KEY(entry_id) REFERENCES exchange_entry (id)
+);
+
+CREATE TABLE exchange_entry_index (
+	entry_id TEXT COLLATE "C" NOT NULL, 
+	modified_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	titles TEXT NOT NULL, 
+	title_terms TSVECTOR NOT NULL, 
+	terms TSVECTOR NOT NULL, 
+	facets TEXT[] NOT NULL, 
+	CONSTRAINT pk_exchange_entry_index PRIMARY KEY (entry_id), 
+	CONSTRAINT fk_exchange_entry_index_entry_id FOREIGN KEY(entry_id) REFERENCES exchange_entry (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_exchange_entry_index_modified_at ON exchange_entry_index (modified_at, entry_id);
+
+CREATE INDEX ix_exchange_entry_index_terms ON exchange_entry_index USING gin (terms);
+
+CREATE INDEX ix_exchange_entry_index_title_terms ON exchange_entry_index USING gin (title_terms);
+
+CREATE TABLE exchange_entry_secret (
+	entry_id TEXT COLLATE "C" NOT NULL, 
+	sealed TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_entry_secret PRIMARY KEY (entry_id), 
+	CONSTRAINT fk_exchange_entry_secret_entry_id FOREIGN KEY(entry_id) REFERENCES exchange_entry (id)
+);
+
+CREATE TABLE exchange_entry_step (
+	entry_id TEXT COLLATE "C" NOT NULL, 
+	position BIGINT GENERATED ALWAYS AS IDENTITY, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	action TEXT NOT NULL, 
+	by TEXT NOT NULL, 
+	by_name TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	note TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_entry_step PRIMARY KEY (entry_id, position), 
+	CONSTRAINT fk_exchange_entry_step_entry_id FOREIGN KEY(entry_id) REFERENCES exchange_entry (id)
+);
+
+CREATE TABLE exchange_entry_version (
+	entry_id TEXT COLLATE "C" NOT NULL, 
+	version INTEGER NOT NULL, 
+	body JSONB NOT NULL, 
+	published_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	replaced_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_exchange_entry_version PRIMARY KEY (entry_id, version), 
+	CONSTRAINT fk_exchange_entry_version_entry_id FOREIGN KEY(entry_id) REFERENCES exchange_entry (id)
+);
+
+CREATE TABLE exchange_harvest_page (
+	source TEXT COLLATE "C" NOT NULL, 
+	position TEXT COLLATE "C" NOT NULL, 
+	etag TEXT NOT NULL, 
+	modified TEXT NOT NULL, 
+	next TEXT NOT NULL, 
+	entries TEXT[] NOT NULL, 
+	run TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_harvest_page PRIMARY KEY (source, position), 
+	CONSTRAINT fk_exchange_harvest_page_source FOREIGN KEY(source) REFERENCES exchange_harvest_source (id)
+);
+
+CREATE TABLE exchange_harvest_run (
+	id TEXT COLLATE "C" NOT NULL, 
+	source TEXT COLLATE "C" NOT NULL, 
+	state TEXT NOT NULL, 
+	started_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	ended_at TIMESTAMP WITH TIME ZONE, 
+	position TEXT NOT NULL, 
+	pages INTEGER NOT NULL, 
+	found INTEGER NOT NULL, 
+	changed INTEGER NOT NULL, 
+	unchanged INTEGER NOT NULL, 
+	refused INTEGER NOT NULL, 
+	withdrawn INTEGER NOT NULL, 
+	accepts_loss BOOLEAN NOT NULL, 
+	complete BOOLEAN NOT NULL, 
+	message TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_harvest_run PRIMARY KEY (id), 
+	CONSTRAINT fk_exchange_harvest_run_source FOREIGN KEY(source) REFERENCES exchange_harvest_source (id)
+);
+
+CREATE INDEX ix_exchange_harvest_run_source ON exchange_harvest_run (source, id);
+
+CREATE UNIQUE INDEX uq_exchange_harvest_run_running ON exchange_harvest_run (source) WHERE state = 'running';
+
+CREATE TABLE exchange_harvest_seen (
+	source TEXT COLLATE "C" NOT NULL, 
+	uri TEXT COLLATE "C" NOT NULL, 
+	entry TEXT NOT NULL, 
+	run TEXT COLLATE "C" NOT NULL, 
+	CONSTRAINT pk_exchange_harvest_seen PRIMARY KEY (source, uri), 
+	CONSTRAINT fk_exchange_harvest_seen_source FOREIGN KEY(source) REFERENCES exchange_harvest_source (id)
+);
+
+CREATE INDEX ix_exchange_harvest_seen_run ON exchange_harvest_seen (source, run);

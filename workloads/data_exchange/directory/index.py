@@ -1,0 +1,241 @@
+"""The index in which entries are found: PostgreSQL's full-text search, filled by ``words``.
+
+Two vectors an entry: of its titles, and of all its words together with its facets as lexemes, so
+that words and filters are one look into one GIN index. How much is looked at is bounded: the best
+are chosen from so many candidates, and facets are counted over so many entries, whatever is asked.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from foundation.kernel.database import Database
+from foundation.kernel.paging import Page, PageRequest, page_of
+from foundation.kernel.time import parse_instant
+from workloads.data_exchange.directory import words
+from workloads.data_exchange.directory.model import Body, Entry
+from workloads.data_exchange.directory.searching import FACETS, Counts, Order, Query
+from workloads.data_exchange.tables import metadata
+
+#: Of so many that fit by their title, and so many that fit at all, the best are chosen.
+CANDIDATES = 300
+#: Over so many that fit, facets are counted.
+COUNTED = 2000
+#: So much of a description is searched.
+_DESCRIPTION = 4000
+_PER_FACET = 30
+
+index_table = sa.Table(
+    "exchange_entry_index",
+    metadata,
+    sa.Column(
+        "entry_id", sa.Text(collation="C"),
+        sa.ForeignKey("exchange_entry.id", ondelete="CASCADE"), primary_key=True,
+    ),
+    sa.Column("modified_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("titles", sa.Text, nullable=False),
+    sa.Column("title_terms", postgresql.TSVECTOR, nullable=False),
+    sa.Column("terms", postgresql.TSVECTOR, nullable=False),
+    sa.Column("facets", postgresql.ARRAY(sa.Text), nullable=False),
+    sa.Index("ix_exchange_entry_index_title_terms", "title_terms", postgresql_using="gin"),
+    sa.Index("ix_exchange_entry_index_terms", "terms", postgresql_using="gin"),
+    sa.Index("ix_exchange_entry_index_modified_at", "modified_at", "entry_id"),
+)  # fmt: skip
+_I = index_table.c
+
+_WRITE = sa.text("""
+    INSERT INTO exchange_entry_index AS i
+        (entry_id, modified_at, titles, title_terms, terms, facets)
+    SELECT :entry_id, :modified_at, :titles, t.terms,
+        t.terms || setweight(to_tsvector('english', :latin), 'D')
+            || CAST(:pairs AS tsvector) || CAST(:lexemes AS tsvector), CAST(:facets AS text[])
+    FROM (SELECT setweight(to_tsvector('english', :title_latin), 'A')
+        || CAST(:title_pairs AS tsvector) AS terms) t
+    ON CONFLICT (entry_id) DO UPDATE SET modified_at = excluded.modified_at,
+        titles = excluded.titles, title_terms = excluded.title_terms, terms = excluded.terms,
+        facets = excluded.facets
+""")
+
+_BEST = """
+    SELECT entry_id, score FROM (
+        SELECT entry_id, round((
+            CASE WHEN title_terms @@ CAST(:said AS tsquery) THEN 1 ELSE 0 END
+            + CASE WHEN position(:phrase IN titles) > 0 THEN 1 ELSE 0 END
+            + 2 * ts_rank(title_terms, CAST(:said AS tsquery), 1)
+            + 0.5 * ts_rank(terms, CAST(:said AS tsquery), 1))::numeric, 6) AS score
+        FROM (
+            (SELECT entry_id, titles, title_terms, terms FROM exchange_entry_index
+                WHERE title_terms @@ CAST(:said AS tsquery) {and_filter}
+                ORDER BY modified_at DESC, entry_id DESC LIMIT :candidates)
+            UNION ALL
+            (SELECT entry_id, titles, title_terms, terms FROM exchange_entry_index
+                WHERE terms @@ CAST(:whole AS tsquery)
+                AND NOT title_terms @@ CAST(:said AS tsquery)
+                ORDER BY modified_at DESC, entry_id DESC LIMIT :candidates)
+        ) found
+    ) scored
+    {after} ORDER BY score DESC, entry_id DESC LIMIT :limit
+"""
+
+_COUNT = """
+    SELECT facet, count(*) AS n FROM
+        (SELECT facets FROM exchange_entry_index {where} LIMIT :counted) found,
+        unnest(facets) AS facet
+    GROUP BY facet
+"""
+#: Nobody needs the number of all, but of the whole directory.
+_ALL = 10_000_000
+
+
+def index_rows(entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    """What the index has of those that everybody finds."""
+    return [_row(one, one.shown) for one in entries if one.state.shown and one.shown is not None]
+
+
+def write_index(database: Database, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Let them be found."""
+    if rows:
+        database.execute(_WRITE, rows)
+
+
+def facets_of(entry: Entry, body: Body) -> list[str]:
+    """What it is found under; an agency's path stands for all above it too."""
+    values: dict[str, Iterable[str]] = {
+        "kind": [entry.kind.value],
+        "level": [entry.level.value],
+        "theme": body.themes,
+        "agency": _above(entry.path),
+        "format": body.formats(),
+        "frequency": [body.frequency],
+        "access": [body.access],
+        "licence": [body.licence] if body.licence else [],
+        "catalog": [entry.origin.catalog] if entry.origin else [],
+    }
+    return [words.facet(name, value) for name in FACETS for value in dict.fromkeys(values[name])]
+
+
+def _above(path: str) -> list[str]:
+    parts = path.strip("/").split("/")
+    return ["/" + "/".join(parts[:n]) + "/" for n in range(1, len(parts) + 1)]
+
+
+def _row(entry: Entry, body: Body) -> dict[str, Any]:
+    title = f"{body.title.zh} \n {body.title.en}"
+    rest = " \n ".join((
+        body.description.zh[:_DESCRIPTION], body.description.en[:_DESCRIPTION], *body.keywords,
+        body.identifier, *(f"{one.title.zh} {one.title.en} {one.name}" for one in body.elements),
+        entry.origin.publisher if entry.origin else "",
+    ))  # fmt: skip
+    facets = facets_of(entry, body)
+    return {
+        "entry_id": entry.id, "modified_at": entry.modified_at or entry.changed_at,
+        "titles": words.folded(title),
+        "title_latin": words.latin(title),
+        "title_pairs": words.vector(words.indexed(title), "A"),
+        "latin": words.latin(rest), "pairs": words.vector(words.indexed(rest)),
+        "lexemes": " ".join(words.quoted(one) for one in facets), "facets": facets,
+    }  # fmt: skip
+
+
+class Reader(Protocol):
+    """Turns ids into entries."""
+
+    def known(self, entry_ids: Collection[str]) -> Mapping[str, Entry]:
+        """These, by id."""
+        ...
+
+
+class PostgresIndex:
+    """Finds entries.
+
+    Args:
+        read: turns ids into entries, in their order.
+    """
+
+    def __init__(self, database: Database, read: Reader) -> None:
+        self._db = database
+        self._read = read
+
+    def find(self, query: Query, page: PageRequest) -> Page[Entry]:
+        """Those that fit."""
+        said, chosen = self._said(query.words), words.filtering(query.chosen)
+        if said and query.order is Order.RELEVANCE:
+            rows = self._best(query, said, chosen, page)
+        else:
+            rows = self._latest(_both(said, chosen), page)
+        cut: Page[tuple[str, str]] = page_of(rows, page, lambda one: (one[1], one[0]))
+        there = self._read.known([entry_id for entry_id, _ in cut.items])
+        return Page(
+            tuple(there[entry_id] for entry_id, _ in cut.items if entry_id in there), cut.next
+        )
+
+    def _best(
+        self, query: Query, said: str, chosen: str, page: PageRequest
+    ) -> list[tuple[str, str]]:
+        after = page.key(2)
+        given: dict[str, Any] = {
+            "said": said, "whole": _both(said, chosen), "candidates": CANDIDATES,
+            "phrase": words.folded(query.words).strip(), "limit": page.limit + 1,
+        }  # fmt: skip
+        and_filter = condition = ""
+        if chosen:
+            and_filter, given["chosen"] = "AND terms @@ CAST(:chosen AS tsquery)", chosen
+        if after is not None:
+            condition = "WHERE (score, entry_id) < (CAST(:score AS numeric), :last)"
+            given |= {"score": _number(after[0]), "last": after[1]}
+        statement = sa.text(_BEST.format(and_filter=and_filter, after=condition))
+        return [(row.entry_id, str(row.score)) for row in self._db.execute(statement, given)]
+
+    def _latest(self, wanted: str, page: PageRequest) -> list[tuple[str, str]]:
+        statement = sa.select(_I.entry_id, _I.modified_at)
+        if wanted:
+            statement = statement.where(_I.terms.op("@@")(sa.cast(wanted, postgresql.TSQUERY)))
+        after = page.key(2)
+        if after is not None:
+            last = sa.tuple_(sa.literal(parse_instant(after[0], "cursor")), sa.literal(after[1]))
+            statement = statement.where(sa.tuple_(_I.modified_at, _I.entry_id) < last)
+        statement = statement.order_by(_I.modified_at.desc(), _I.entry_id.desc())
+        rows = self._db.execute(statement.limit(page.limit + 1))
+        return [(row.entry_id, row.modified_at.isoformat()) for row in rows]
+
+    def count(self, query: Query) -> Counts:
+        """How many fit, and of what they are."""
+        wanted = _both(self._said(query.words), words.filtering(query.chosen))
+        given: dict[str, Any] = {"counted": COUNTED if wanted else _ALL}
+        where = ""
+        if wanted:
+            where, given["wanted"] = "WHERE terms @@ CAST(:wanted AS tsquery)", wanted
+        found: dict[str, list[tuple[str, int]]] = {name: [] for name in FACETS}
+        for row in self._db.execute(sa.text(_COUNT.format(where=where)), given):
+            name, _, value = row.facet.partition(":")
+            found[name].append((value, row.n))
+        total = sum(n for _, n in found["kind"])
+        facets = {
+            name: sorted(values, key=lambda one: (-one[1], one[0]))[:_PER_FACET]
+            for name, values in found.items()
+        }
+        return Counts(total, total < given["counted"], facets)
+
+    def _said(self, text: str) -> str:
+        """The words as a tsquery in PostgreSQL's own writing; empty when none of them counts."""
+        latin, pairs = words.latin(text), words.all_of(words.sought(text))
+        if latin:
+            latin = str(
+                self._db.execute(
+                    sa.text("SELECT CAST(plainto_tsquery('english', :said) AS text)"),
+                    {"said": latin},
+                ).scalar()
+            )
+        return _both(latin, pairs)
+
+
+def _both(one: str, other: str) -> str:
+    return f"({one}) & ({other})" if one and other else one or other
+
+
+def _number(text: str) -> str:
+    """A score of a cursor; what is none ends the list."""
+    plain = text.removeprefix("-").replace(".", "", 1)
+    return text if plain.isascii() and plain.isdigit() and len(text) < 30 else "-1"  # noqa: PLR2004
