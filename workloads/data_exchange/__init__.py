@@ -10,6 +10,7 @@ PRODUCT = Product(
     # Whole sentences, because pages have them translated.
     unknown={
         "entry": "there is no such entry of the directory",
+        "source": "there is no such source",
         "agency": "there is no such agency",
         "key": "there is no such key",
     },

@@ -9,7 +9,7 @@ from foundation.adapters.clock import SystemClock
 from foundation.kernel.database import Database
 from foundation.kernel.outbox import Outbox
 from foundation.kernel.time import Clock
-from foundation.operations.jobs import Schedule, relay
+from foundation.operations.jobs import Job, Schedule, relay
 from foundation.serving.base import Base, build_base, open_database
 from foundation.serving.base import database_is_current as is_current
 from foundation.serving.base import upgrade_database as upgrade
@@ -53,12 +53,17 @@ class Exchange:
             self.keys, self.usage, *self.cataloguing.services,
         )  # fmt: skip
 
+    def handlers(self) -> dict[str, Job]:
+        """The long work that a worker does, by its kind."""
+        return self.cataloguing.handlers()
+
     def schedules(self) -> list[Schedule]:
         """What a worker does again and again."""
         telling, seconds = self.usage.telling, float(max(1, self.settings.usage_seconds))
         return [
             relay(self.outbox, self.base.database, [telling.receive]),
             *telling_schedules(telling, self.usage.tell, seconds),
+            *self.cataloguing.schedules(),
         ]
 
 
@@ -91,6 +96,7 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
         topic=TOPIC, resource=settings.platform_resource, platform=platform_of(settings),
     )  # fmt: skip
     keys = Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets)
+    usage = Usage(PostgresUsage(database), database, clock, telling)
     return Exchange(
         settings,
         base,
@@ -98,8 +104,8 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
         base.people(places, ADMINISTRATOR),
         Agencies(places, database, base.audit),
         keys,
-        Usage(PostgresUsage(database), database, clock, telling),
-        build_cataloguing(settings, base, places, keys),
+        usage,
+        build_cataloguing(settings, base, places, keys, usage),
     )
 
 

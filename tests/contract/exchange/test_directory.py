@@ -1,6 +1,7 @@
 """The life of entries on a real database: four eyes, versions, secrets, destruction."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ from workloads.data_exchange.directory.interface import Interface, Protocol
 from workloads.data_exchange.directory.model import Kind, State, Work
 from workloads.data_exchange.directory.ports import EntryQuery
 from workloads.data_exchange.directory.service import DESTRUCTION, Directory
+from workloads.data_exchange.usage.model import DATASET_HOURS
 
 pytestmark = pytest.mark.usefixtures("agencies")
 
@@ -275,6 +277,22 @@ def test_a_camera_is_a_service_too(exchange: Exchange, directory: Directory) -> 
     assert offered is not None
     assert offered.interface is not None
     assert offered.interface.protocol.video
+
+
+def test_hours_of_published_data_sets_are_counted(
+    exchange: Exchange, directory: Directory, clock: SettableClock
+) -> None:
+    cataloguing = exchange.cataloguing
+    cataloguing.count_datasets()
+    for name in ("One", "Two"):
+        published(exchange, dataset(name))
+    directory.create(AUTHOR, Kind.DATASET, agency=CIVIL, body=dataset("Draft"))
+    cataloguing.count_datasets()
+    clock.advance(hours=3)
+    cataloguing.count_datasets()
+    lines = exchange.usage.lines(SYSTEM, None, clock.now() + timedelta(hours=1), PageRequest())
+    counted = [one.quantity for one in lines.items if one.meter == DATASET_HOURS]
+    assert sum(counted) == 6
 
 
 def test_who_sees_what_in_the_list(exchange: Exchange, directory: Directory) -> None:

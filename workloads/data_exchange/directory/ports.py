@@ -57,6 +57,10 @@ class EntryStore(Protocol):
         """Those that everybody finds, by id; ``query.state`` is not looked at."""
         ...
 
+    def standing(self) -> int:
+        """How many data sets that were not harvested everybody finds."""
+        ...
+
     def serving(self, dataset_id: str) -> Sequence[Entry]:
         """The services that give a data set and that everybody finds, by id."""
         ...

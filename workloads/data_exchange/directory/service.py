@@ -354,11 +354,24 @@ class Directory:
             there = self._store.known(entry_ids)
             return {one.id: one for one in there.values() if one.state.shown}
 
+    def require(self, actor: Actor, action: str, entry: Entry) -> None:
+        """Refuse unless the actor may do this to an entry; for forms, before they are shown.
+
+        Raises:
+            Forbidden: its roles do not allow it.
+            NotFound: it is none of the actor's business.
+        """
+        policy.require(actor, action, entry.path, NOUN)
+
     def may(self, actor: Actor, action: str, entry: Entry) -> bool:
         """Whether the actor may do this to an entry; for pages, which show what can be done."""
         return entry.origin is None and policy.allows(actor, action, entry.path)
 
     # --- for agreements and the gateway
+
+    def standing(self) -> int:
+        """How many data sets of the city's own everybody finds now; inside a transaction."""
+        return self._store.standing()
 
     def find(self, entry_id: str) -> Offered | None:
         """What is offered under an id, as it was published last."""

@@ -167,6 +167,20 @@ class PostgresEntries:
         self._db.execute(entry_table.update().where(_E.id == entry.id).values(**_values(entry)))
         self._index([entry])
 
+    def put_all(self, entries: Sequence[Entry]) -> None:
+        """Keep harvested ones, new and changed; the same again changes nothing."""
+        if not entries:
+            return
+        insert = postgresql.insert(entry_table)
+        changing = {
+            column.name: insert.excluded[column.name]
+            for column in entry_table.columns
+            if column.name not in {"id", "created_at", "issued_at"}
+        }
+        statement = insert.on_conflict_do_update(index_elements=["id"], set_=changing)
+        self._db.execute(statement, [_values(one) for one in entries])
+        self._index(entries)
+
     def _index(self, entries: Sequence[Entry]) -> None:
         gone = [one.id for one in entries if not (one.state.shown and one.shown)]
         if gone:
@@ -190,6 +204,13 @@ class PostgresEntries:
             wanted = wanted.where(_E.id > after[0])
         rows = self._db.execute(wanted.order_by(_E.id).limit(request.limit + 1))
         return page_of([entry_of(row) for row in rows], request, lambda one: (one.id,))
+
+    def standing(self) -> int:
+        """How many data sets that were not harvested everybody finds."""
+        query = sa.select(sa.func.count()).where(
+            _E.kind == Kind.DATASET.value, _E.state.in_(_SHOWN), _E.catalog.is_(None)
+        )
+        return int(self._db.execute(query).scalar() or 0)
 
     def serving(self, dataset_id: str) -> Sequence[Entry]:
         """The services that give a data set and that everybody finds, by id."""

@@ -13,7 +13,9 @@ from foundation.surface.api import limits
 from foundation.surface.web.install import Theme, install
 from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.agencies.pages import pages as agencies
+from workloads.data_exchange.directory.pages import pages as directory
 from workloads.data_exchange.entrypoints.home import pages as home
+from workloads.data_exchange.harvesting.pages import pages as harvesting
 from workloads.data_exchange.settings import Settings
 
 #: The features with an API; each module exports ``api``, or several as ``apis``.
@@ -21,12 +23,14 @@ FEATURES = (
     "foundation.access.api",
     "foundation.operations.api",
     "workloads.data_exchange.agencies.api",
+    "workloads.data_exchange.directory.api",
+    "workloads.data_exchange.harvesting.api",
     "workloads.data_exchange.keys.api",
     "workloads.data_exchange.usage.api",
 )
 
 #: The pages of the features.
-PAGES = (home, access, operations, agencies)
+PAGES = (home, access, operations, agencies, directory, harvesting)
 
 ABOUT = Text(
     "Borough Exchange: data, published, agreed on and proven", "Borough 数据交换：发布、约定、可证"
@@ -37,10 +41,12 @@ def create_app(
     parts: Parts, settings: Settings, *, rate_limits: limits.Limits | None = None
 ) -> APIFlask:
     """Make the application; it connects to nothing until it is asked."""
-    return app.create_app(
+    made = app.create_app(
         parts, settings, PRODUCT, features=FEATURES, pages=_register, rate_limits=rate_limits,
         behind_proxy=settings.trust_proxy,
     )  # fmt: skip
+    made.config["PUBLIC_URL"] = settings.public_url
+    return made
 
 
 def _register(application: APIFlask, theme: Any) -> None:  # noqa: ANN401 - Theme or None

@@ -9,9 +9,11 @@ _MEMBERS = {
     "administrator": (f"{_HERE}.entrypoints.processes:administrator", "Add an administrator."),
     "agency": (f"{_HERE}.agencies.commands:agency", "Agencies."),
     "audit": ("foundation.access.commands:audit", "The audit log."),
+    "catalog": (f"{_HERE}.directory.commands:catalog", "The directory as DCAT-AP."),
     "completion": ("foundation.surface.cli.commands:completion", "Shell completion."),
     "config": (f"{_HERE}.entrypoints.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
+    "dataset": (f"{_HERE}.directory.commands:dataset", "Data sets and services."),
     "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
     "key": (f"{_HERE}.keys.commands:key", "Keys that sign."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
@@ -19,6 +21,8 @@ _MEMBERS = {
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
     "person": ("foundation.access.commands:person", "People and their roles."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
+    "service": (f"{_HERE}.directory.commands:service", "Services: how data are called."),
+    "source": (f"{_HERE}.harvesting.commands:source", "Other platforms' catalogues."),
     "token": ("foundation.access.commands:token", "API tokens."),
     "usage": (f"{_HERE}.usage.commands:usage", "What was used, by the hour."),
     "whoami": ("foundation.access.commands:whoami", "Who you are to the service."),
@@ -26,6 +30,7 @@ _MEMBERS = {
 }
 
 _SECTIONS = {
+    "Data": ("dataset", "service", "catalog", "source"),
     "Administrators": ("agency", "key", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "The service itself": ("serve", "worker", "db", "administrator", "config"),

@@ -32,4 +32,4 @@ def make_worker(exchange: Exchange) -> Worker:
         settings.heartbeat_seconds,
         settings.lease_seconds,
     )
-    return Worker(base.database, base.clock, {}, exchange.schedules(), options)
+    return Worker(base.database, base.clock, exchange.handlers(), exchange.schedules(), options)

@@ -381,6 +381,24 @@ CREATE INDEX ix_exchange_entry_work ON exchange_entry (path, id) WHERE work <> '
 
 CREATE UNIQUE INDEX uq_exchange_entry_uri ON exchange_entry (catalog, uri);
 
+CREATE TABLE exchange_harvest_source (
+	id TEXT COLLATE "C" NOT NULL, 
+	catalog TEXT NOT NULL, 
+	path TEXT COLLATE "C" NOT NULL, 
+	level TEXT NOT NULL, 
+	protocol TEXT NOT NULL, 
+	url TEXT NOT NULL, 
+	hours INTEGER NOT NULL, 
+	enabled BOOLEAN NOT NULL, 
+	sealed TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	next_at TIMESTAMP WITH TIME ZONE, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_exchange_harvest_source PRIMARY KEY (id), 
+	CONSTRAINT fk_exchange_harvest_source_catalog FOREIGN KEY(catalog) REFERENCES exchange_catalog (id), 
+	CONSTRAINT uq_exchange_harvest_source_url UNIQUE (url)
+);
+
 CREATE TABLE exchange_destruction (
 	entry_id TEXT COLLATE "C" NOT NULL, 
 	at TIMESTAMP WITH TIME ZONE NOT NULL, 
@@ -435,3 +453,50 @@ CREATE TABLE exchange_entry_version (
 	CONSTRAINT pk_exchange_entry_version PRIMARY KEY (entry_id, version), 
 	CONSTRAINT fk_exchange_entry_version_entry_id FOREIGN KEY(entry_id) REFERENCES exchange_entry (id)
 );
+
+CREATE TABLE exchange_harvest_page (
+	source TEXT COLLATE "C" NOT NULL, 
+	position TEXT COLLATE "C" NOT NULL, 
+	etag TEXT NOT NULL, 
+	modified TEXT NOT NULL, 
+	next TEXT NOT NULL, 
+	entries TEXT[] NOT NULL, 
+	run TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_harvest_page PRIMARY KEY (source, position), 
+	CONSTRAINT fk_exchange_harvest_page_source FOREIGN KEY(source) REFERENCES exchange_harvest_source (id)
+);
+
+CREATE TABLE exchange_harvest_run (
+	id TEXT COLLATE "C" NOT NULL, 
+	source TEXT COLLATE "C" NOT NULL, 
+	state TEXT NOT NULL, 
+	started_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	ended_at TIMESTAMP WITH TIME ZONE, 
+	position TEXT NOT NULL, 
+	pages INTEGER NOT NULL, 
+	found INTEGER NOT NULL, 
+	changed INTEGER NOT NULL, 
+	unchanged INTEGER NOT NULL, 
+	refused INTEGER NOT NULL, 
+	withdrawn INTEGER NOT NULL, 
+	accepts_loss BOOLEAN NOT NULL, 
+	complete BOOLEAN NOT NULL, 
+	message TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_harvest_run PRIMARY KEY (id), 
+	CONSTRAINT fk_exchange_harvest_run_source FOREIGN KEY(source) REFERENCES exchange_harvest_source (id)
+);
+
+CREATE INDEX ix_exchange_harvest_run_source ON exchange_harvest_run (source, id);
+
+CREATE UNIQUE INDEX uq_exchange_harvest_run_running ON exchange_harvest_run (source) WHERE state = 'running';
+
+CREATE TABLE exchange_harvest_seen (
+	source TEXT COLLATE "C" NOT NULL, 
+	uri TEXT COLLATE "C" NOT NULL, 
+	entry TEXT NOT NULL, 
+	run TEXT COLLATE "C" NOT NULL, 
+	CONSTRAINT pk_exchange_harvest_seen PRIMARY KEY (source, uri), 
+	CONSTRAINT fk_exchange_harvest_seen_source FOREIGN KEY(source) REFERENCES exchange_harvest_source (id)
+);
+
+CREATE INDEX ix_exchange_harvest_seen_run ON exchange_harvest_seen (source, run);

@@ -1,0 +1,1 @@
+"""The directory as RDF, in the profile DCAT-AP 3.0."""

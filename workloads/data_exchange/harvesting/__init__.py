@@ -1,0 +1,1 @@
+"""Other platforms' catalogues, read again and again and shown below an agency."""
