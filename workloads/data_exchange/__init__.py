@@ -10,7 +10,9 @@ PRODUCT = Product(
     # Whole sentences, because pages have them translated.
     unknown={
         "agency": "there is no such agency",
+        "agreement": "there is no such agreement",
         "key": "there is no such key",
+        "request": "there is no such request",
     },
 )
 declare(PRODUCT)

@@ -20,6 +20,8 @@ from foundation.usage.telling import schedules as telling_schedules
 from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.agencies.service import Agencies
 from workloads.data_exchange.agencies.store import PostgresAgencies
+from workloads.data_exchange.agreeing import Agreeing, agreeing
+from workloads.data_exchange.agreements.ports import Catalogue, Nothing
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.migrations import SCHEMA
@@ -42,13 +44,14 @@ class Exchange:
     agencies: Agencies
     keys: Keys
     usage: Usage
+    agreeing: Agreeing
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
-            self.keys, self.usage,
+            self.keys, self.usage, *self.agreeing.services,
         )  # fmt: skip
 
     def schedules(self) -> list[Schedule]:
@@ -57,12 +60,17 @@ class Exchange:
         return [
             relay(self.outbox, self.base.database, [telling.receive]),
             *telling_schedules(telling, self.usage.tell, seconds),
+            *self.agreeing.schedules(),
         ]
 
 
 @contextlib.contextmanager
 def open_exchange(
-    settings: Settings, *, upgrade: bool = True, clock: Clock | None = None
+    settings: Settings,
+    *,
+    upgrade: bool = True,
+    clock: Clock | None = None,
+    catalogue: Catalogue | None = None,
 ) -> Iterator[Exchange]:
     """The services of this process, until the end of the block.
 
@@ -70,6 +78,7 @@ def open_exchange(
         settings: of this process.
         upgrade: bring the database to the newest schema first.
         clock: the system's if left out.
+        catalogue: what is published.
 
     Raises:
         Unavailable: the embedded database cannot be started.
@@ -77,13 +86,16 @@ def open_exchange(
     with open_database(settings) as database:
         if upgrade:
             SCHEMA.upgrade(database)
-        yield build(settings, database, clock or SystemClock())
+        yield build(settings, database, clock or SystemClock(), catalogue)
 
 
-def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
-    """All services on a database."""
+def build(
+    settings: Settings, database: Database, clock: Clock, catalogue: Catalogue | None = None
+) -> Exchange:
+    """All services on a database; without a catalogue nothing is offered to be asked for."""
     base = build_base(settings, database, clock)
     places, outbox = PostgresAgencies(database), Outbox(database, clock)
+    keys = Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets)
     telling = Telling(
         PostgresTold(database, told_table), database, clock, outbox, program=PRODUCT.program,
         topic=TOPIC, resource=settings.platform_resource, platform=platform_of(settings),
@@ -94,8 +106,9 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
         outbox,
         base.people(places, ADMINISTRATOR),
         Agencies(places, database, base.audit),
-        Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets),
+        keys,
         Usage(PostgresUsage(database), database, clock, telling),
+        agreeing(base, outbox, keys, places, catalogue or Nothing()),
     )
 
 
