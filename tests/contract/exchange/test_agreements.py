@@ -281,10 +281,15 @@ def test_nothing_of_it_stays_when_the_transaction_does_not(exchange: Exchange) -
         exchange.keys.generate(SYSTEM, path)
     digest = newest(exchange, request.agreement).digest
     contracts.sign(STEWARD, request.agreement, Party.PROVIDER, digest)
-    with pytest.raises(RuntimeError), exchange.base.database.transaction():
-        contracts.sign(SIGNER, request.agreement, Party.CONSUMER, digest)
-        assert len(contracts.in_force().terms) == 1
-        raise RuntimeError
+
+    def die() -> None:
+        with exchange.base.database.transaction():
+            contracts.sign(SIGNER, request.agreement, Party.CONSUMER, digest)
+            assert len(contracts.in_force().terms) == 1
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        die()
     assert contracts.in_force() == replace(contracts.in_force(), position=0, terms=())
     assert set(newest(exchange, request.agreement).signatures) == {Party.PROVIDER}
 

@@ -8,7 +8,9 @@ _HERE = "workloads.data_exchange"
 _MEMBERS = {
     "administrator": (f"{_HERE}.entrypoints.processes:administrator", "Add an administrator."),
     "agency": (f"{_HERE}.agencies.commands:agency", "Agencies."),
+    "agreement": (f"{_HERE}.agreements.contracts.commands:agreement", "Agreements."),
     "audit": ("foundation.access.commands:audit", "The audit log."),
+    "calendar": (f"{_HERE}.agreements.calendar.commands:calendar", "Working days."),
     "completion": ("foundation.surface.cli.commands:completion", "Shell completion."),
     "config": (f"{_HERE}.entrypoints.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
@@ -18,6 +20,7 @@ _MEMBERS = {
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
     "person": ("foundation.access.commands:person", "People and their roles."),
+    "request": (f"{_HERE}.agreements.requests.commands:request", "Requests for access."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "token": ("foundation.access.commands:token", "API tokens."),
     "usage": (f"{_HERE}.usage.commands:usage", "What was used, by the hour."),
@@ -26,7 +29,8 @@ _MEMBERS = {
 }
 
 _SECTIONS = {
-    "Administrators": ("agency", "key", "person", "operation", "audit", "usage"),
+    "Data": ("request", "agreement"),
+    "Administrators": ("agency", "key", "calendar", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "The service itself": ("serve", "worker", "db", "administrator", "config"),
 }

@@ -11,7 +11,6 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.errors import Collector, Conflict, Forbidden, Invalid, Problem
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock, format_instant
-from workloads.data_exchange.agreements.contracts.drafting import terms_of
 from workloads.data_exchange.agreements.contracts.model import (
     AGREEMENT,
     REASON_MAX,
@@ -32,6 +31,7 @@ from workloads.data_exchange.agreements.contracts.ports import (
 )
 from workloads.data_exchange.agreements.policy import profile
 from workloads.data_exchange.agreements.ports import Audit, Offered, Outbox, Work
+from workloads.data_exchange.agreements.requests.drafting import terms_of
 from workloads.data_exchange.agreements.requests.model import Request
 from workloads.data_exchange.agreements.terms import Terms
 from workloads.data_exchange.proofs.keys import ProofError

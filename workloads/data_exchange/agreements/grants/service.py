@@ -27,7 +27,7 @@ from workloads.data_exchange.proofs.keys import ProofError
 
 #: The type of a grant (RFC 9068), and of a request for one that is signed in place of a token.
 GRANT, REQUEST = "at+jwt", "exchange-grant-request+jws"
-ISSUER, AUDIENCE = "urn:borough:exchange", "urn:borough:exchange:gateway"
+ISSUER, AUDIENCE = "urn:borough:exchange", "exchange-gateway"
 LONGEST = 15 * 60
 #: How far the clock of a signed request may be from ours, in seconds.
 SKEW = 60

@@ -33,6 +33,7 @@ from urllib.parse import quote, unquote
 from foundation.kernel import canonical
 from foundation.kernel.errors import Invalid, Problem
 from foundation.kernel.time import format_instant, parse_instant
+from workloads.data_exchange.agreements import purposes
 from workloads.data_exchange.agreements.policy.check import Profile, check
 from workloads.data_exchange.agreements.terms import Field, Limits, Operator, RowFilter, Terms
 from workloads.data_exchange.directory.elements import Masking
@@ -179,6 +180,7 @@ def read(policy: object, answers: Mapping[str, object] | None = None) -> tuple[T
     assert isinstance(policy, dict)  # noqa: S101 - checked
     try:
         terms, about = _read(policy, answers)
+        _check(terms, about)
         same = canonical.dumps(write(terms, about)) == canonical.dumps(policy)
     except (LookupError, TypeError, ValueError, AttributeError, Invalid) as error:
         raise Invalid([Problem("policy", "is not written as the profile says")]) from error
@@ -222,6 +224,28 @@ def _read(policy: dict[str, Any], answers: Mapping[str, object] | None) -> tuple
         _of("request", policy["dct:source"]), policy["dpv:hasLegalBasis"],
     )  # fmt: skip
     return terms, about
+
+
+def _check(terms: Terms, about: About) -> None:
+    """Refuse values that no terms have.
+
+    Raises:
+        ValueError: there is one.
+    """
+    most = [getattr(terms.limits, f.name) for f in fields(Limits)]
+    pointers = [terms.records or "/", *(one.pointer for one in (*terms.fields, *terms.rows))]
+    names = [one.name for one in terms.fields]
+    sound = (
+        all(one is None or (type(one) is int and one > 0) for one in most)
+        and all(isinstance(one, str) and one.startswith("/") for one in pointers)
+        and isinstance(about.legal_basis, str)
+        and 0 < len(names) == len(set(names))
+        and terms.purposes <= set(purposes.titles())
+        and terms.begins < terms.ends
+        and about.version > 0
+    )
+    if not sound:
+        raise ValueError("not sound")
 
 
 def _at(constraints: list[dict[str, Any]]) -> dict[tuple[str, str], Any]:

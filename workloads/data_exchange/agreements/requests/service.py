@@ -9,6 +9,7 @@ from foundation.kernel import ids
 from foundation.kernel.actor import Actor
 from foundation.kernel.errors import Collector, Conflict, Forbidden, PreconditionFailed
 from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.text import Text
 from foundation.kernel.time import Clock, format_instant
 from workloads.data_exchange.agreements import ask as asks
 from workloads.data_exchange.agreements.ask import Ask
@@ -22,6 +23,7 @@ from workloads.data_exchange.agreements.ports import (
     Outbox,
     Work,
 )
+from workloads.data_exchange.agreements.requests.drafting import terms_of
 from workloads.data_exchange.agreements.requests.model import (
     EXPLAINED,
     LONGEST_TEXT,
@@ -37,6 +39,7 @@ from workloads.data_exchange.agreements.requests.model import (
     side_of,
 )
 from workloads.data_exchange.agreements.requests.ports import Drafts, RequestQuery, RequestStore
+from workloads.data_exchange.agreements.words import said
 
 NOUN = "request"
 #: The topics under which the outbox tells of requests.
@@ -276,6 +279,35 @@ class Requests:
                 )
                 query = replace(query, turns=turns)
             return self._store.list(policy.visible_paths(actor, "request.view"), query, page)
+
+    def offered(self, actor: Actor, dataset: str, service: str) -> Offered | None:
+        """What can be asked for; None when it is not published so.
+
+        Raises:
+            Forbidden: the actor neither asks for data nor decides on requests.
+        """
+        if not any(
+            policy.may_somewhere(actor, one) for one in ("request.create", "request.decide")
+        ):
+            raise Forbidden("this needs the permission request.create", action="request.create")
+        with self._db.transaction():
+            return self._parts.catalogue.offered(dataset, service)
+
+    def words(self, actor: Actor, request: str) -> list[Text]:
+        """What a request would give, in sentences; none when it is not offered any more.
+
+        Raises:
+            NotFound: there is none, or none that the actor may know of.
+        """
+        with self._db.transaction():
+            there = self._find(actor, request)
+            offered = self._parts.catalogue.offered(there.dataset, there.service)
+        known = {one.name for one in offered.elements} if offered else set()
+        named = {one.name for one in there.given.fields}
+        named |= {one.name for one in there.given.rows}
+        if offered is None or not named <= known:
+            return []
+        return said(terms_of(there, offered, ""))
 
     def acts(self, actor: Actor, request: Request) -> list[Act]:
         """What the actor may do with a request now."""
