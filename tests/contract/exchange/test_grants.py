@@ -13,7 +13,7 @@ from tests.harness.agreements import PURPOSE, STEWARD, an_ask, in_force, someone
 from tests.harness.exchange import CIVIL, HOUSING, SYSTEM, TAX
 from workloads.data_exchange.agencies.model import Agency
 from workloads.data_exchange.agreements.contracts.model import Party, Version
-from workloads.data_exchange.agreements.grants.service import AUDIENCE, GRANT, ISSUER, REQUEST
+from workloads.data_exchange.agreements.grants.model import AUDIENCE, GRANT, ISSUER, REQUEST
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.proofs import jws
 from workloads.data_exchange.proofs.keys import PrivateKey

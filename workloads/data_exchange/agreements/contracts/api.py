@@ -29,7 +29,8 @@ from workloads.data_exchange.agreements.contracts.model import (
     Version,
 )
 from workloads.data_exchange.agreements.contracts.service import Agreements
-from workloads.data_exchange.agreements.grants.service import LONGEST, Grants
+from workloads.data_exchange.agreements.grants.model import LONGEST
+from workloads.data_exchange.agreements.grants.service import Grants
 from workloads.data_exchange.agreements.words import said
 
 api = ApiBlueprint("agreements", __name__, tag="Agreements")

@@ -9,7 +9,7 @@ from foundation.kernel import canonical
 from foundation.surface import cli
 from foundation.surface.cli import FAILED, Failure
 from workloads.data_exchange.agreements.contracts.model import AGREEMENT, AgreementState, Party
-from workloads.data_exchange.agreements.grants.service import LONGEST, REQUEST
+from workloads.data_exchange.agreements.grants.model import LONGEST, REQUEST
 from workloads.data_exchange.keys.commands import read_private
 from workloads.data_exchange.proofs import jws
 

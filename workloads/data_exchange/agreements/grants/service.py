@@ -1,7 +1,6 @@
 """The use cases of grants; README.md has the claims."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -19,18 +18,21 @@ from foundation.kernel.errors import (
 )
 from foundation.kernel.time import Clock
 from workloads.data_exchange.agreements.contracts.model import Agreement, AgreementState, Version
+from workloads.data_exchange.agreements.grants.model import (
+    AUDIENCE,
+    GRANT,
+    ISSUER,
+    LONGEST,
+    REQUEST,
+    SKEW,
+    Given,
+)
 from workloads.data_exchange.agreements.ports import Audit
 from workloads.data_exchange.agreements.terms import Terms
 from workloads.data_exchange.keys.model import Key
 from workloads.data_exchange.keys.service import Signed
 from workloads.data_exchange.proofs.keys import ProofError
 
-#: The type of a grant (RFC 9068), and of a request for one that is signed in place of a token.
-GRANT, REQUEST = "at+jwt", "exchange-grant-request+jws"
-ISSUER, AUDIENCE = "urn:borough:exchange", "exchange-gateway"
-LONGEST = 15 * 60
-#: How far the clock of a signed request may be from ours, in seconds.
-SKEW = 60
 _SYSTEM = Actor.system("grants")
 _ASKED = {"agreement", "purposes", "seconds", "iat"}
 
@@ -53,21 +55,6 @@ class Ring(Protocol):
     def sign(self, path: str, payload: dict[str, Any], typ: str) -> str: ...
 
     def verify(self, compact: str, typ: str, *, at: datetime | None = None) -> Signed: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A grant.
-
-    Attributes:
-        token: the JWT.
-        seconds: how long it counts.
-        purposes: for which.
-    """
-
-    token: str
-    seconds: int
-    purposes: tuple[str, ...]
 
 
 class Grants:

@@ -201,6 +201,8 @@ def compile_terms(policy: object, answers: Mapping[str, object] | None = None) -
 def _read(policy: dict[str, Any], answers: Mapping[str, object] | None) -> tuple[Terms, About]:
     (permission,) = policy["permission"]
     target, at = permission["target"], _at(permission["constraint"])
+    if not isinstance(policy["dpv:hasLegalBasis"], str):
+        raise TypeError("no text")
     agreement, _, version = _of("agreement", policy["uid"], plain=True).rpartition(":")
     (shown,) = permission["action"]["refinement"]
     terms = Terms(
@@ -233,12 +235,12 @@ def _check(terms: Terms, about: About) -> None:
         ValueError: there is one.
     """
     most = [getattr(terms.limits, f.name) for f in fields(Limits)]
-    pointers = [terms.records or "/", *(one.pointer for one in (*terms.fields, *terms.rows))]
+    pointers = [terms.records or "/", *(one.pointer for one in terms.fields)]
+    pointers += [one.pointer for one in terms.rows]
     names = [one.name for one in terms.fields]
     sound = (
         all(one is None or (type(one) is int and one > 0) for one in most)
-        and all(isinstance(one, str) and one.startswith("/") for one in pointers)
-        and isinstance(about.legal_basis, str)
+        and all(one.startswith("/") for one in pointers)
         and 0 < len(names) == len(set(names))
         and terms.purposes <= set(purposes.titles())
         and terms.begins < terms.ends
