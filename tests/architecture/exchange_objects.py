@@ -12,7 +12,7 @@ from foundation.kernel.text import Text
 from tests.architecture.accounts import account_bodies, make_accounts
 from tests.architecture.harness import Things
 from workloads.data_exchange.agreements.ask import Ask, AskedField
-from workloads.data_exchange.agreements.calendar.model import sample
+from workloads.data_exchange.agreements.calendar.model import PERIODS, sample
 from workloads.data_exchange.agreements.contracts.model import Party, Version
 from workloads.data_exchange.agreements.requests.model import Act, Request
 from workloads.data_exchange.agreements.terms import Limits
@@ -119,7 +119,10 @@ def _asking(agreement: Version, kid: str) -> dict[str, Any]:
         f"{signed}/grants": {"kid": kid},
         f"{signed}/grants/signed": {"request": "a.b.c"},
         "PUT /api/v1/calendar": sample().as_json(),
-        "POST /calendar": {"zone": "Asia/Shanghai", "weekend": "7", "version": "0"},
+        "POST /calendar": {
+            "zone": "Asia/Shanghai", "weekend": "7", "version": "0",
+            **{f"periods.{name}": "5" for name in PERIODS},
+        },
         "POST /keys": {"agency": A},
         "POST /keys/revoke": {"kid": kid, "reason": "lost"},
         "POST /requests/new": {
@@ -131,7 +134,9 @@ def _asking(agreement: Version, kid: str) -> dict[str, Any]:
         f"{page}/decision": {"act": "refuse", "text-refuse": "no"},
         f"{page}/reply": {"act": "withdraw"},
         f"{page}/ruling": {"act": "uphold", "text-uphold": "so"},
-        f"{page}/offer": {"text": "less"},
+        f"{page}/offer": {
+            "text": "less", "begins": ends.date().isoformat(), "ends": ends.date().isoformat(),
+        },
         "POST /agreements/<id>/signatures": {"party": "consumer", "digest": agreement.digest},
         "POST /agreements/<id>/revoke": {"party": "consumer", "reason": "done"},
     }  # fmt: skip

@@ -230,6 +230,7 @@ def test_either_side_revokes_and_gateways_hear_at_once(
     assert terms.revoked_at == clock.now()
     assert not terms.holds_at(clock.now())
     assert contracts.in_force().terms == ()
+    assert contracts.terms_of([version.agreement, "agr_none"]) == (terms,)
     # Once is enough, and the first reason stays.
     again = contracts.revoke(SIGNER, version.agreement, Party.CONSUMER, "me too")
     assert (again.revoked_by, again.reason) == (Party.PROVIDER, "misused")

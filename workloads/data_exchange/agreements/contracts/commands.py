@@ -40,7 +40,12 @@ _VERIFIED = (
     cli.Column("PROBLEM", "problem"),
 )
 _ID = click.argument("agreement_id", shell_complete=cli.complete("/agreements"))
-_PARTY = click.option("--party", type=click.Choice([*Party]), required=True, help="For which side.")
+_PARTY = click.option(
+    "--party",
+    type=click.Choice([one.value for one in Party]),
+    required=True,
+    help="For which side.",
+)
 
 
 @click.group()
@@ -49,7 +54,11 @@ def agreement() -> None:
 
 
 @agreement.command("list")
-@click.option("--state", type=click.Choice([*AgreementState]), help="Only those in this state.")
+@click.option(
+    "--state",
+    type=click.Choice([one.value for one in AgreementState]),
+    help="Only those in this state.",
+)
 @click.option("--party", default="", help="Path of an agency that has part in them, and below.")
 @cli.console(api="GET /api/v1/agreements", web="/agreements")
 def list_(console: cli.Console, state: str | None, party: str) -> None:

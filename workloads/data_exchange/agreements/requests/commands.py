@@ -37,7 +37,9 @@ def request() -> None:
 
 
 @request.command("list")
-@click.option("--state", type=click.Choice([*State]), help="Only those in this state.")
+@click.option(
+    "--state", type=click.Choice([one.value for one in State]), help="Only those in this state."
+)
 @click.option("--mine", is_flag=True, help="Only those that wait for what you may do.")
 @click.option("--overdue", is_flag=True, help="Only those that are late.")
 @click.option("--consumer", default="", help="Path of the agency that asks, and below.")

@@ -111,7 +111,8 @@ def create() -> ResponseReturnValue:
     except Invalid as error:
         return _new(given, forms.placed(error.problems, ask), 422)
     except NotFound:
-        return _new(given, [Problem("consumer", "is no agency of yours")], 422)
+        unknown = [Problem("consumer", "is no agency of yours")]
+        return _new({**given, "consumer": ""}, unknown, 422)
     return go("requests_pages.one", id=made.id, notice="request.created")
 
 
