@@ -200,6 +200,11 @@ def test_an_amendment_counts_when_both_have_signed_it(
     assert [one.holds for one in contracts.verify(SYSTEM, first.agreement, 1)] == [True, True]
     with pytest.raises(Invalid):
         approved(exchange, amends="agr_other")
+    # It would leave a gap: nothing counts between the signature and its first day.
+    later = replace(ask, begins=clock.now() + timedelta(days=1))
+    with pytest.raises(Invalid) as error:
+        approved(exchange, amends=first.agreement, ask=later)
+    assert [one.field for one in error.value.problems] == ["begins"]
     contracts.revoke(SIGNER, first.agreement, Party.CONSUMER, "done")
     with pytest.raises(Invalid):
         approved(exchange, amends=first.agreement)
@@ -230,7 +235,6 @@ def test_either_side_revokes_and_gateways_hear_at_once(
     assert terms.revoked_at == clock.now()
     assert not terms.holds_at(clock.now())
     assert contracts.in_force().terms == ()
-    assert contracts.terms_of([version.agreement, "agr_none"]) == (terms,)
     # Once is enough, and the first reason stays.
     again = contracts.revoke(SIGNER, version.agreement, Party.CONSUMER, "me too")
     assert (again.revoked_by, again.reason) == (Party.PROVIDER, "misused")

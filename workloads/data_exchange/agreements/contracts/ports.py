@@ -1,6 +1,6 @@
 """What agreements need of the outside, besides what all of this feature needs."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -84,10 +84,6 @@ class AgreementStore(Protocol):
 
     def changed(self, since: int) -> Sequence[tuple[Agreement, Version]]:
         """Those that changed after a position, by position, with the version that counts."""
-        ...
-
-    def signed(self, agreements: Collection[str]) -> Sequence[tuple[Agreement, Version]]:
-        """Those of these ids that both have signed, with the version that counts."""
         ...
 
     def over(self, now: datetime, limit: int) -> Sequence[str]:

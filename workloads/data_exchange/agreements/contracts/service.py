@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from foundation.access import policy
@@ -357,14 +357,6 @@ class Agreements:
             position = self._store.position()
             found = self._store.changed(since)
             return Snapshot(position, tuple(_terms(*one) for one in found))
-
-    def terms_of(self, agreements: Collection[str]) -> tuple[Terms, ...]:
-        """The terms of these agreements in the version that counts, revoked or not.
-
-        One that nobody knows, or that both have not signed yet, has none.
-        """
-        with self._db.transaction():
-            return tuple(_terms(*one) for one in self._store.signed(agreements))
 
     # --- below
 

@@ -1,7 +1,7 @@
 """The tables of agreements, versions and signatures."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -200,10 +200,6 @@ class PostgresAgreements:
     def changed(self, since: int) -> Sequence[tuple[Agreement, Version]]:
         """Those that changed after a position, by position."""
         return self._with_version(_A.position > since)
-
-    def signed(self, agreements: Collection[str]) -> Sequence[tuple[Agreement, Version]]:
-        """Those of these ids that both have signed, with the version that counts."""
-        return self._with_version(_A.id.in_(agreements))
 
     def _with_version(
         self, condition: sa.ColumnElement[bool]

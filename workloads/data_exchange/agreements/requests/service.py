@@ -118,6 +118,7 @@ class Requests:
                 wrong.check(
                     offered.provider != agency.path, "consumer", "holds this data set itself"
                 )
+                _check_begins(wrong, ask, amends, now)
             wrong.finish()
             assert offered is not None  # noqa: S101 - finish raised
             made = self._new(agency.path, offered, ask, now)
@@ -223,6 +224,7 @@ class Requests:
             offered = self._offered(request)
             asks.check(wrong, offer, offered, now)
             asks.narrows(wrong, offer, request.ask)
+            _check_begins(wrong, offer, request.amends, now)
             wrong.check(
                 offer.as_json() != request.ask.as_json(),
                 "offer",
@@ -413,4 +415,13 @@ def _check_text(wrong: Collector, name: str, text: str) -> None:
         len(text.strip()) > 0 and len(text) <= LONGEST_TEXT,
         name,
         f"must be 1 to {LONGEST_TEXT} characters",
+    )
+
+
+def _check_begins(wrong: Collector, ask: Ask, amends: str, now: datetime) -> None:
+    """A new version takes the place of the old one at once, so it must have begun by then."""
+    wrong.check(
+        not amends or ask.begins <= now,
+        "begins",
+        "must not lie ahead: an amendment counts as soon as both have signed it",
     )
