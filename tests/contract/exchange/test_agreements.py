@@ -5,6 +5,7 @@ import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -26,6 +27,7 @@ from tests.harness.agreements import (
 from tests.harness.exchange import CIVIL, HOUSING, SYSTEM, TAX
 from workloads.data_exchange.agencies.model import Agency
 from workloads.data_exchange.agreements.ask import AskedField
+from workloads.data_exchange.agreements.contracts import evidence
 from workloads.data_exchange.agreements.contracts.model import (
     AGREEMENT,
     RECORD,
@@ -37,7 +39,7 @@ from workloads.data_exchange.agreements.contracts.store import CHANNEL
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.keys.model import POSSESSION
 from workloads.data_exchange.proofs import jws
-from workloads.data_exchange.proofs.keys import PrivateKey
+from workloads.data_exchange.proofs.keys import PrivateKey, ProofError
 
 pytestmark = pytest.mark.usefixtures("agencies")
 
@@ -307,3 +309,63 @@ def test_who_may_know_of_it(exchange: Exchange) -> None:
     assert not exchange.agreeing.agreements.agreements(stranger, PageRequest()).items
     found = exchange.agreeing.agreements.agreements(OFFICER, PageRequest(), party=CIVIL).items
     assert [one.id for one in found] == [version.agreement]
+
+
+def evidence_of(exchange: Exchange, version: Version) -> dict[str, Any]:
+    """As it is sent and read elsewhere."""
+    there = exchange.agreeing.agreements.agreement(SYSTEM, version.agreement)
+    keys = {
+        "provider": exchange.keys.jwks(CIVIL), "consumer": exchange.keys.jwks(HOUSING),
+        "exchange": exchange.keys.jwks("/"),
+    }  # fmt: skip
+    made = evidence.bundle(there, version, json.loads(version.policy), keys)
+    return dict(json.loads(json.dumps(made)))
+
+
+def test_evidence_verifies_without_the_exchange(exchange: Exchange, clock: SettableClock) -> None:
+    version = in_force(exchange)
+    for _ in range(20):
+        clock.advance(days=182)
+        for path in (CIVIL, HOUSING, "/"):
+            exchange.keys.generate(SYSTEM, path)
+    data = evidence_of(exchange, version)
+    terms, kid = evidence.check(data)
+    assert terms == exchange.agreeing.agreements.terms(version)
+    assert evidence.check(data, kid)[1] == kid
+    with pytest.raises(ProofError, match="do not trust"):
+        evidence.check(data, "another")
+
+
+def test_evidence_in_which_anything_differs_does_not_hold(exchange: Exchange) -> None:
+    version = in_force(exchange)
+    data = evidence_of(exchange, version)
+    other = PrivateKey.generate()
+    forged = jws.sign(data["policy"], other, AGREEMENT)
+    ring = {"keys": [{**other.public.jwk(), "nbf": 0}]}
+    wrong: list[dict[str, Any]] = [
+        {}, {"policy": {**data["policy"], "dpv:hasLegalBasis": "another"}},
+        {"answers": None}, {"version": 2}, {"agreement": "agr_2"}, {"record": forged},
+        {"signatures": {**data["signatures"], "provider": forged}},
+        {"signatures": {}}, {"keys": {}}, {"keys": {**data["keys"], "exchange": ring}},
+        {"keys": {**data["keys"], "provider": data["keys"]["consumer"]}},
+        {"keys": {**data["keys"], "provider": {"keys": [
+            {**key, "nbf": 2**40} for key in data["keys"]["provider"]["keys"]]}}},
+    ]  # fmt: skip
+    for change in wrong[1:]:
+        with pytest.raises(ProofError):
+            evidence.check({**data, **change})
+    for broken in ({}, {"policy": 1}, {**data, "record": 4}):
+        with pytest.raises(ProofError):
+            evidence.check(broken)
+    # Every character of what was signed counts.
+    for name in ("record", "provider", "consumer"):
+        text = data["record"] if name == "record" else data["signatures"][name]
+        for at in range(0, len(text), 97):
+            changed = text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :]
+            bad = (
+                {"record": changed}
+                if name == "record"
+                else {"signatures": {**data["signatures"], name: changed}}
+            )
+            with pytest.raises(ProofError):
+                evidence.check({**data, **bad})

@@ -81,6 +81,13 @@ def test_from_a_request_to_a_grant(running: Running, run: Any, tmp_path: Path) -
     policy = run("officer", "agreement", "policy", agreement)
     assert policy["@type"] == "Agreement"
 
+    file.write_text(json.dumps(run("officer", "agreement", "export", agreement)))
+    checked = CliRunner().invoke(exchange, ["agreement", "check", str(file), "--lang", "zh"])
+    assert checked.exit_code == 0, checked.output
+    assert "总计 10 次调用" in checked.output
+    file.write_text(file.read_text().replace("need", "nee", 1).replace("law", "lax"))
+    assert CliRunner().invoke(exchange, ["agreement", "check", str(file)]).exit_code == 1
+
     grant = run("officer", "agreement", "grant", agreement, *private, "--seconds", "60")
     said = running.exchange.keys.verify(grant["token"], GRANT).payload
     assert said["exp"] - said["iat"] == 60

@@ -20,6 +20,7 @@ from foundation.surface.api import (
     use,
 )
 from foundation.surface.runtime import Runtime
+from workloads.data_exchange.agreements.contracts.evidence import bundle
 from workloads.data_exchange.agreements.contracts.model import (
     REASON_MAX,
     Agreement,
@@ -32,6 +33,7 @@ from workloads.data_exchange.agreements.contracts.service import Agreements
 from workloads.data_exchange.agreements.grants.model import LONGEST
 from workloads.data_exchange.agreements.grants.service import Grants
 from workloads.data_exchange.agreements.words import said
+from workloads.data_exchange.keys.service import Keys
 
 api = ApiBlueprint("agreements", __name__, tag="Agreements")
 
@@ -121,6 +123,20 @@ class WordsOut(Schema):
     version: int
     en: list[str]
     zh: list[str]
+
+
+class EvidenceOut(Schema):
+    """A version with all that is needed to verify it without the exchange."""
+
+    agreement: str
+    version: int
+    policy: dict[str, Any]
+    answers: dict[str, Any] | None
+    signatures: Annotated[dict[str, str], Field(description="Compact JWS of each side.")]
+    record: str
+    keys: Annotated[
+        dict[str, Any], Field(description="JWK sets of provider, consumer and exchange.")
+    ]
 
 
 class AgreementSign(Input):
@@ -256,6 +272,19 @@ def verify_agreement_version(agreement_id: str, number: int) -> Answer:
             for one in found
         ]
     }  # fmt: skip
+
+
+@api.get("/agreements/<agreement_id>/versions/<int:number>/evidence")
+@requires("agreement.view")
+@api.output(EvidenceOut)
+def get_agreement_evidence(agreement_id: str, number: int) -> Answer:
+    """What verifies a version off-line: `borough-exchange agreement check FILE`."""
+    agreements, keys, actor = use(Agreements), use(Keys), current_actor()
+    there = agreements.agreement(actor, agreement_id)
+    version = agreements.version(actor, agreement_id, number)
+    rings = {party.value: keys.jwks(there.path(party)) for party in Party}
+    rings["exchange"] = keys.jwks("/")
+    return bundle(there, version, json.loads(version.policy), rings)
 
 
 @api.get("/agreements/<agreement_id>/words")

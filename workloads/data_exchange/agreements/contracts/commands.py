@@ -8,10 +8,13 @@ import click
 from foundation.kernel import canonical
 from foundation.surface import cli
 from foundation.surface.cli import FAILED, Failure
+from workloads.data_exchange.agreements.contracts import evidence
 from workloads.data_exchange.agreements.contracts.model import AGREEMENT, AgreementState, Party
 from workloads.data_exchange.agreements.grants.model import LONGEST, REQUEST
+from workloads.data_exchange.agreements.words import said
 from workloads.data_exchange.keys.commands import read_private
 from workloads.data_exchange.proofs import jws
+from workloads.data_exchange.proofs.keys import ProofError
 
 _COLUMNS = (
     cli.Column("ID", "id"),
@@ -134,6 +137,33 @@ def verify(console: cli.Console, agreement_id: str, number: int | None) -> None:
     console.rows(found["items"], _VERIFIED, name="party")
     if not all(one["holds"] for one in found["items"]):
         raise Failure("a signature does not hold", FAILED)
+
+
+@agreement.command()
+@_ID
+@click.option("--version", "number", type=int, help="The newest if left out.")
+@cli.console(api="GET /api/v1/agreements/{id}/versions/{number}/evidence", web="/agreements")
+def export(console: cli.Console, agreement_id: str, number: int | None) -> None:
+    """Print a version with all that is needed to verify it without the exchange."""
+    number = number or _version(console, agreement_id, None)["number"]
+    found = console.client.get(f"/agreements/{agreement_id}/versions/{number}/evidence")
+    console.text(canonical.dumps(found), found)
+
+
+@agreement.command()
+@click.argument("file")
+@click.option("--trust", default="", help="Thumbprint of the exchange's key that you know.")
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+def check(file: str, trust: str, lang: str) -> None:
+    """Verify what `agreement export` printed, without the exchange, and say what it allows."""
+    data = cli.read(file)
+    try:
+        terms, kid = evidence.check(data if isinstance(data, dict) else {}, trust)
+    except ProofError as error:
+        raise Failure(str(error), FAILED) from None
+    for text in said(terms):
+        click.echo(text.get(lang))
+    click.echo(f"{terms.digest} signed by both; recorded by {kid}")
 
 
 @agreement.command()
