@@ -14,6 +14,7 @@ from workloads.data_exchange.agreements.contracts.store import PostgresAgreement
 from workloads.data_exchange.agreements.grants.service import Grants
 from workloads.data_exchange.agreements.ports import Catalogue
 from workloads.data_exchange.agreements.requests import service as requests
+from workloads.data_exchange.agreements.requests.clocks import Clocks
 from workloads.data_exchange.agreements.requests.service import Requests
 from workloads.data_exchange.agreements.requests.store import PostgresRequests
 from workloads.data_exchange.keys.service import Keys
@@ -28,6 +29,7 @@ class Agreeing:
     catalogue: Catalogue
     calendar: Calendar
     requests: Requests
+    clocks: Clocks
     agreements: Agreements
     grants: Grants
 
@@ -39,7 +41,7 @@ class Agreeing:
     def schedules(self) -> list[Schedule]:
         """What a worker does again and again."""
         return [
-            Schedule("agreements.overdue", _SECONDS, self.requests.escalate),
+            Schedule("agreements.overdue", _SECONDS, self.clocks.escalate),
             Schedule("agreements.ended", _SECONDS, self.agreements.end),
         ]
 
@@ -61,11 +63,13 @@ def agreeing(
     agreements = Agreements(
         contracts.Parts(PostgresAgreements(database), database, clock, audit, outbox, keys)
     )
+    kept = PostgresRequests(database)
+    clocks = Clocks(kept, database, clock, audit, outbox, calendar)
     asked = Requests(
         requests.Parts(
-            PostgresRequests(database), database, clock, audit, outbox, calendar, catalogue,
+            kept, database, clock, audit, outbox, calendar, catalogue,
             agencies, agreements,
         )
     )  # fmt: skip
     grants = Grants(agreements, keys, database, clock, audit)
-    return Agreeing(catalogue, calendar, asked, agreements, grants)
+    return Agreeing(catalogue, calendar, asked, clocks, agreements, grants)

@@ -38,7 +38,7 @@ from tests.harness.agreements import (
 )
 from tests.harness.exchange import CIVIL, HOUSING, SYSTEM, TAX
 from workloads.data_exchange.agreements.ask import Ask, AskedField, AskedRows
-from workloads.data_exchange.agreements.requests import service
+from workloads.data_exchange.agreements.requests.clocks import OVERDUE
 from workloads.data_exchange.agreements.requests.model import MACHINE, Act, Request, Side, State
 from workloads.data_exchange.agreements.requests.ports import RequestQuery
 from workloads.data_exchange.agreements.terms import Limits, Operator
@@ -294,15 +294,15 @@ def topics(exchange: Exchange) -> list[str]:
 def test_who_is_late_is_told_once(exchange: Exchange, clock: SettableClock) -> None:
     requests = exchange.agreeing.requests
     request = asked(exchange)
-    requests.escalate()
-    assert service.OVERDUE not in topics(exchange)
+    exchange.agreeing.clocks.escalate()
+    assert OVERDUE not in topics(exchange)
     assert request.due_at is not None
     clock.set(request.due_at)
     late = RequestQuery(overdue_at=clock.now())
     assert [one.id for one in requests.requests(SYSTEM, late, PageRequest()).items] == [request.id]
-    requests.escalate()
-    requests.escalate()
-    assert topics(exchange).count(service.OVERDUE) == 1
+    exchange.agreeing.clocks.escalate()
+    exchange.agreeing.clocks.escalate()
+    assert topics(exchange).count(OVERDUE) == 1
     assert requests.request(SYSTEM, request.id).escalated_at == clock.now()
     # Late, and done all the same; the next clock starts anew.
     after = requests.act(REVIEWER, request.id, Act.PASS)

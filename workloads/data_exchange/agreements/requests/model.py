@@ -156,6 +156,19 @@ class Request:
             found = above(found)
         return found
 
+    def path(self, side: Side) -> str:
+        """Of the agency, or the level, for which a side acts."""
+        if side is Side.PROVIDER:
+            return self.provider
+        return self.arbiter if side is Side.ARBITER else self.consumer
+
+    def told(self) -> dict[str, str]:
+        """What every message about it says."""
+        return {
+            "request": self.id, "consumer": self.consumer, "provider": self.provider,
+            "dataset": self.dataset, "state": self.state.value,
+        }  # fmt: skip
+
     def overdue(self, now: datetime) -> bool:
         """Whether somebody is late."""
         return self.due_at is not None and self.due_at <= now

@@ -10,10 +10,9 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.errors import Collector, Conflict, Forbidden, PreconditionFailed
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.text import Text
-from foundation.kernel.time import Clock, format_instant
+from foundation.kernel.time import Clock
 from workloads.data_exchange.agreements import ask as asks
 from workloads.data_exchange.agreements.ask import Ask
-from workloads.data_exchange.agreements.calendar.model import WorkingCalendar
 from workloads.data_exchange.agreements.calendar.service import Calendar
 from workloads.data_exchange.agreements.ports import (
     Audit,
@@ -28,7 +27,6 @@ from workloads.data_exchange.agreements.requests.model import (
     EXPLAINED,
     LONGEST_TEXT,
     MACHINE,
-    WAITS_FOR,
     Act,
     Request,
     RequestId,
@@ -42,13 +40,12 @@ from workloads.data_exchange.agreements.requests.ports import Drafts, RequestQue
 from workloads.data_exchange.agreements.words import said
 
 NOUN = "request"
-#: The topics under which the outbox tells of requests.
-MOVED, OVERDUE = "exchange.request.moved", "exchange.request.overdue"
+#: The topic under which the outbox tells of each step.
+MOVED = "exchange.request.moved"
 _ACTION = {
     Side.CONSUMER: "request.create", Side.COMPLIANCE: "request.review",
     Side.PROVIDER: "request.decide", Side.ARBITER: "request.review",
 }  # fmt: skip
-_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,6 @@ class Requests:
         self._parts = parts
         self._store = parts.store
         self._db = parts.db
-        parts.calendar.tell(self._move_due_dates)
 
     def create(
         self,
@@ -195,7 +191,7 @@ class Requests:
         sides = {side for (state, one), side in MACHINE.items() if one is act}
         now = MACHINE.get((request.state, act))
         for side in [now] if now else sorted(sides):
-            if policy.allows(actor, _ACTION[side], _path(request, side)):
+            if policy.allows(actor, _ACTION[side], request.path(side)):
                 return
         names = ", ".join(sorted({_ACTION[side] for side in sides}))
         raise Forbidden(f"this needs the permission {names or act}", action=names)
@@ -317,7 +313,7 @@ class Requests:
             found = [
                 (act, side) for (state, act), side in MACHINE.items()
                 if state is request.state
-                and policy.allows(actor, _ACTION[side], _path(request, side))
+                and policy.allows(actor, _ACTION[side], request.path(side))
             ]  # fmt: skip
             before = {s.side for s in self._store.steps(request.id) if s.actor == actor.id}
         now = self._parts.clock.now()
@@ -325,40 +321,6 @@ class Requests:
             act for act, side in found
             if before <= {side} and not (act is Act.DISPUTE and request.overdue(now))
         ]  # fmt: skip
-
-    def escalate(self) -> None:
-        """Tell of every due date that has passed, each once."""
-        while True:
-            with self._db.transaction():
-                late = self._store.late(self._parts.clock.now(), _BATCH)
-            for one in late:
-                self._escalate(one)
-            if len(late) < _BATCH:
-                return
-
-    def _escalate(self, request: str) -> None:
-        with self._db.transaction():
-            now, there = self._parts.clock.now(), self._store.find(request, hold=True)
-            if there is None or not there.overdue(now) or there.escalated_at is not None:
-                return
-            self._store.update(replace(there, escalated_at=now))
-            if there.state is State.REFUSED:
-                return  # nobody is late: the time for a dispute has run out
-            assert there.due_at is not None  # noqa: S101 - overdue
-            details = {"state": there.state.value, "due_at": format_instant(there.due_at)}
-            self._parts.audit.record(
-                Actor.system("clocks"), "request.overdue", subject=there.id,
-                path=_path(there, WAITS_FOR[there.state]), details=details,
-            )  # fmt: skip
-            self._tell(OVERDUE, there, {**details, "waits_for": WAITS_FOR[there.state].value})
-
-    def _move_due_dates(self, calendar: WorkingCalendar) -> None:
-        """The calendar has changed, in the open transaction."""
-        for one in self._store.waiting():
-            due = calendar.due(one.since, one.days)
-            if due != one.due_at:
-                told = one.escalated_at if due <= self._parts.clock.now() else None
-                self._store.update(replace(one, due_at=due, escalated_at=told))
 
     def _find(self, actor: Actor, request: str, *, hold: bool = False) -> Request:
         found = self._store.find(request, hold=hold)
@@ -389,25 +351,10 @@ class Requests:
         )  # fmt: skip
         details = {"act": act.value, "from": before.state.value, "to": after.state.value}
         self._parts.audit.record(
-            actor, f"request.{act.value}", subject=after.id, path=_path(after, side),
+            actor, f"request.{act.value}", subject=after.id, path=after.path(side),
             details=details,
         )  # fmt: skip
-        self._tell(MOVED, after, {**details, "state": after.state.value})
-
-    def _tell(self, topic: str, request: Request, more: dict[str, str]) -> None:
-        self._parts.outbox.publish(
-            topic,
-            {
-                "request": request.id, "consumer": request.consumer, "provider": request.provider,
-                "dataset": request.dataset, **more,
-            },
-        )  # fmt: skip
-
-
-def _path(request: Request, side: Side) -> str:
-    if side is Side.PROVIDER:
-        return request.provider
-    return request.arbiter if side is Side.ARBITER else request.consumer
+        self._parts.outbox.publish(MOVED, {**after.told(), **details})
 
 
 def _check_text(wrong: Collector, name: str, text: str) -> None:
