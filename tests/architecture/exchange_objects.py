@@ -4,20 +4,31 @@ A new feature adds its things to ``make``: the id under the noun of their addres
 ``owned`` when only their agency may know of them, and to ``bodies`` what a request needs.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from tests.architecture.accounts import account_bodies, make_accounts
 from tests.architecture.harness import Things
+from workloads.data_exchange.agreements.ask import Ask, AskedField
+from workloads.data_exchange.agreements.calendar.model import PERIODS, sample
+from workloads.data_exchange.agreements.contracts.model import Party, Version
+from workloads.data_exchange.agreements.requests.model import Act, Request
+from workloads.data_exchange.agreements.terms import Limits
 from workloads.data_exchange.bootstrap import Exchange
 
 #: The agency that owns the things, and another one.
 A, B = "/city/civil-affairs/", "/city/housing/"
+#: Who provides what A asks for.
+C = "/city/tax/"
 #: Actions of features that are made elsewhere; each leaves this set with its endpoints.
 ELSEWHERE: frozenset[str] = frozenset()
 #: Endpoints for everybody.
-PUBLIC = frozenset({"GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks"})
+PUBLIC = frozenset({
+    "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks",
+    "POST /api/v1/agreements/<agreement_id>/grants/signed",
+})  # fmt: skip
 
 _SYSTEM = Actor.system("test")
 _TEXT = {"en": "Test", "zh": "测试"}
@@ -25,19 +36,56 @@ _TEXT = {"en": "Test", "zh": "测试"}
 
 def make(exchange: Exchange) -> Things:
     """Two agencies, and one of each kind of thing of agency A."""
-    for parent, slug in (("/", "city"), ("/city/", "civil-affairs"), ("/city/", "housing")):
+    for parent, slug in (
+        ("/", "city"),
+        ("/city/", "civil-affairs"),
+        ("/city/", "housing"),
+        ("/city/", "tax"),
+    ):
         exchange.agencies.create(_SYSTEM, parent=parent, slug=slug, name=Text(slug, slug))
     empty = exchange.agencies.create(_SYSTEM, parent=A, slug="empty", name=Text("e", "空"))
     key = exchange.keys.generate(_SYSTEM, A)
+    exchange.keys.generate(_SYSTEM, C)
+    request, agreement = _agreed(exchange)
     accounts = make_accounts(exchange.people, exchange.base, "exchange_officer", A)
-    ids = {"agencies": empty.id, "keys": key.kid, **accounts}
+    ids = {
+        "agencies": empty.id, "keys": key.kid, "requests": request.id,
+        "agreements": agreement.agreement, "versions": "1", **accounts,
+    }  # fmt: skip
     # Agencies and their keys are known to everybody who signs in.
-    owned = frozenset(accounts.values())
-    return Things(ids, owned, _bodies(accounts["service-accounts"]), {}, {})
+    owned = frozenset({*accounts.values(), request.id, agreement.agreement})
+    return Things(ids, owned, _bodies(accounts["service-accounts"], agreement, key.kid), {}, {})
 
 
-def _bodies(robot: str) -> dict[str, Any]:
+def _agreed(exchange: Exchange) -> tuple[Request, Version]:
+    """A request of A to C that waits, and an agreement between them that both have signed."""
+    made = []
+    for _ in range(2):
+        now = exchange.base.clock.now()
+        ask = Ask(
+            frozenset({"dpv:ServiceProvision"}), (AskedField("name"),), (), Limits(calls=10), now,
+            now + timedelta(days=30),
+        )  # fmt: skip
+        made.append(
+            exchange.agreeing.requests.create(
+                Actor.system("asks"), consumer=A, dataset="dst_households",
+                service="svc_households", ask=ask, legal_basis="law", justification="need",
+            )
+        )  # fmt: skip
+    waiting, other = made
+    exchange.agreeing.requests.act(Actor.system("reviews"), other.id, Act.PASS)
+    done = exchange.agreeing.requests.act(Actor.system("decides"), other.id, Act.APPROVE)
+    agreements = exchange.agreeing.agreements
+    digest = agreements.version(_SYSTEM, done.agreement).digest
+    agreements.sign(Actor.system("provider"), done.agreement, Party.PROVIDER, digest)
+    return waiting, agreements.sign(
+        Actor.system("consumer"), done.agreement, Party.CONSUMER, digest
+    )
+
+
+def _bodies(robot: str, agreement: Version, kid: str) -> dict[str, Any]:
     return {
+        **_asking(agreement, kid),
         **account_bodies(robot, "exchange_officer", A),
         "POST /api/v1/agencies": {"parent": A, "slug": "test", "name": _TEXT},
         "PATCH /api/v1/agencies/<agency_id>": {"name": _TEXT},
@@ -45,3 +93,50 @@ def _bodies(robot: str) -> dict[str, Any]:
         "POST /api/v1/keys": {"agency": A},
         "POST /api/v1/keys/<kid>/revoke": {"reason": "lost"},
     }
+
+
+def _asking(agreement: Version, kid: str) -> dict[str, Any]:
+    """Bodies of requests and agreements; those that do not fit the state are let in and refused."""
+    ask = {
+        "purposes": ["dpv:ServiceProvision"], "fields": [{"name": "name"}],
+        "begins": "2020-01-01T00:00:00Z", "ends": "2099-01-01T00:00:00Z",
+    }  # fmt: skip
+    ends = datetime.now(UTC) + timedelta(days=9)  # noqa: TID251 - the products run now
+    ask |= {"begins": (ends - timedelta(days=8)).isoformat(), "ends": ends.isoformat()}
+    at, page = "POST /api/v1/requests/<request_id>", "POST /requests/<id>"
+    signed = "POST /api/v1/agreements/<agreement_id>"
+    form = {"dataset": "dst_households", "service": "svc_households", "consumer": A}
+    return {
+        "POST /api/v1/requests": {
+            **form, "ask": ask, "legal_basis": "law", "justification": "need",
+        },
+        f"{at}/review": {"act": "pass"},
+        f"{at}/decision": {"act": "refuse", "text": "no"},
+        f"{at}/reply": {"act": "withdraw"},
+        f"{at}/ruling": {"act": "uphold", "text": "so"},
+        f"{signed}/signatures": {"party": "consumer", "digest": agreement.digest},
+        f"{signed}/revoke": {"party": "consumer", "reason": "done"},
+        f"{signed}/grants": {"kid": kid},
+        f"{signed}/grants/signed": {"request": "a.b.c"},
+        "PUT /api/v1/calendar": sample().as_json(),
+        "POST /calendar": {
+            "zone": "Asia/Shanghai", "weekend": "7", "version": "0",
+            **{f"periods.{name}": "5" for name in PERIODS},
+        },
+        "POST /keys": {"agency": A},
+        "POST /keys/revoke": {"kid": kid, "reason": "lost"},
+        "POST /requests/new": {
+            **form, "purpose.0": "dpv:ServiceProvision", "field.name": "masked",
+            "begins": ends.date().isoformat(), "ends": ends.date().isoformat(),
+            "legal_basis": "law", "justification": "need",
+        },
+        f"{page}/review": {"act": "pass"},
+        f"{page}/decision": {"act": "refuse", "text-refuse": "no"},
+        f"{page}/reply": {"act": "withdraw"},
+        f"{page}/ruling": {"act": "uphold", "text-uphold": "so"},
+        f"{page}/offer": {
+            "text": "less", "begins": ends.date().isoformat(), "ends": ends.date().isoformat(),
+        },
+        "POST /agreements/<id>/signatures": {"party": "consumer", "digest": agreement.digest},
+        "POST /agreements/<id>/revoke": {"party": "consumer", "reason": "done"},
+    }  # fmt: skip

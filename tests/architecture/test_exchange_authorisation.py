@@ -11,6 +11,7 @@ from foundation.surface.api import limits
 from tests.architecture import exchange_objects as objects
 from tests.architecture.authorisation import Authorisation
 from tests.architecture.harness import PUBLIC, Asker, Cast, Services, Things
+from tests.fakes.catalogue import FakeCatalogue, households
 from tests.harness.exchange import exchange_database
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
 from workloads.data_exchange.entrypoints.app import create_app
@@ -29,7 +30,8 @@ def exchange(
 ) -> Iterator[Exchange]:
     with exchange_database(postgres) as url:
         settings = Settings(home=tmp_path_factory.mktemp("home"), database_url=url)
-        with open_exchange(settings, upgrade=False) as exchange:
+        catalogue = FakeCatalogue(households(objects.C))
+        with open_exchange(settings, upgrade=False, catalogue=catalogue) as exchange:
             yield exchange
 
 

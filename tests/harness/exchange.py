@@ -8,6 +8,7 @@ from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from foundation.kernel.text import Text
 from foundation.kernel.time import Clock
+from tests.fakes.catalogue import FakeCatalogue, households
 from tests.harness.product import product_database
 from workloads.data_exchange.agencies.model import Agency, Level
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
@@ -31,7 +32,8 @@ def opened(
     """The services on a database of their own."""
     with exchange_database(postgres) as url:
         given = Settings(home=home, database_url=url, **settings)  # type: ignore[arg-type]
-        with open_exchange(given, upgrade=False, clock=clock) as exchange:
+        catalogue = FakeCatalogue(households(CIVIL))
+        with open_exchange(given, upgrade=False, clock=clock, catalogue=catalogue) as exchange:
             yield exchange
 
 

@@ -12,7 +12,9 @@ PRODUCT = Product(
         "entry": "there is no such entry of the directory",
         "source": "there is no such source",
         "agency": "there is no such agency",
+        "agreement": "there is no such agreement",
         "key": "there is no such key",
+        "request": "there is no such request",
     },
 )
 declare(PRODUCT)

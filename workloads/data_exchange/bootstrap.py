@@ -20,10 +20,13 @@ from foundation.usage.telling import schedules as telling_schedules
 from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.agencies.service import Agencies
 from workloads.data_exchange.agencies.store import PostgresAgencies
+from workloads.data_exchange.agreeing import Agreeing, agreeing
+from workloads.data_exchange.agreements.ports import Catalogue
 from workloads.data_exchange.cataloguing import Cataloguing, build_cataloguing
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.migrations import SCHEMA
+from workloads.data_exchange.offering import Offering
 from workloads.data_exchange.settings import Settings
 from workloads.data_exchange.usage.service import TOPIC, Usage
 from workloads.data_exchange.usage.store import PostgresUsage, told_table
@@ -44,13 +47,14 @@ class Exchange:
     keys: Keys
     usage: Usage
     cataloguing: Cataloguing
+    agreeing: Agreeing
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
-            self.keys, self.usage, *self.cataloguing.services,
+            self.keys, self.usage, *self.cataloguing.services, *self.agreeing.services,
         )  # fmt: skip
 
     def handlers(self) -> dict[str, Job]:
@@ -64,12 +68,17 @@ class Exchange:
             relay(self.outbox, self.base.database, [telling.receive]),
             *telling_schedules(telling, self.usage.tell, seconds),
             *self.cataloguing.schedules(),
+            *self.agreeing.schedules(),
         ]
 
 
 @contextlib.contextmanager
 def open_exchange(
-    settings: Settings, *, upgrade: bool = True, clock: Clock | None = None
+    settings: Settings,
+    *,
+    upgrade: bool = True,
+    clock: Clock | None = None,
+    catalogue: Catalogue | None = None,
 ) -> Iterator[Exchange]:
     """The services of this process, until the end of the block.
 
@@ -77,6 +86,7 @@ def open_exchange(
         settings: of this process.
         upgrade: bring the database to the newest schema first.
         clock: the system's if left out.
+        catalogue: what is offered; else what the directory has published.
 
     Raises:
         Unavailable: the embedded database cannot be started.
@@ -84,19 +94,22 @@ def open_exchange(
     with open_database(settings) as database:
         if upgrade:
             SCHEMA.upgrade(database)
-        yield build(settings, database, clock or SystemClock())
+        yield build(settings, database, clock or SystemClock(), catalogue)
 
 
-def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
-    """All services on a database."""
+def build(
+    settings: Settings, database: Database, clock: Clock, catalogue: Catalogue | None = None
+) -> Exchange:
+    """All services on a database; what is offered is what the directory has published."""
     base = build_base(settings, database, clock)
     places, outbox = PostgresAgencies(database), Outbox(database, clock)
+    keys = Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets)
     telling = Telling(
         PostgresTold(database, told_table), database, clock, outbox, program=PRODUCT.program,
         topic=TOPIC, resource=settings.platform_resource, platform=platform_of(settings),
     )  # fmt: skip
-    keys = Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets)
     usage = Usage(PostgresUsage(database), database, clock, telling)
+    cataloguing = build_cataloguing(settings, base, places, keys, usage)
     return Exchange(
         settings,
         base,
@@ -105,7 +118,8 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
         Agencies(places, database, base.audit),
         keys,
         usage,
-        build_cataloguing(settings, base, places, keys, usage),
+        cataloguing,
+        agreeing(base, outbox, keys, places, catalogue or Offering(cataloguing.directory)),
     )
 
 

@@ -32,7 +32,10 @@ def list_(console: cli.Console) -> None:
 @click.option("--parent", default="/", help="Id or path of the one above; / for a topmost one.")
 @click.option("--name", required=True, help="Its name in English.")
 @click.option("--name-zh", help="Its name in Chinese; the English one if left out.")
-@click.option("--level", type=click.Choice([*Level]), default=Level.MUNICIPAL, show_default=True)
+@click.option(
+    "--level", type=click.Choice([one.value for one in Level]), default=Level.MUNICIPAL.value,
+    show_default=True,
+)  # fmt: skip
 @click.option("--code", default="", help="Its unified social credit code.")
 @click.option("--external", default="", help="Its id on the platform that sold this service.")
 @cli.console(api="POST /api/v1/agencies", web="/agencies")

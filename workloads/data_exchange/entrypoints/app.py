@@ -13,9 +13,13 @@ from foundation.surface.api import limits
 from foundation.surface.web.install import Theme, install
 from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.agencies.pages import pages as agencies
+from workloads.data_exchange.agreements.calendar.pages import pages as calendar
+from workloads.data_exchange.agreements.contracts.pages import pages as agreements
+from workloads.data_exchange.agreements.requests.pages import pages as requests
 from workloads.data_exchange.directory.pages import pages as directory
 from workloads.data_exchange.entrypoints.home import pages as home
 from workloads.data_exchange.harvesting.pages import pages as harvesting
+from workloads.data_exchange.keys.pages import pages as keys
 from workloads.data_exchange.settings import Settings
 
 #: The features with an API; each module exports ``api``, or several as ``apis``.
@@ -26,11 +30,16 @@ FEATURES = (
     "workloads.data_exchange.directory.api",
     "workloads.data_exchange.harvesting.api",
     "workloads.data_exchange.keys.api",
+    "workloads.data_exchange.agreements.calendar.api",
+    "workloads.data_exchange.agreements.requests.api",
+    "workloads.data_exchange.agreements.contracts.api",
     "workloads.data_exchange.usage.api",
 )
 
 #: The pages of the features.
-PAGES = (home, access, operations, agencies, directory, harvesting)
+PAGES = (
+    home, access, operations, directory, harvesting, requests, agreements, agencies, keys, calendar,
+)  # fmt: skip
 
 ABOUT = Text(
     "Borough Exchange: data, published, agreed on and proven", "Borough 数据交换：发布、约定、可证"

@@ -8,8 +8,10 @@ _HERE = "workloads.data_exchange"
 _MEMBERS = {
     "administrator": (f"{_HERE}.entrypoints.processes:administrator", "Add an administrator."),
     "agency": (f"{_HERE}.agencies.commands:agency", "Agencies."),
+    "agreement": (f"{_HERE}.agreements.contracts.commands:agreement", "Agreements."),
     "audit": ("foundation.access.commands:audit", "The audit log."),
     "catalog": (f"{_HERE}.directory.commands:catalog", "The directory as DCAT-AP."),
+    "calendar": (f"{_HERE}.agreements.calendar.commands:calendar", "Working days."),
     "completion": ("foundation.surface.cli.commands:completion", "Shell completion."),
     "config": (f"{_HERE}.entrypoints.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
@@ -20,6 +22,7 @@ _MEMBERS = {
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
     "person": ("foundation.access.commands:person", "People and their roles."),
+    "request": (f"{_HERE}.agreements.requests.commands:request", "Requests for access."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "service": (f"{_HERE}.directory.commands:service", "Services: how data are called."),
     "source": (f"{_HERE}.harvesting.commands:source", "Other platforms' catalogues."),
@@ -30,8 +33,8 @@ _MEMBERS = {
 }
 
 _SECTIONS = {
-    "Data": ("dataset", "service", "catalog", "source"),
-    "Administrators": ("agency", "key", "person", "operation", "audit", "usage"),
+    "Data": ("dataset", "service", "catalog", "source", "request", "agreement"),
+    "Administrators": ("agency", "key", "calendar", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "The service itself": ("serve", "worker", "db", "administrator", "config"),
 }

@@ -289,6 +289,13 @@ CREATE TABLE exchange_agency (
 	CONSTRAINT uq_exchange_agency_id UNIQUE (id)
 );
 
+CREATE TABLE exchange_calendar (
+	id TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	data JSONB NOT NULL, 
+	CONSTRAINT pk_exchange_calendar PRIMARY KEY (id)
+);
+
 CREATE TABLE exchange_key (
 	kid TEXT COLLATE "C" NOT NULL, 
 	path TEXT COLLATE "C" NOT NULL, 
@@ -332,6 +339,33 @@ CREATE TABLE exchange_usage_standing (
 	CONSTRAINT pk_exchange_usage_standing PRIMARY KEY (meter)
 );
 
+CREATE TABLE exchange_agreement (
+	id TEXT COLLATE "C" NOT NULL, 
+	provider TEXT COLLATE "C" NOT NULL, 
+	consumer TEXT COLLATE "C" NOT NULL, 
+	dataset TEXT NOT NULL, 
+	service TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	latest INTEGER NOT NULL, 
+	current INTEGER, 
+	begins TIMESTAMP WITH TIME ZONE NOT NULL, 
+	ends TIMESTAMP WITH TIME ZONE NOT NULL, 
+	revoked_at TIMESTAMP WITH TIME ZONE, 
+	revoked_by TEXT, 
+	reason TEXT NOT NULL, 
+	position BIGINT NOT NULL, 
+	ended_told BOOLEAN NOT NULL, 
+	CONSTRAINT pk_exchange_agreement PRIMARY KEY (id), 
+	CONSTRAINT fk_exchange_agreement_provider FOREIGN KEY(provider) REFERENCES exchange_agency (path), 
+	CONSTRAINT fk_exchange_agreement_consumer FOREIGN KEY(consumer) REFERENCES exchange_agency (path)
+);
+
+CREATE INDEX ix_exchange_agreement_consumer ON exchange_agreement (consumer);
+
+CREATE INDEX ix_exchange_agreement_position ON exchange_agreement (position);
+
+CREATE INDEX ix_exchange_agreement_provider ON exchange_agreement (provider);
+
 CREATE TABLE exchange_catalog (
 	id TEXT COLLATE "C" NOT NULL, 
 	path TEXT COLLATE "C" NOT NULL, 
@@ -342,6 +376,53 @@ CREATE TABLE exchange_catalog (
 	publisher TEXT NOT NULL, 
 	CONSTRAINT pk_exchange_catalog PRIMARY KEY (id), 
 	CONSTRAINT fk_exchange_catalog_path FOREIGN KEY(path) REFERENCES exchange_agency (path)
+);
+
+CREATE TABLE exchange_request (
+	id TEXT COLLATE "C" NOT NULL, 
+	consumer TEXT COLLATE "C" NOT NULL, 
+	provider TEXT COLLATE "C" NOT NULL, 
+	arbiter TEXT COLLATE "C" NOT NULL, 
+	dataset TEXT NOT NULL, 
+	service TEXT NOT NULL, 
+	ask JSONB NOT NULL, 
+	offer JSONB, 
+	legal_basis TEXT NOT NULL, 
+	justification TEXT NOT NULL, 
+	amends TEXT NOT NULL, 
+	agreement TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	since TIMESTAMP WITH TIME ZONE NOT NULL, 
+	days INTEGER NOT NULL, 
+	due_at TIMESTAMP WITH TIME ZONE, 
+	refused_by TEXT, 
+	review_days INTEGER, 
+	escalated_at TIMESTAMP WITH TIME ZONE, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_exchange_request PRIMARY KEY (id), 
+	CONSTRAINT fk_exchange_request_consumer FOREIGN KEY(consumer) REFERENCES exchange_agency (path), 
+	CONSTRAINT fk_exchange_request_provider FOREIGN KEY(provider) REFERENCES exchange_agency (path)
+);
+
+CREATE INDEX ix_exchange_request_consumer ON exchange_request (consumer);
+
+CREATE INDEX ix_exchange_request_due ON exchange_request (due_at, id);
+
+CREATE INDEX ix_exchange_request_provider ON exchange_request (provider);
+
+CREATE TABLE exchange_agreement_version (
+	agreement TEXT NOT NULL, 
+	number INTEGER NOT NULL, 
+	policy TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	answers TEXT, 
+	request TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	in_force_at TIMESTAMP WITH TIME ZONE, 
+	record TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_agreement_version PRIMARY KEY (agreement, number), 
+	CONSTRAINT fk_exchange_agreement_version_agreement FOREIGN KEY(agreement) REFERENCES exchange_agreement (id)
 );
 
 CREATE TABLE exchange_entry (
@@ -398,6 +479,47 @@ CREATE TABLE exchange_harvest_source (
 	CONSTRAINT fk_exchange_harvest_source_catalog FOREIGN KEY(catalog) REFERENCES exchange_catalog (id), 
 	CONSTRAINT uq_exchange_harvest_source_url UNIQUE (url)
 );
+
+CREATE TABLE exchange_request_step (
+	request TEXT NOT NULL, 
+	number INTEGER NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	actor TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	side TEXT NOT NULL, 
+	act TEXT NOT NULL, 
+	before TEXT NOT NULL, 
+	after TEXT NOT NULL, 
+	text TEXT NOT NULL, 
+	offer JSONB, 
+	late BOOLEAN NOT NULL, 
+	CONSTRAINT pk_exchange_request_step PRIMARY KEY (request, number), 
+	CONSTRAINT fk_exchange_request_step_request FOREIGN KEY(request) REFERENCES exchange_request (id)
+);
+
+CREATE FUNCTION exchange_request_step_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'steps of requests are only added'; END $$;
+
+CREATE TRIGGER exchange_request_step_kept BEFORE UPDATE OR DELETE ON exchange_request_step FOR EACH ROW EXECUTE FUNCTION exchange_request_step_kept();
+CREATE TRIGGER exchange_request_step_whole BEFORE TRUNCATE ON exchange_request_step FOR EACH STATEMENT EXECUTE FUNCTION exchange_request_step_kept();
+
+CREATE TABLE exchange_agreement_signature (
+	agreement TEXT NOT NULL, 
+	number INTEGER NOT NULL, 
+	party TEXT NOT NULL, 
+	jws TEXT NOT NULL, 
+	kid TEXT COLLATE "C" NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	by TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_agreement_signature PRIMARY KEY (agreement, number, party), 
+	CONSTRAINT fk_exchange_agreement_signature_agreement_number FOREIGN KEY(agreement, number) REFERENCES exchange_agreement_version (agreement, number), 
+	CONSTRAINT fk_exchange_agreement_signature_kid FOREIGN KEY(kid) REFERENCES exchange_key (kid)
+);
+
+CREATE FUNCTION exchange_agreement_signature_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'signatures are only added'; END $$;
+
+CREATE TRIGGER exchange_agreement_signature_kept BEFORE UPDATE OR DELETE ON exchange_agreement_signature FOR EACH ROW EXECUTE FUNCTION exchange_agreement_signature_kept();
+CREATE TRIGGER exchange_agreement_signature_whole BEFORE TRUNCATE ON exchange_agreement_signature FOR EACH STATEMENT EXECUTE FUNCTION exchange_agreement_signature_kept();
 
 CREATE TABLE exchange_destruction (
 	entry_id TEXT COLLATE "C" NOT NULL, 

@@ -1,0 +1,87 @@
+"""Borough Exchange as it runs: its server on loopback, agencies, people of each side."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from foundation.adapters.postgres.embedded import EmbeddedPostgres
+from foundation.kernel.actor import Actor
+from foundation.surface.api import limits
+from tests.fakes.catalogue import FakeCatalogue, households
+from tests.harness.exchange import CIVIL, HOUSING, SYSTEM, exchange_database, furnish
+from workloads.data_exchange.bootstrap import Exchange, open_exchange
+from workloads.data_exchange.entrypoints.app import create_app
+from workloads.data_exchange.entrypoints.serve import parts
+from workloads.data_exchange.settings import Settings
+
+PASSWORD = "-demo-only"
+#: Login, role and agency of each person.
+PEOPLE = (
+    ("operator", "administrator", "/"),
+    ("officer", "officer", HOUSING),
+    ("reviewer", "reviewer", HOUSING),
+    ("signer", "steward", HOUSING),
+    ("steward", "steward", CIVIL),
+)
+
+
+@dataclass(frozen=True)
+class Running:
+    """The product and who is in it.
+
+    Attributes:
+        tokens: an API token of each person, by login.
+    """
+
+    url: str
+    exchange: Exchange
+    tokens: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def running(
+    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    home = tmp_path_factory.mktemp("home")
+    with (
+        exchange_database(postgres) as url,
+        open_exchange(
+            Settings(home=home, database_url=url), upgrade=False,
+            catalogue=FakeCatalogue(households(CIVIL)),
+        ) as exchange,
+    ):  # fmt: skip
+        furnish(exchange)
+        tokens = {login: _person(exchange, login, role, path) for login, role, path in PEOPLE}
+        for path in (CIVIL, HOUSING):
+            exchange.keys.generate(SYSTEM, path)
+        plenty = limits.Rate(1e6, 1_000_000)
+        app = create_app(
+            parts(exchange), exchange.settings, rate_limits=limits.Limits(plenty, plenty)
+        )
+        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield Running(f"http://127.0.0.1:{server.port}", exchange, tokens)
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+
+class Quiet(WSGIRequestHandler):
+    """Says nothing of requests."""
+
+    def log(self, _type: str, _message: str, *_args: object) -> None: ...
+
+
+def _person(exchange: Exchange, login: str, role: str, path: str) -> str:
+    person = exchange.people.create_person(
+        SYSTEM, login=login, name=login.title(), path=path, password=f"{login}{PASSWORD}"
+    )
+    exchange.people.grant(SYSTEM, principal_id=person.id, role=f"exchange_{role}", path=path)
+    actor = Actor(person.id, person.name, person.kind)
+    return exchange.base.gate.create_token(actor, name="test")[1]

@@ -1,0 +1,1 @@
+"""The calendar of working days, by which every clock of a request runs."""

@@ -1,0 +1,1 @@
+"""Agreements: versions, signatures of both sides, revocation, and what gateways read of them."""
