@@ -10,7 +10,9 @@ PRODUCT = Product(
     # Whole sentences, because pages have them translated.
     unknown={
         "agency": "there is no such agency",
+        "checkpoint": "there is no such checkpoint",
         "key": "there is no such key",
+        "receipt": "there is no such receipt",
     },
 )
 declare(PRODUCT)

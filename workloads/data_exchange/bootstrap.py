@@ -23,6 +23,9 @@ from workloads.data_exchange.agencies.store import PostgresAgencies
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.migrations import SCHEMA
+from workloads.data_exchange.receipts import jobs as receipt_jobs
+from workloads.data_exchange.receipts.service import Receipts
+from workloads.data_exchange.receipts.store import PostgresReceipts
 from workloads.data_exchange.settings import Settings
 from workloads.data_exchange.usage.service import TOPIC, Usage
 from workloads.data_exchange.usage.store import PostgresUsage, told_table
@@ -42,13 +45,14 @@ class Exchange:
     agencies: Agencies
     keys: Keys
     usage: Usage
+    receipts: Receipts
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
-            self.keys, self.usage,
+            self.keys, self.usage, self.receipts,
         )  # fmt: skip
 
     def schedules(self) -> list[Schedule]:
@@ -57,6 +61,7 @@ class Exchange:
         return [
             relay(self.outbox, self.base.database, [telling.receive]),
             *telling_schedules(telling, self.usage.tell, seconds),
+            *receipt_jobs.schedules(self.receipts),
         ]
 
 
@@ -88,14 +93,17 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
         PostgresTold(database, told_table), database, clock, outbox, program=PRODUCT.program,
         topic=TOPIC, resource=settings.platform_resource, platform=platform_of(settings),
     )  # fmt: skip
+    keys = Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets)
+    usage = Usage(PostgresUsage(database), database, clock, telling)
     return Exchange(
         settings,
         base,
         outbox,
         base.people(places, ADMINISTRATOR),
         Agencies(places, database, base.audit),
-        Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets),
-        Usage(PostgresUsage(database), database, clock, telling),
+        keys,
+        usage,
+        Receipts(PostgresReceipts(database), database, clock, keys, base.audit, usage),
     )
 
 

@@ -13,22 +13,27 @@ _MEMBERS = {
     "config": (f"{_HERE}.entrypoints.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
     "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
+    "gateway": (f"{_HERE}.entrypoints.processes:gateway", "Run the gateway process."),
     "key": (f"{_HERE}.keys.commands:key", "Keys that sign."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
     "person": ("foundation.access.commands:person", "People and their roles."),
+    "receipt": (f"{_HERE}.receipts.commands:receipt", "Receipts: what was asked and answered."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "token": ("foundation.access.commands:token", "API tokens."),
     "usage": (f"{_HERE}.usage.commands:usage", "What was used, by the hour."),
+    "verify": (f"{_HERE}.receipts.commands:verify", "Verify a bundle of receipts, off-line."),
     "whoami": ("foundation.access.commands:whoami", "Who you are to the service."),
     "worker": (f"{_HERE}.entrypoints.processes:worker", "Run a worker."),
 }
 
 _SECTIONS = {
     "Administrators": ("agency", "key", "person", "operation", "audit", "usage"),
+    "Evidence": ("receipt", "verify"),
+    "Administrators": ("agency", "key", "person", "operation", "audit"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
-    "The service itself": ("serve", "worker", "db", "administrator", "config"),
+    "The service itself": ("serve", "gateway", "worker", "db", "administrator", "config"),
 }
 
 
