@@ -148,8 +148,13 @@ class FileSource:
             )  # fmt: skip
         providers = {
             one["service"]: Provider(
-                one["service"], one["endpoint"], tuple(one["methods"]), tuple(one["paths"]),
-                {"x-secret": "provider-secret"}, "/records", raw=one["raw"],
+                one["service"],
+                one["endpoint"],
+                tuple(one["methods"]),
+                tuple(one["paths"]),
+                {"x-secret": "provider-secret"},
+                "/records",
+                raw=one["raw"],
                 repeatable=one["repeatable"],
             )
             for one in told["providers"]
@@ -185,4 +190,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-

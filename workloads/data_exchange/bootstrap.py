@@ -20,6 +20,9 @@ from foundation.usage.telling import schedules as telling_schedules
 from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.agencies.service import Agencies
 from workloads.data_exchange.agencies.store import PostgresAgencies
+from workloads.data_exchange.gateway.ports import Source
+from workloads.data_exchange.gateway.unwired import Unwired
+from workloads.data_exchange.gateway.sources import Reading
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.migrations import SCHEMA
@@ -46,6 +49,7 @@ class Exchange:
     keys: Keys
     usage: Usage
     receipts: Receipts
+    source: Source
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -104,6 +108,7 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
         keys,
         usage,
         Receipts(PostgresReceipts(database), database, clock, keys, base.audit, usage),
+        Reading(Unwired(), Unwired(), keys, clock),
     )
 
 

@@ -26,7 +26,15 @@ import uvloop
 
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.database import Database
-from tests.harness.exchange_gateway import AGREEMENT, SERVICE, Told, grant, signed, terms, write_told
+from tests.harness.exchange_gateway import (
+    AGREEMENT,
+    SERVICE,
+    Told,
+    grant,
+    signed,
+    terms,
+    write_told,
+)
 from workloads.data_exchange.gateway.model import Provider
 from workloads.data_exchange.migrations import SCHEMA
 

@@ -126,6 +126,7 @@ def test_counts_hold_for_all_calls_together(exchange: Exchange) -> None:
         assert sorted(answer.status for answer in answers) == [200] * 5 + [403] * 7
 
     play(exchange, story, limits=Limits(calls=5))
+
     # A gateway that comes later knows what was used.
     async def again(one: Running) -> None:
         assert (await one.call()).code == "count"
@@ -241,6 +242,7 @@ def test_files_are_streamed_between_two_receipts(exchange: Exchange) -> None:
         assert len(answer.body) == size
 
     raw = {"raw": True, "paths": ("/big/{size}",)}
+
     async def based(one: Running) -> None:
         provider = one.told.providers[SERVICE]
         one.told.providers[SERVICE] = replace(provider, endpoint=one.provider.url)

@@ -101,7 +101,9 @@ class Allowance:
 
 def _used_up(period: str, what: str) -> Refusal:
     if period.startswith("slot:"):
-        return Refusal(429, "rate", "as many calls as agreed came in this minute", retry_after=_SLOT)
+        return Refusal(
+            429, "rate", "as many calls as agreed came in this minute", retry_after=_SLOT
+        )
     if period.startswith("day:"):
         return Refusal(429, "count", "as many calls as agreed came today", retry_after=3600)
     return Refusal(403, "count", f"as many {what} as agreed were handed out")

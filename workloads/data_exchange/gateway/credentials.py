@@ -80,7 +80,12 @@ class Grants:
             audience = told["aud"]
             meant = AUDIENCE == audience or (isinstance(audience, list) and AUDIENCE in audience)
             in_time = issued <= now + WINDOW and issued < expires <= issued + LONGEST
-            if told["iss"] != ISSUER or not meant or not in_time or not self._ring.signs_at(taken.kid, issued):
+            if (
+                told["iss"] != ISSUER
+                or not meant
+                or not in_time
+                or not self._ring.signs_at(taken.kid, issued)
+            ):
                 raise _grant_refused("the grant is not for here, or not for now")
         except (ProofError, KeyError, TypeError, ValueError, OverflowError):
             raise _grant_refused("not a grant of this exchange") from None

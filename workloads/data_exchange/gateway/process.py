@@ -209,4 +209,3 @@ class _Figures:
     def text(self) -> bytes:
         """For Prometheus."""
         return generate_latest(self._registry)
-

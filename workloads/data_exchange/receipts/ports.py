@@ -60,7 +60,9 @@ class ReceiptStore(Protocol):
 
     def hashes(self, log: str, first: int, last: int) -> Sequence[bytes]: ...
 
-    def answered(self, log: str, first: int, last: int) -> Sequence[tuple[datetime, int, bool, int]]:
+    def answered(
+        self, log: str, first: int, last: int
+    ) -> Sequence[tuple[datetime, int, bool, int]]:
         """The calls among ``[first, last)`` that were answered with data.
 
         Each with its hour, the bytes of the answer, whether it was a file or picture, and how many

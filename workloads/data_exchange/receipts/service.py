@@ -223,7 +223,9 @@ class Receipts:
     def _count(self, log: Log, more: int) -> None:
         """Count the calls that were answered, in the transaction that takes them in: once each."""
         answered: Counter[tuple[datetime, str, str]] = Counter()
-        for hour, size, streamed, calls in self._store.answered(log.name, log.size, log.size + more):
+        for hour, size, streamed, calls in self._store.answered(
+            log.name, log.size, log.size + more
+        ):
             answered[hour, BATCH if streamed else QUERY, size_of(size)] += calls
         for (hour, interface, size), calls in sorted(answered.items()):
             self._meters.note(CALLS, hour, calls, interface=interface, size=size)

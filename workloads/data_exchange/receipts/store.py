@@ -155,7 +155,9 @@ class PostgresReceipts:
         )
         return [bytes(row.hash) for row in self._db.execute(query.order_by(_R.number))]
 
-    def answered(self, log: str, first: int, last: int) -> Sequence[tuple[datetime, int, bool, int]]:
+    def answered(
+        self, log: str, first: int, last: int
+    ) -> Sequence[tuple[datetime, int, bool, int]]:
         """The calls among ``[first, last)`` that were answered with data, by hour and size."""
         hour = sa.func.date_trunc("hour", _R.at, "UTC")
         body = sa.cast(_R.body, postgresql.JSONB)
