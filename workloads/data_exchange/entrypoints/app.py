@@ -14,6 +14,7 @@ from foundation.surface.web.install import Theme, install
 from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.agencies.pages import pages as agencies
 from workloads.data_exchange.entrypoints.home import pages as home
+from workloads.data_exchange.receipts.pages import pages as receipts
 from workloads.data_exchange.settings import Settings
 
 #: The features with an API; each module exports ``api``, or several as ``apis``.
@@ -22,11 +23,12 @@ FEATURES = (
     "foundation.operations.api",
     "workloads.data_exchange.agencies.api",
     "workloads.data_exchange.keys.api",
+    "workloads.data_exchange.receipts.api",
     "workloads.data_exchange.usage.api",
 )
 
 #: The pages of the features.
-PAGES = (home, access, operations, agencies)
+PAGES = (home, access, operations, agencies, receipts)
 
 ABOUT = Text(
     "Borough Exchange: data, published, agreed on and proven", "Borough 数据交换：发布、约定、可证"

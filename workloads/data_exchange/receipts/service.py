@@ -227,8 +227,8 @@ class Receipts:
             log.name, log.size, log.size + more
         ):
             answered[hour, BATCH if streamed else QUERY, size_of(size)] += calls
-        for (hour, interface, size), calls in sorted(answered.items()):
-            self._meters.note(CALLS, hour, calls, interface=interface, size=size)
+        for (hour, interface, sold), calls in sorted(answered.items()):
+            self._meters.note(CALLS, hour, calls, interface=interface, size=sold)
 
     def keep_house(self) -> None:
         """Make the partitions of the coming days, and forget old requests."""

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 from foundation.kernel.database import Database, on_create, only_added
 from foundation.kernel.paging import Page, PageRequest, page_of
 from foundation.kernel.time import parse_instant
-from workloads.data_exchange.receipts.checkpoints import Checkpoint, Head
+from workloads.data_exchange.receipts.checkpoints import Checkpoint
 from workloads.data_exchange.receipts.model import Receipt, day_of
 from workloads.data_exchange.receipts.ports import Filter, Log
 from workloads.data_exchange.receipts.tree import GROUP
@@ -170,7 +170,8 @@ class PostgresReceipts:
                    body["kind"].astext != "begun", body["status"].astext == "200")
             .group_by("hour", "size", "streamed")
         )  # fmt: skip
-        return [(r[0], int(r[1]), bool(r[2]), int(r[3])) for r in self._db.execute(query)]
+        rows: list[Any] = list(self._db.execute(query))
+        return [(hour, int(size), bool(file), int(calls)) for hour, size, file, calls in rows]
 
     def nodes(self, log: str, size: int) -> Sequence[bytes]:
         """The roots of the whole groups in the first ``size`` receipts of a log."""

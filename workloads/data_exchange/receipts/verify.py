@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,7 +107,7 @@ class _Verifier:
             self._seal(value)
             return
         self._hashed.update(line)
-        known = {
+        known: dict[str, Callable[[Any], None]] = {
             "bundle": self._begin, "keys": self._keys, "checkpoint": self._checkpoint,
             "receipt": self._receipt, "grown": self._growing,
         }  # fmt: skip
