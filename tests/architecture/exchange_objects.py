@@ -4,12 +4,14 @@ A new feature adds its things to ``make``: the id under the noun of their addres
 ``owned`` when only their agency may know of them, and to ``bodies`` what a request needs.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from tests.architecture.accounts import account_bodies, make_accounts
 from tests.architecture.harness import Things
+from tests.harness.exchange_receipts import draft, written
 from workloads.data_exchange.bootstrap import Exchange
 
 #: The agency that owns the things, and another one.
@@ -17,7 +19,10 @@ A, B = "/city/civil-affairs/", "/city/housing/"
 #: Actions of features that are made elsewhere; each leaves this set with its endpoints.
 ELSEWHERE: frozenset[str] = frozenset()
 #: Endpoints for everybody.
-PUBLIC = frozenset({"GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks"})
+PUBLIC = frozenset({
+    "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks", "GET /api/v1/checkpoints",
+    "GET /api/v1/checkpoints/export",
+})  # fmt: skip
 
 _SYSTEM = Actor.system("test")
 _TEXT = {"en": "Test", "zh": "测试"}
@@ -29,10 +34,13 @@ def make(exchange: Exchange) -> Things:
         exchange.agencies.create(_SYSTEM, parent=parent, slug=slug, name=Text(slug, slug))
     empty = exchange.agencies.create(_SYSTEM, parent=A, slug="empty", name=Text("e", "空"))
     key = exchange.keys.generate(_SYSTEM, A)
+    told = replace(draft(exchange.base.clock.now()), consumer=A, provider=A)
+    (receipt,) = written(exchange, [told])
+    exchange.receipts.sign_checkpoint()
     accounts = make_accounts(exchange.people, exchange.base, "exchange_officer", A)
-    ids = {"agencies": empty.id, "keys": key.kid, **accounts}
+    ids = {"agencies": empty.id, "keys": key.kid, "receipts": receipt.id, **accounts}
     # Agencies and their keys are known to everybody who signs in.
-    owned = frozenset(accounts.values())
+    owned = frozenset({*accounts.values(), receipt.id})
     return Things(ids, owned, _bodies(accounts["service-accounts"]), {}, {})
 
 
@@ -44,4 +52,5 @@ def _bodies(robot: str) -> dict[str, Any]:
         "POST /agencies": {"parent": A, "slug": "test", "name.en": "T", "name.zh": "测"},
         "POST /api/v1/keys": {"agency": A},
         "POST /api/v1/keys/<kid>/revoke": {"reason": "lost"},
+        "POST /api/v1/receipts/<receipt_id>/redact": {"reason": "names a person"},
     }

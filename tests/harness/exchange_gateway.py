@@ -53,7 +53,7 @@ SCHEMA = {
 
 def terms(**changes: Any) -> Terms:
     """Terms of an agreement that holds now."""
-    now = datetime.now(UTC)
+    now = SystemClock().now()
     made = Terms(
         AGREEMENT, digest(b"terms"), "dat_1", SERVICE, CIVIL, HOUSING, frozenset({PURPOSE}),
         (Field("id", "/id"), Field("name", "/name", Masking.PARTIAL)), (), "/records", Limits(),
@@ -66,7 +66,7 @@ def grant(**changes: Any) -> str:
     """A grant of the exchange for the consumer's key."""
     key = changes.pop("key", EXCHANGE)
     typ = changes.pop("typ", GRANT)
-    now = int(datetime.now(UTC).timestamp())
+    now = int(SystemClock().now().timestamp())
     claims = {
         "iss": ISSUER, "aud": AUDIENCE, "sub": HOUSING, "client_id": "acc_1",
         "jti": ids.new("gnt"), "iat": now - 1, "exp": now + 600, "agreement": AGREEMENT,
@@ -83,7 +83,7 @@ def signed(
     """The headers of a call."""
     proof = prove(
         key, method=method, url=url + target.partition("?")[0], target=target, grant=token,
-        at=at or datetime.now(UTC), nonce=nonce or ids.new("n"), purpose=purpose, body=body,
+        at=at or SystemClock().now(), nonce=nonce or ids.new("n"), purpose=purpose, body=body,
     )  # fmt: skip
     return {"Authorization": f"DPoP {token}", "DPoP": proof}
 

@@ -79,8 +79,7 @@ class FakeProvider:
             yield self
         finally:
             server.close()
-            tasks = [task for task in self._open if task is not None]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.sleep(0)
+            for writer in self._open.values():
+                writer.close()
+            while self._open:  # noqa: ASYNC110 - they end by themselves
+                await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Receipts for tests: drafts of calls that were signed by a consumer, and a writer on a database."""
+"""Receipts for tests: drafts of calls that a consumer signed, and a writer on a database."""
 
 import asyncio
 import contextlib
@@ -12,9 +12,9 @@ from foundation.kernel.time import Clock
 from tests.harness.exchange import CIVIL, HOUSING
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.proofs.keys import PrivateKey
+from workloads.data_exchange.proofs.requests import prove
 from workloads.data_exchange.receipts.model import Draft, Kind, Receipt, digest
 from workloads.data_exchange.receipts.writer import Request, Writer
-from workloads.data_exchange.proofs.requests import prove
 
 CONSUMER = PrivateKey(bytes(range(32)))
 

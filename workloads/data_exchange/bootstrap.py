@@ -21,8 +21,8 @@ from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.agencies.service import Agencies
 from workloads.data_exchange.agencies.store import PostgresAgencies
 from workloads.data_exchange.gateway.ports import Source
-from workloads.data_exchange.gateway.unwired import Unwired
 from workloads.data_exchange.gateway.sources import Reading
+from workloads.data_exchange.gateway.unwired import Unwired
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.migrations import SCHEMA

@@ -38,33 +38,6 @@ from tests.harness.exchange_gateway import (
 from workloads.data_exchange.gateway.model import Provider
 from workloads.data_exchange.migrations import SCHEMA
 
-_PROVIDER = """
-import asyncio, sys, json, httptools, uvloop
-RECORDS = [{"id": str(n), "name": "Name of %d" % n, "a": n, "b": "x" * 20} for n in range(3)]
-BODY = json.dumps({"records": RECORDS}).encode()
-HEAD = b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(BODY)
-PART = bytes(range(256)) * 1024
-class P(asyncio.Protocol):
-    def connection_made(self, t): self.t = t; self.p = httptools.HttpRequestParser(self); self.go = asyncio.Event(); self.go.set()
-    def pause_writing(self): self.go.clear()
-    def resume_writing(self): self.go.set()
-    def data_received(self, d): self.p.feed_data(d)
-    def on_url(self, u): self.u = u
-    def on_message_complete(self):
-        if self.u.startswith(b"/big/"): asyncio.get_running_loop().create_task(self.big(int(self.u[5:])))
-        else: self.t.write(HEAD + BODY)
-    async def big(self, size):
-        self.t.write(b"HTTP/1.1 200 OK\\r\\ncontent-type: application/octet-stream\\r\\ncontent-length: %d\\r\\n\\r\\n" % size)
-        while size:
-            await self.go.wait()
-            self.t.write(PART[:size]); size -= min(size, len(PART))
-            await asyncio.sleep(0)
-async def main():
-    s = await asyncio.get_running_loop().create_server(P, "127.0.0.1", 0)
-    print(s.sockets[0].getsockname()[1], flush=True)
-    await s.serve_forever()
-uvloop.run(main())
-"""
 _NGINX = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
@@ -73,7 +46,9 @@ http {{
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   upstream behind {{ server 127.0.0.1:{behind}; keepalive 64; }}
   server {{ listen 127.0.0.1:{port}; keepalive_requests 1000000;
-    location / {{ proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
+    location / {{
+      proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection "";
+    }} }}
 }}
 """
 _AT_ONCE = 64
@@ -87,14 +62,15 @@ def _cpu(pids: "list[int]") -> float:
     return total
 
 
-def _started(command: "list[str]", **given: object) -> "tuple[subprocess.Popen[str], int]":
-    made = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **given)  # type: ignore[call-overload]
+def _started(command: "list[str]") -> "tuple[subprocess.Popen[str], int]":
+    made = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert made.stdout is not None
     line = made.stdout.readline()
     return made, int(line)
 
 
 async def _drive(port: int, requests: "list[bytes]") -> "tuple[float, list[float], int]":
-    """All requests over some connections; seconds, latencies, and how many were not answered 200."""
+    """All requests over some connections: seconds, latencies, how many were not answered 200."""
     waiting, seconds, bad = iter(requests), [], 0
 
     async def one() -> None:
@@ -142,7 +118,7 @@ def _signed(port: int, calls: int) -> "list[bytes]":
 
 @contextlib.contextmanager
 def _nginx(folder: Path, behind: int) -> "Iterator[tuple[int, list[int]] | None]":
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    program = os.environ.get("NGINX") or shutil.which("nginx") or "/usr/sbin/nginx"
     if not Path(program).exists():
         yield None
         return
@@ -202,7 +178,8 @@ async def _bulk(port: int, gigabytes: float, pid: int) -> None:
     wall = time.perf_counter() - began
     writer.close()
     print(
-        f"bulk: {got / 1e9:.1f} of {size / 1e9:.1f} GB in {wall:.0f} s ({got / wall / 1e6:.0f} MB/s); "
+        f"bulk: {got / 1e9:.1f} of {size / 1e9:.1f} GB in {wall:.0f} s "
+        f"({got / wall / 1e6:.0f} MB/s); "
         f"gateway's memory {first / 1e6:.0f} MB at the first byte, {peak / 1e6:.0f} MB at most; "
         f"CPU {(_cpu([pid]) - before) / (got / 1e9):.2f} s a GB"
     )
@@ -215,12 +192,12 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        os.chmod(folder, 0o755)
+        folder.chmod(0o711)  # PostgreSQL's own user passes through
         postgres = stack.enter_context(EmbeddedPostgres(folder / "postgres"))
         database = Database(postgres.url())
         stack.callback(database.close)
         SCHEMA.upgrade(database)
-        behind, port = _started([sys.executable, "-c", _PROVIDER])
+        behind, port = _started([sys.executable, "-m", "tests.benchmarks.exchange.provider"])
         stack.callback(behind.wait)
         stack.callback(behind.terminate)
         if given.calls:

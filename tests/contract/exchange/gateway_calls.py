@@ -80,7 +80,8 @@ class Running:
 
 async def read_answer(reader: asyncio.StreamReader) -> Answered:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+    pairs = (line.split(": ", 1) for line in head[1:] if line)
+    headers = {name.lower(): value for name, value in pairs}
     if headers.get("transfer-encoding") == "chunked":
         body = b""
         while size := int(await reader.readline(), 16):
@@ -93,8 +94,8 @@ async def read_answer(reader: asyncio.StreamReader) -> Answered:
 
 @contextlib.asynccontextmanager
 async def gateway(
-    exchange: Exchange, provider: dict[str, Any] | None = None, bounds: dict[str, Any] | None = None,
-    told: Told | None = None, **changes: Any,
+    exchange: Exchange, provider: dict[str, Any] | None = None,
+    bounds: dict[str, Any] | None = None, told: Told | None = None, **changes: Any,
 ) -> AsyncIterator[Running]:  # fmt: skip
     """A gateway with one agreement."""
     async with FakeProvider().running() as behind:

@@ -10,9 +10,18 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from foundation.adapters.clock import SystemClock
 from tests.contract.exchange.gateway_calls import Running, gateway
 from tests.harness.exchange import SYSTEM
-from tests.harness.exchange_gateway import AGREEMENT, OTHER_PURPOSE, PURPOSE, SERVICE, terms
+from tests.harness.exchange_gateway import (
+    AGREEMENT,
+    CONSUMER,
+    OTHER_PURPOSE,
+    PURPOSE,
+    SERVICE,
+    grant,
+    terms,
+)
 from workloads.data_exchange.agreements.terms import Field, Limits, Operator, RowFilter
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.directory.elements import Masking
@@ -149,7 +158,7 @@ def test_a_revocation_is_in_force_within_five_seconds(exchange: Exchange) -> Non
     async def story(one: Running) -> None:
         assert (await one.call()).status == 200
         revoked = asyncio.get_running_loop().time()
-        one.told.terms[AGREEMENT] = terms(revoked_at=datetime.now(UTC))
+        one.told.terms[AGREEMENT] = terms(revoked_at=SystemClock().now())
         while (await one.call()).status == 200:
             assert asyncio.get_running_loop().time() - revoked < 5
             await asyncio.sleep(0.1)
@@ -176,8 +185,6 @@ def test_a_notice_makes_it_sooner(exchange: Exchange) -> None:
 def test_a_key_that_was_revoked_signs_no_more(exchange: Exchange) -> None:
     async def story(one: Running) -> None:
         assert (await one.call()).status == 200
-        from tests.harness.exchange_gateway import CONSUMER  # noqa: PLC0415
-
         one.told.dead.add(CONSUMER.kid)
         await asyncio.sleep(1.5)
         assert (await one.call()).code == "key"
@@ -271,14 +278,13 @@ def test_pseudonyms_are_the_same_in_one_agreement_only(exchange: Exchange) -> No
         one.told.terms["agr_2"] = terms(
             agreement="agr_2", fields=(Field("id", "/id", Masking.PSEUDONYM),)
         )
-        from tests.harness.exchange_gateway import grant  # noqa: PLC0415
-
-        for token in (one.token, one.token, grant(agreement="agr_2")):
-            seen.append((await one.call(token=token)).json["records"][0]["id"])
+        tokens = (one.token, one.token, grant(agreement="agr_2"))
+        answers = [(await one.call(token=token)).json for token in tokens]
+        seen.extend(answer["records"][0]["id"] for answer in answers)
 
     play(exchange, story, fields=(Field("id", "/id", Masking.PSEUDONYM),))
     assert seen[0] == seen[1] != seen[2]
-    assert "1" != seen[0]
+    assert seen[0] != "1"
 
 
 def test_a_provider_that_fails_is_left_alone_for_a_while(exchange: Exchange) -> None:
@@ -305,8 +311,6 @@ def test_a_slow_provider_is_given_up(exchange: Exchange) -> None:
 
 def test_the_purpose_must_be_in_the_grant_too(exchange: Exchange) -> None:
     async def story(one: Running) -> None:
-        from tests.harness.exchange_gateway import grant  # noqa: PLC0415
-
         answer = await one.call(token=grant(purposes=[OTHER_PURPOSE]), purpose=PURPOSE)
         assert answer.code == "purpose"
 
@@ -319,4 +323,4 @@ def test_a_term_that_ends_between_two_calls_ends_them(exchange: Exchange) -> Non
         await asyncio.sleep(1.6)
         assert (await one.call()).code == "term"
 
-    play(exchange, story, ends=datetime.now(UTC) + timedelta(seconds=1.5))
+    play(exchange, story, ends=SystemClock().now() + timedelta(seconds=1.5))

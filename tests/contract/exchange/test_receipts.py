@@ -178,7 +178,7 @@ def test_what_the_seal_would_cover_up_is_found_by_the_chain(
 ) -> None:
     written(exchange, [draft(clock.now()) for _ in range(4)])
     exchange.receipts.sign_checkpoint()
-    parts = list(exchange.receipts._parts(Filter(agreement="agr_1")))
+    parts = list(exchange.receipts.parts(Filter(agreement="agr_1")))
     assert verify(resealed(exchange, clock, parts)).problems == []
     # One left out.
     report = verify(resealed(exchange, clock, parts[:2] + parts[3:]))
@@ -314,7 +314,7 @@ def test_days_get_partitions(exchange: Exchange, clock: SettableClock) -> None:
     written(exchange, [draft(clock.now())])
     name = f"exchange_receipt_{clock.now():%Y%m%d}"
     with exchange.base.database.transaction():
-        found = exchange.base.database.execute(sa.text(f"SELECT count(*) FROM {name}")).scalar()
+        found = exchange.base.database.execute(sa.text(f"SELECT count(*) FROM {name}")).scalar()  # noqa: S608
     assert found == 1
 
 

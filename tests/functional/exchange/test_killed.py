@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -23,7 +24,15 @@ from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.processes import spawn
 from tests.contract.exchange.gateway_calls import read_answer
 from tests.harness.exchange import SYSTEM, furnish
-from tests.harness.exchange_gateway import AGREEMENT, SERVICE, Told, grant, signed, terms, write_told
+from tests.harness.exchange_gateway import (
+    AGREEMENT,
+    SERVICE,
+    Told,
+    grant,
+    signed,
+    terms,
+    write_told,
+)
 from tests.harness.exchange_provider import FakeProvider
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
 from workloads.data_exchange.gateway.model import Provider
@@ -37,7 +46,7 @@ TARGET = f"/services/{SERVICE}/people?a=1"
 
 @dataclass
 class City:
-    """A database that syncs, two gateways, a worker, and a consumer that writes down its answers."""
+    """A database that syncs, two gateways, a worker, and consumers that note their answers."""
 
     folder: Path
     postgres: EmbeddedPostgres
@@ -63,12 +72,19 @@ class City:
     def start_worker(self) -> None:
         given = {
             "BOROUGH_EXCHANGE_HOME": str(self.folder / "home"),
-            "BOROUGH_EXCHANGE_DATABASE_URL": self.exchange.base.database.url.replace("+psycopg", ""),
+            "BOROUGH_EXCHANGE_DATABASE_URL": self.exchange.base.database.url.replace(
+                "+psycopg", ""
+            ),
         }
         self.worker = spawn(
             [sys.executable, "-m", "workloads.data_exchange.entrypoints.cli", "worker"],
             environment={**os.environ, **given}, stderr=subprocess.DEVNULL, folder=Path.cwd(),
         )  # fmt: skip
+
+    @cached_property
+    def again(self) -> EmbeddedPostgres:
+        """The same server, for its second start."""
+        return EmbeddedPostgres(self.folder / "postgres")
 
     told: Told = field(default_factory=lambda: Told({AGREEMENT: terms()}))
     provider: str = ""
@@ -103,7 +119,7 @@ class City:
         """Wait until so many more calls were answered."""
         wanted = len(self.answered) + count
         async with asyncio.timeout(60):
-            while len(self.answered) < wanted:
+            while len(self.answered) < wanted:  # noqa: ASYNC110 - the consumers tell nobody
                 await asyncio.sleep(0.05)
 
     def kill_postgres(self) -> None:
@@ -140,6 +156,7 @@ def city(server_folder: Path, tmp_path: Path) -> Iterator[City]:
                 yield made
             finally:
                 made.end()
+                made.again.stop()
 
 
 async def _story(city: City) -> None:
@@ -165,7 +182,7 @@ async def _story(city: City) -> None:
         assert city.worker is not None
         city.worker.kill()
         city.worker.wait()
-        await asyncio.to_thread(EmbeddedPostgres(city.folder / "postgres").start)
+        await asyncio.to_thread(city.again.start)
         await asyncio.to_thread(city.start_worker)
         await city.more(100)
         ending.set()

@@ -29,9 +29,8 @@ _MEMBERS = {
 }
 
 _SECTIONS = {
-    "Administrators": ("agency", "key", "person", "operation", "audit", "usage"),
     "Evidence": ("receipt", "verify"),
-    "Administrators": ("agency", "key", "person", "operation", "audit"),
+    "Administrators": ("agency", "key", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "The service itself": ("serve", "gateway", "worker", "db", "administrator", "config"),
 }

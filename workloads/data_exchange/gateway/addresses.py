@@ -10,7 +10,8 @@ _TARGET = re.compile(
     rb"(/services/([A-Za-z0-9_-]{1,100})((?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)+))"
     rb"(\?(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?"
 )
-#: Encoded characters that servers decode at different times: slash, backslash, dot, percent, controls.
+#: Encoded characters that servers decode at different times: slash, backslash, dot, percent and
+#: controls.
 _TRICKS = re.compile(rb"%(?:2[fFeE5]|5[cC]|[01][0-9A-Fa-f]|7[fF])")
 
 

@@ -1,4 +1,4 @@
-"""Providers' answers of records: read strictly, held against their description, kept for a while."""
+"""Answers of records: read strictly, held against their description, kept for a while."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from workloads.data_exchange.gateway.book import Ruling
 from workloads.data_exchange.gateway.documents import NotJson, read
 from workloads.data_exchange.gateway.model import Refusal
 from workloads.data_exchange.gateway.server import Request
-from workloads.data_exchange.gateway.shaping import tokens, get
+from workloads.data_exchange.gateway.shaping import get, tokens
 from workloads.data_exchange.gateway.upstream import Answer
 
 #: Bytes of answers that are kept, as they came from providers.
@@ -75,7 +75,7 @@ class Cache:
             return None
         return found.value
 
-    def keep(  # noqa: PLR0913, PLR0917 - what is kept
+    def keep(
         self, ruling: Ruling, request: Request, answer: Answer, value: Any, now: datetime,  # noqa: ANN401
         size: int,
     ) -> None:  # fmt: skip

@@ -68,7 +68,7 @@ class Calls:
             as the ``Host`` of each request says, by http.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - its parts
+    def __init__(
         self,
         book: Book,
         grants: Grants,
@@ -228,7 +228,7 @@ class Calls:
         size = len(response.body)
         return await self._write(call, kind, response.status, body, size, tuple(decisions))
 
-    async def _write(  # noqa: PLR0913, PLR0917 - what a receipt says
+    async def _write(
         self, call: Call, kind: Kind, status: int, answer: str, size: int,
         decisions: tuple[str, ...],
     ) -> Receipt:  # fmt: skip

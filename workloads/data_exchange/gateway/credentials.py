@@ -78,7 +78,7 @@ class Grants:
                 frozenset(map(_text, told["purposes"])),
             )  # fmt: skip
             audience = told["aud"]
-            meant = AUDIENCE == audience or (isinstance(audience, list) and AUDIENCE in audience)
+            meant = audience == AUDIENCE or (isinstance(audience, list) and AUDIENCE in audience)
             in_time = issued <= now + WINDOW and issued < expires <= issued + LONGEST
             if (
                 told["iss"] != ISSUER

@@ -8,7 +8,7 @@ import signal
 import socket
 import traceback
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -54,7 +54,7 @@ class Options:
     url: str
     database: str
     zone: ZoneInfo
-    bounds: Bounds = Bounds()
+    bounds: Bounds = field(default_factory=Bounds)
     local: bool = False
     shared: bool = False
 

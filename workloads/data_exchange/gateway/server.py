@@ -123,6 +123,16 @@ class Server:
         self.peers: Counter[str] = Counter()
         self.open: set[_Connection] = set()
         self.ending = False
+        self._empty = asyncio.Event()
+
+    def left(self, one: "_Connection", peer: str) -> None:
+        """A connection has ended."""
+        self.open.discard(one)
+        self.peers[peer] -= 1
+        if not self.peers[peer]:
+            del self.peers[peer]
+        if not self.open:
+            self._empty.set()
 
     def protocol(self) -> "_Connection":
         """For ``create_server``."""
@@ -131,12 +141,14 @@ class Server:
     async def drain(self, seconds: float) -> None:
         """Take no more, let what is being answered end, and close."""
         self.ending = True
+        if not self.open:
+            return
+        self._empty.clear()
         for one in list(self.open):
             one.close_if_idle()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self.open:
-                    await asyncio.sleep(0.02)
+                await self._empty.wait()
         for one in list(self.open):
             one.abort()
 
@@ -188,10 +200,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         if self._counted:
-            self._server.open.discard(self)
-            self._server.peers[self._peer] -= 1
-            if not self._server.peers[self._peer]:
-                del self._server.peers[self._peer]
+            self._server.left(self, self._peer)
         self._cancel_timer()
         self._writable.set()
         self._transport = None
@@ -385,7 +394,7 @@ class _Connection(asyncio.Protocol):
             self._timer = None
 
     def _late(self) -> None:
-        if self._in_message or self._header_bytes and self._task is None and not self._requests:
+        if self._in_message or (self._header_bytes and self._task is None and not self._requests):
             self._break(Refusal(408, "request", "the request did not come in time"))
         self._finish()
 

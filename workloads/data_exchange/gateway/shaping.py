@@ -1,4 +1,4 @@
-"""Makes of a provider's answer what an agreement allows: rows, fields, masks. All else is left out."""
+"""Makes of an answer what an agreement allows: rows, fields, masks; all else is left out."""
 
 import hashlib
 import hmac

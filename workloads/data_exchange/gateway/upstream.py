@@ -174,7 +174,7 @@ class _Connection(asyncio.Protocol):
     # What asyncio and the parser call.
 
     def data_received(self, data: bytes) -> None:
-        if self._complete:
+        if self._over():
             self.close()  # what nobody asked for belongs to no answer
             return
         try:
@@ -182,12 +182,16 @@ class _Connection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail("not an answer of HTTP")
             return
-        if self._complete and not self._keep:
+        if self._over() and not self._keep:
             self.close()
         if self._size > _AHEAD and not self._paused and self.transport is not None:
             self._paused = True
             self.transport.pause_reading()
         self._wake()
+
+    def _over(self) -> bool:
+        """Whether the answer has come to its end."""
+        return self._complete
 
     def connection_lost(self, _error: Exception | None) -> None:
         self.closed = True
@@ -346,7 +350,7 @@ class Upstream:
                 connection, kept = await self._connection(origin, to, provider)
                 await self._head(connection, request, provider, body=method != "HEAD")
             except Failed as error:
-                if error.slow or not (safe and (kept or again) or (kept and not error.sent)):
+                if error.slow or not ((safe and (kept or again)) or (kept and not error.sent)):
                     raise
                 again = again and kept
                 continue

@@ -1,7 +1,7 @@
 """Bundles: a file that proves receipts to anybody, without this service.
 
-A bundle is NDJSON, one object a line, each line canonical JSON. First ``{"bundle": {...}}``, what it
-is; then ``{"keys": [...]}``, the exchange's public keys; then in any order ``{"checkpoint": JWS}``,
+A bundle is NDJSON, one object a line, each line canonical JSON. First ``{"bundle": {...}}``, what
+it is; then ``{"keys": [...]}``, the exchange's public keys; then ``{"checkpoint": JWS}``,
 ``{"receipt": {"body", "proof", "checkpoint", "path"}}`` and
 ``{"grown": {"log", "from", "to", "path"}}``; last ``{"seal": JWS}``, which signs the digest of all
 lines before it.

@@ -10,7 +10,8 @@ import click
 from foundation.surface import cli
 from foundation.surface.cli import USAGE, Failure
 from workloads.data_exchange.proofs.keys import ProofError
-from workloads.data_exchange.receipts.verify import LONGEST, verify as verified
+from workloads.data_exchange.receipts.verify import LONGEST
+from workloads.data_exchange.receipts.verify import verify as verified
 
 _COLUMNS = (
     cli.Column("ID", "id", wide=True),

@@ -233,7 +233,7 @@ def body_of(draft: Draft, log: str, number: int, sequence: int, previous: str) -
             "milliseconds": draft.milliseconds,
             "decisions": list(draft.decisions),
             "of": draft.of,
-        }  # fmt: skip
+        }
     )
 
 

@@ -102,10 +102,13 @@ class Receipts:
                 raise policy.unknown(NOUN)
             private, keys = self._keys.private("/"), self._keys.jwks("/")
             about = About(agreement, self._clock.now())
-        return bundle.write(about, keys, self._parts(chosen), private)
+        return bundle.write(about, keys, self.parts(chosen), private)
 
-    def _parts(self, chosen: Filter) -> Iterator[Checkpoint | Proven]:
-        """Each checkpoint before the receipts that name it; read as the bundle is written."""
+    def parts(self, chosen: Filter) -> Iterator[Checkpoint | Proven]:
+        """What a bundle of some receipts holds: each checkpoint before those that name it.
+
+        For services; it authorises nobody.
+        """
         with self._db.transaction():
             ring, told = Ring(self._keys.jwks("/")["keys"]), set[int]()
             for one in self._proven(self._store.each(chosen)):

@@ -105,6 +105,7 @@ class Writer:
             raise NotWritten("too many receipts wait")
         one = _Waiting(draft, request, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
+        self._idle.clear()
         self._there.set()
         return await one.written
 
@@ -115,17 +116,15 @@ class Writer:
                 await self._there.wait()
                 self._there.clear()
                 while self._waiting:
-                    self._idle.clear()
                     batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
                     await self._batch(batch)
-                    self._idle.set()
+                self._idle.set()
         finally:
             await self._disconnect()
 
     async def finish(self) -> None:
         """Wait until nothing waits, for an orderly end."""
-        while self._waiting or not self._idle.is_set():
-            await asyncio.sleep(0.01)
+        await self._idle.wait()
 
     async def _batch(self, batch: list[_Waiting]) -> None:
         try:
