@@ -24,6 +24,7 @@ PUBLIC = frozenset({
     "GET /api/v1/checkpoints/export",
 })  # fmt: skip
 
+_QUERIES = {"GET /api/v1/receipts/export": {"agreement": "agr_1"}}
 _SYSTEM = Actor.system("test")
 _TEXT = {"en": "Test", "zh": "测试"}
 
@@ -41,7 +42,7 @@ def make(exchange: Exchange) -> Things:
     ids = {"agencies": empty.id, "keys": key.kid, "receipts": receipt.id, **accounts}
     # Agencies and their keys are known to everybody who signs in.
     owned = frozenset({*accounts.values(), receipt.id})
-    return Things(ids, owned, _bodies(accounts["service-accounts"]), {}, {})
+    return Things(ids, owned, _bodies(accounts["service-accounts"]), _QUERIES, {})
 
 
 def _bodies(robot: str) -> dict[str, Any]:
@@ -52,5 +53,6 @@ def _bodies(robot: str) -> dict[str, Any]:
         "POST /agencies": {"parent": A, "slug": "test", "name.en": "T", "name.zh": "测"},
         "POST /api/v1/keys": {"agency": A},
         "POST /api/v1/keys/<kid>/revoke": {"reason": "lost"},
+        "POST /receipts/verify": {"text": "no bundle"},
         "POST /api/v1/receipts/<receipt_id>/redact": {"reason": "names a person"},
     }

@@ -64,6 +64,30 @@ def test_several_writers_do_not_wait_for_each_other(
     assert len({one.log for _, one in found.items}) == 2
 
 
+def test_logs_that_stand_in_several_checkpoints_of_a_bundle_are_proven_to_have_grown(
+    exchange: Exchange, clock: SettableClock
+) -> None:
+    async def run() -> None:
+        url = exchange.base.database.url
+        async with writing(url, clock) as one, writing(url, clock) as other:
+            for writers in ((one, other), (one,), (one, other)):
+                for writer in writers:
+                    await writer.write(draft(clock.now()))
+                exchange.receipts.sign_checkpoint()
+            await other.write(draft(clock.now()))
+            exchange.receipts.sign_checkpoint()
+
+    asyncio.run(run())
+    lines = bundled(exchange)
+    report = verify(lines)
+    assert report.problems == []
+    assert report.checkpoints == 2
+    grown = [line for line in lines if line.startswith(b'{"grown"')]
+    assert len(grown) == 1
+    report = verify([line for line in lines if line not in grown])
+    assert any("only grew" in one for one in report.problems)
+
+
 def test_a_log_ends_with_its_day_and_checkpoints_go_on(
     exchange: Exchange, clock: SettableClock
 ) -> None:

@@ -167,14 +167,14 @@ async def _story(city: City) -> None:
         city.start_worker()
         ending = asyncio.Event()
         consumers = [asyncio.create_task(city.consume(ending)) for _ in range(8)]
-        await city.more(100)
+        await city.more(60)
         for _ in range(2):
             city.gateways[0].kill()
             city.gateways[0].wait()
-            await city.more(50)
+            await city.more(30)
             city.gateways.pop(0).stdout.close()  # type: ignore[union-attr]
             await asyncio.to_thread(city.start_gateway)
-            await city.more(50)
+            await city.more(30)
         city.kill_postgres()
         before = len(city.answered)
         await asyncio.sleep(1)
@@ -184,7 +184,7 @@ async def _story(city: City) -> None:
         city.worker.wait()
         await asyncio.to_thread(city.again.start)
         await asyncio.to_thread(city.start_worker)
-        await city.more(100)
+        await city.more(60)
         ending.set()
         await asyncio.gather(*consumers)
 

@@ -40,7 +40,8 @@ def _receipts(report: Report | None, problem: str = "") -> ResponseReturnValue:
         Field("since", gettext("Since (RFC 3339)"), value=given.get("since", ""), max_length=40),
         Field("until", gettext("Until (RFC 3339)"), value=given.get("until", ""), max_length=40),
     ]  # fmt: skip
-    form, found = Form.of(fields), Page[dict[str, Any]]((), None)
+    form = Form.of(fields)
+    found: Page[dict[str, Any]] = Page((), None)
     try:
         chosen = Filter(
             given.get("agreement", ""),
@@ -86,7 +87,10 @@ def check() -> ResponseReturnValue:
     file = request.files.get("bundle")
     data = file.stream.read(_UPLOAD + 1) if file is not None else b""
     if not data:
-        return _receipts(None, gettext("Choose a file."))
+        # A form sends lines with both of their ends; a bundle has one.
+        data = request.form.get("text", "")[: _UPLOAD + 1].replace("\r\n", "\n").encode()
+    if not data:
+        return _receipts(None, gettext("Choose a file, or put its text in."))
     if len(data) > _UPLOAD:
         return _receipts(
             None, gettext("Larger than 16 MB: verify it with the command line, which needs nobody.")

@@ -104,18 +104,21 @@ class Receipts:
             about = About(agreement, self._clock.now())
         return bundle.write(about, keys, self.parts(chosen), private)
 
-    def parts(self, chosen: Filter) -> Iterator[Checkpoint | Proven]:
+    def parts(self, chosen: Filter) -> Iterator[Checkpoint | Proven | Grown]:
         """What a bundle of some receipts holds: each checkpoint before those that name it.
 
         For services; it authorises nobody.
         """
         with self._db.transaction():
-            ring, told = Ring(self._keys.jwks("/")["keys"]), set[int]()
+            ring, told = Ring(self._keys.jwks("/")["keys"]), dict[int, Checkpoint]()
             for one in self._proven(self._store.each(chosen)):
                 if one.checkpoint and one.checkpoint not in told:
-                    told.add(one.checkpoint)
-                    yield self._checkpoint(one.checkpoint, ring)
+                    told[one.checkpoint] = self._checkpoint(one.checkpoint, ring)
+                    yield told[one.checkpoint]
                 yield one
+            seen: dict[str, tuple[int, int]] = {}
+            for _, checkpoint in sorted(told.items()):
+                yield from self._growth(checkpoint, seen)
 
     def _proven(self, receipts: "Iterator[Receipt] | list[Receipt]") -> Iterator[Proven]:
         """Receipts with their paths; those of one log follow each other."""
@@ -169,12 +172,16 @@ class Receipts:
             for text in self._store.each_checkpoint(first, last):
                 one = checkpoints.read(text, ring)
                 yield one
-                for log, head in one.logs.items():
-                    if log in seen:
-                        earlier, size = seen[log]
-                        path = self._tree_of(log, head.size).consistency(size)
-                        yield Grown(log, earlier, one.number, tuple(path))
-                    seen[log] = (one.number, head.size)
+                yield from self._growth(one, seen)
+
+    def _growth(self, one: Checkpoint, seen: dict[str, tuple[int, int]]) -> Iterator[Grown]:
+        """The proofs that its logs only grew since the checkpoints that were seen before."""
+        for log, head in one.logs.items():
+            if log in seen:
+                earlier, size = seen[log]
+                path = self._tree_of(log, head.size).consistency(size)
+                yield Grown(log, earlier, one.number, tuple(path))
+            seen[log] = (one.number, head.size)
 
     def _checkpoint(self, number: int, ring: Ring) -> Checkpoint:
         signed = self._store.signed_checkpoint(number)
