@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tests.benchmarks.exchange.receipts [--receipts 5000]
 
-Both write the same receipts, so many of them wait at a time as calls do in a gateway. Then the bytes
-of a receipt: as text, in the table with its indexes, in a bundle, and in packed NDJSON.
+Both write the same receipts; as many wait at a time as calls do in a gateway. Then the bytes of a
+receipt: as text, in the table with its indexes, in a bundle, and in packed NDJSON.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from foundation.adapters.clock import SystemClock
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.actor import Actor
 from tests.harness.exchange_receipts import draft
-from workloads.data_exchange.bootstrap import open_exchange
+from workloads.data_exchange.bootstrap import Exchange, open_exchange
 from workloads.data_exchange.receipts.model import Chains, Draft, new_log
 from workloads.data_exchange.receipts.verify import verify
 from workloads.data_exchange.receipts.writer import Writer
@@ -82,11 +82,11 @@ def main() -> None:
                     )
             while exchange.receipts.sign_checkpoint() is not None:
                 pass
-            _bytes(exchange, folder)
+            _bytes(exchange)
 
 
-def _bytes(exchange: "object", folder: Path) -> None:
-    database, receipts = exchange.base.database, exchange.receipts  # type: ignore[attr-defined]
+def _bytes(exchange: Exchange) -> None:
+    database, receipts = exchange.base.database, exchange.receipts
     with database.transaction():
         query = sa.text(
             "SELECT count(*), avg(length(body)), avg(length(proof)), "
@@ -103,8 +103,8 @@ def _bytes(exchange: "object", folder: Path) -> None:
     print(
         f"{count} receipts: text {body:.0f} B, signature of the request {proof:.0f} B, table with "
         f"indexes {int(table) / count:.0f} B, bundle {len(raw) / count:.0f} B, packed "
-        f"{len(packed) / count:.0f} B each; 17 million a day: {int(table) / count * 17e6 / 1e9:.1f} GB "
-        f"of table, {len(packed) / count * 17e6 / 1e9:.1f} GB packed; verified "
+        f"{len(packed) / count:.0f} B each; 17 million a day: "
+        f"{int(table) / count * 17e6 / 1e9:.1f} GB of table, {len(packed) / count * 17e6 / 1e9:.1f} GB packed; verified "
         f"{report.receipts / seconds:.0f}/s, {len(report.problems)} problems"
     )
 
