@@ -4,6 +4,7 @@ A new feature adds its things to ``make``: the id under the noun of their addres
 ``owned`` when only their agency may know of them, and to ``bodies`` what a request needs.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from tests.architecture.accounts import account_bodies, make_accounts
 from tests.architecture.harness import Things
+from tests.harness.exchange_receipts import draft, written
 from workloads.data_exchange.agreements.ask import Ask, AskedField
 from workloads.data_exchange.agreements.calendar.model import PERIODS, sample
 from workloads.data_exchange.agreements.contracts.model import Party, Version
@@ -26,10 +28,11 @@ C = "/city/tax/"
 ELSEWHERE: frozenset[str] = frozenset()
 #: Endpoints for everybody.
 PUBLIC = frozenset({
-    "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks",
-    "POST /api/v1/agreements/<agreement_id>/grants/signed",
+    "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks", "GET /api/v1/checkpoints",
+    "GET /api/v1/checkpoints/export", "POST /api/v1/agreements/<agreement_id>/grants/signed",
 })  # fmt: skip
 
+_QUERIES = {"GET /api/v1/receipts/export": {"agreement": "agr_1"}}
 _SYSTEM = Actor.system("test")
 _TEXT = {"en": "Test", "zh": "测试"}
 
@@ -47,14 +50,18 @@ def make(exchange: Exchange) -> Things:
     key = exchange.keys.generate(_SYSTEM, A)
     exchange.keys.generate(_SYSTEM, C)
     request, agreement = _agreed(exchange)
+    told = replace(draft(exchange.base.clock.now()), consumer=A, provider=A)
+    (receipt,) = written(exchange, [told])
+    exchange.receipts.sign_checkpoint()
     accounts = make_accounts(exchange.people, exchange.base, "exchange_officer", A)
     ids = {
-        "agencies": empty.id, "keys": key.kid, "requests": request.id,
+        "agencies": empty.id, "keys": key.kid, "requests": request.id, "receipts": receipt.id,
         "agreements": agreement.agreement, "versions": "1", **accounts,
     }  # fmt: skip
     # Agencies and their keys are known to everybody who signs in.
-    owned = frozenset({*accounts.values(), request.id, agreement.agreement})
-    return Things(ids, owned, _bodies(accounts["service-accounts"], agreement, key.kid), {}, {})
+    owned = frozenset({*accounts.values(), request.id, agreement.agreement, receipt.id})
+    bodies = _bodies(accounts["service-accounts"], agreement, key.kid)
+    return Things(ids, owned, bodies, _QUERIES, {})
 
 
 def _agreed(exchange: Exchange) -> tuple[Request, Version]:
@@ -92,6 +99,8 @@ def _bodies(robot: str, agreement: Version, kid: str) -> dict[str, Any]:
         "POST /agencies": {"parent": A, "slug": "test", "name.en": "T", "name.zh": "测"},
         "POST /api/v1/keys": {"agency": A},
         "POST /api/v1/keys/<kid>/revoke": {"reason": "lost"},
+        "POST /receipts/verify": {"text": "no bundle"},
+        "POST /api/v1/receipts/<receipt_id>/redact": {"reason": "names a person"},
     }
 
 

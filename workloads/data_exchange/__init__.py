@@ -15,6 +15,8 @@ PRODUCT = Product(
         "agreement": "there is no such agreement",
         "key": "there is no such key",
         "request": "there is no such request",
+        "checkpoint": "there is no such checkpoint",
+        "receipt": "there is no such receipt",
     },
 )
 declare(PRODUCT)

@@ -23,10 +23,15 @@ from workloads.data_exchange.agencies.store import PostgresAgencies
 from workloads.data_exchange.agreeing import Agreeing, agreeing
 from workloads.data_exchange.agreements.ports import Catalogue
 from workloads.data_exchange.cataloguing import Cataloguing, build_cataloguing
+from workloads.data_exchange.gateway.ports import Source
+from workloads.data_exchange.gateway.sources import Reading
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.migrations import SCHEMA
 from workloads.data_exchange.offering import Offering
+from workloads.data_exchange.receipts import jobs as receipt_jobs
+from workloads.data_exchange.receipts.service import Receipts
+from workloads.data_exchange.receipts.store import PostgresReceipts
 from workloads.data_exchange.settings import Settings
 from workloads.data_exchange.usage.service import TOPIC, Usage
 from workloads.data_exchange.usage.store import PostgresUsage, told_table
@@ -48,13 +53,16 @@ class Exchange:
     usage: Usage
     cataloguing: Cataloguing
     agreeing: Agreeing
+    receipts: Receipts
+    source: Source
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
-            self.keys, self.usage, *self.cataloguing.services, *self.agreeing.services,
+            self.keys, self.usage, self.receipts, *self.cataloguing.services,
+            *self.agreeing.services,
         )  # fmt: skip
 
     def handlers(self) -> dict[str, Job]:
@@ -69,6 +77,7 @@ class Exchange:
             *telling_schedules(telling, self.usage.tell, seconds),
             *self.cataloguing.schedules(),
             *self.agreeing.schedules(),
+            *receipt_jobs.schedules(self.receipts),
         ]
 
 
@@ -110,6 +119,8 @@ def build(
     )  # fmt: skip
     usage = Usage(PostgresUsage(database), database, clock, telling)
     cataloguing = build_cataloguing(settings, base, places, keys, usage)
+    offering = Offering(cataloguing.directory)
+    agreed = agreeing(base, outbox, keys, places, catalogue or offering)
     return Exchange(
         settings,
         base,
@@ -119,7 +130,9 @@ def build(
         keys,
         usage,
         cataloguing,
-        agreeing(base, outbox, keys, places, catalogue or Offering(cataloguing.directory)),
+        agreed,
+        Receipts(PostgresReceipts(database), database, clock, keys, base.audit, usage),
+        Reading(agreed.agreements, offering, keys, clock),
     )
 
 

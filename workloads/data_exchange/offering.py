@@ -1,11 +1,15 @@
 """What the directory offers, as agreements and the gateway ask for it; part of the wiring."""
 
+import base64
+
 from workloads.data_exchange.agreements import ports as agreements
+from workloads.data_exchange.directory.interface import AuthenticationKind, Credentials
 from workloads.data_exchange.directory.offers import Offers
+from workloads.data_exchange.gateway.model import Provider
 
 
 class Offering:
-    """The catalogue of agreements, on the directory.
+    """The catalogue of agreements and the gateway's services, on the directory.
 
     Args:
         offers: of the directory.
@@ -26,3 +30,34 @@ class Offering:
             dataset, service, data.title, data.path, data.elements, way.interface.records,
             way.interface.answers or None,
         )  # fmt: skip
+
+    def provider(self, service: str) -> Provider | None:
+        """How the provider behind a service is asked; None while it is not offered.
+
+        Raises:
+            SecretError: its credentials do not open.
+        """
+        way = self._offers.find(service)
+        if way is None or way.interface is None or not way.state.shown or way.harvested:
+            return None
+        known, headers = self._offers.credentials(service), {}
+        if known is not None:
+            headers = headers_of(known)
+        to = way.interface
+        return Provider(
+            service, to.endpoint, to.methods, to.paths, headers, to.records, to.protocol.video,
+            to.connect_seconds, to.read_seconds, to.cache_seconds, to.repeatable,
+        )  # fmt: skip
+
+
+def headers_of(known: Credentials) -> dict[str, str]:
+    """With which headers a provider is shown who asks (RFC 7617, RFC 6750)."""
+    how = known.authentication
+    if how.kind is AuthenticationKind.BASIC:
+        both = f"{how.username}:{known.secret}".encode()
+        return {"authorization": f"Basic {base64.b64encode(both).decode()}"}
+    if how.kind is AuthenticationKind.BEARER:
+        return {"authorization": f"Bearer {known.secret}"}
+    if how.kind is AuthenticationKind.HEADER:
+        return {how.header.lower(): known.secret}
+    return {}

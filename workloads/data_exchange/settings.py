@@ -25,6 +25,19 @@ class Settings(OrderedSettings):
     administrator_password: str = setting(
         "", "Their password; with it they are added when there is nobody yet.", secret=True
     )
+    gateway_url: str = setting(
+        "",
+        "Address of the gateway as consumers write and sign it, https://… without a slash at the "
+        "end. Empty: http and the Host of each request; set it behind TLS.",
+    )
+    gateway_workers: int = setting(1, "Processes of the gateway that share its port.")
+    gateway_peer_connections: int = setting(
+        200, "Connections that one address may hold open; as many as all behind a balancer."
+    )
+    local_providers: bool = setting(
+        False, "Let providers lie on this machine (for demonstrations). Never in production."
+    )
+    time_zone: str = setting("Asia/Shanghai", "The city's time zone: when its days begin.")
 
     provider_networks: str = setting(
         "",

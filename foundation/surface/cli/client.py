@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 API = "/api/v1"
 _PAGE = 200
+_OK = 200
 #: What may be sent again after a broken connection: the rest would report its own first success
 #: as a failure (412, 404). POST carries an Idempotency-Key.
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "POST"})
@@ -122,6 +123,25 @@ class Client:
             if not cursor:
                 return
             left = None if left is None else left - len(found)
+
+    def download(self, path: str, /, **params: object) -> bytes:
+        """The bytes of a file.
+
+        Raises:
+            ApiProblem: the API answered with an error.
+            Failure: the platform does not answer.
+        """
+        address = self._address(path, params)
+        if self._observe:
+            self._observe("GET", address, None)
+        sent = {"Accept": "*/*", "User-Agent": "borough-cli"}
+        if self.token:
+            sent["Authorization"] = f"Bearer {self.token}"
+        answer = self._send("GET", address, None, sent)
+        if answer.status != _OK:
+            _read(answer)
+            raise Failure(f"{_UNEXPECTED} (status {answer.status})")
+        return answer.body
 
     def _address(self, path: str, params: Mapping[str, object] | None) -> str:
         base = self.url if path.startswith(("/api/", "/healthz", "/readyz")) else self.url + API

@@ -17,26 +17,30 @@ _MEMBERS = {
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
     "dataset": (f"{_HERE}.directory.commands:dataset", "Data sets and services."),
     "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
+    "gateway": (f"{_HERE}.entrypoints.processes:gateway", "Run the gateway process."),
     "key": (f"{_HERE}.keys.commands:key", "Keys that sign."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
     "person": ("foundation.access.commands:person", "People and their roles."),
     "request": (f"{_HERE}.agreements.requests.commands:request", "Requests for access."),
+    "receipt": (f"{_HERE}.receipts.commands:receipt", "Receipts: what was asked and answered."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "service": (f"{_HERE}.directory.commands:service", "Services: how data are called."),
     "source": (f"{_HERE}.harvesting.commands:source", "Other platforms' catalogues."),
     "token": ("foundation.access.commands:token", "API tokens."),
     "usage": (f"{_HERE}.usage.commands:usage", "What was used, by the hour."),
+    "verify": (f"{_HERE}.receipts.commands:verify", "Verify a bundle of receipts, off-line."),
     "whoami": ("foundation.access.commands:whoami", "Who you are to the service."),
     "worker": (f"{_HERE}.entrypoints.processes:worker", "Run a worker."),
 }
 
 _SECTIONS = {
     "Data": ("dataset", "service", "catalog", "source", "request", "agreement"),
+    "Evidence": ("receipt", "verify"),
     "Administrators": ("agency", "key", "calendar", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
-    "The service itself": ("serve", "worker", "db", "administrator", "config"),
+    "The service itself": ("serve", "gateway", "worker", "db", "administrator", "config"),
 }
 
 

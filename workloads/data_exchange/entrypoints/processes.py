@@ -13,6 +13,10 @@ serve = _VERBS.process(
     "serve", f"{_HERE}.serve", "serve",
     "Run the web and API process, on BOROUGH_EXCHANGE_HOST and BOROUGH_EXCHANGE_PORT.",
 )  # fmt: skip
+gateway = _VERBS.process(
+    "gateway", f"{_HERE}.gateway", "gateway",
+    "Run the gateway, on BOROUGH_EXCHANGE_HOST and BOROUGH_EXCHANGE_GATEWAY_PORT.",
+)  # fmt: skip
 worker = _VERBS.process(
     "worker", f"{_HERE}.worker", "work",
     "Run a worker until it is asked to end; several share the work.",

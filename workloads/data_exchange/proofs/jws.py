@@ -46,7 +46,19 @@ class Unverified:
             raise ProofError("only EdDSA is accepted, without critical extensions")
         if self.header.get("typ") != typ:
             raise ProofError(f"signed as {self.header.get('typ')!r}, not as {typ!r}")
-        if self.kid != key.kid or not key.verify(self._signature, self._signed):
+        if self.kid != key.kid:
+            raise ProofError("the signature is not that of the key")
+        return self.signed_by(key)
+
+    def signed_by(self, key: PublicKey) -> dict[str, Any]:
+        """Its payload, if the key signed it; the caller has looked at the header.
+
+        For signatures whose header names no ``kid``, such as DPoP proofs (RFC 9449).
+
+        Raises:
+            ProofError: it is not that key's.
+        """
+        if not key.verify(self._signature, self._signed):
             raise ProofError("the signature is not that of the key")
         return _object(self.payload, "payload")
 
@@ -83,7 +95,7 @@ def parse(compact: str) -> Unverified:
 
 def _object(data: bytes, what: str) -> dict[str, Any]:
     try:
-        found = json.loads(data, object_pairs_hook=_once)
+        found = _decode(data.decode())
     except (ValueError, RecursionError):
         raise ProofError(f"the {what} is not JSON") from None
     if not isinstance(found, dict):
@@ -97,3 +109,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a name stands twice")
     return found
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_once).decode

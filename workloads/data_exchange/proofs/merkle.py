@@ -41,6 +41,24 @@ class Tree:
         for one in leaves:
             self.add(one)
 
+    @staticmethod
+    def resume(size: int, peaks: Sequence[bytes]) -> "Tree":
+        """A tree as it was, from its size and ``peaks``.
+
+        Raises:
+            ValueError: a tree of that size has another number of peaks.
+        """
+        if size.bit_count() != len(peaks):
+            raise ValueError("these are not the peaks of such a tree")
+        found = Tree()
+        found.size, found._peaks = size, list(peaks)
+        return found
+
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """The roots of its whole subtrees, largest first: all that is needed to go on."""
+        return tuple(self._peaks)
+
     def add(self, hashed: bytes) -> None:
         """Append the hash of a leaf."""
         carried, size = hashed, self.size
@@ -71,10 +89,10 @@ def inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
         raise IndexError("there is no such leaf")
     if len(leaves) == 1:
         return []
-    half = _half(len(leaves))
-    if index < half:
-        return [*inclusion(leaves[:half], index), root(leaves[half:])]
-    return [*inclusion(leaves[half:], index - half), root(leaves[:half])]
+    middle = half(len(leaves))
+    if index < middle:
+        return [*inclusion(leaves[:middle], index), root(leaves[middle:])]
+    return [*inclusion(leaves[middle:], index - middle), root(leaves[:middle])]
 
 
 def included(hashed: bytes, index: int, size: int, proof: Sequence[bytes], top: bytes) -> bool:
@@ -109,10 +127,10 @@ def consistency(leaves: Sequence[bytes], first: int) -> list[bytes]:
 def _subproof(leaves: Sequence[bytes], first: int, *, whole: bool) -> list[bytes]:
     if first == len(leaves):
         return [] if whole else [root(leaves)]
-    half = _half(len(leaves))
-    if first <= half:
-        return [*_subproof(leaves[:half], first, whole=whole), root(leaves[half:])]
-    return [*_subproof(leaves[half:], first - half, whole=False), root(leaves[:half])]
+    middle = half(len(leaves))
+    if first <= middle:
+        return [*_subproof(leaves[:middle], first, whole=whole), root(leaves[middle:])]
+    return [*_subproof(leaves[middle:], first - middle, whole=False), root(leaves[:middle])]
 
 
 def consistent(
@@ -141,6 +159,6 @@ def consistent(
     return fr == before and sr == after and sn == 0
 
 
-def _half(size: int) -> int:
+def half(size: int) -> int:
     """The largest power of two below a size."""
     return 1 << (size - 1).bit_length() - 1

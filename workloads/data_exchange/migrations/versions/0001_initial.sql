@@ -296,6 +296,20 @@ CREATE TABLE exchange_calendar (
 	CONSTRAINT pk_exchange_calendar PRIMARY KEY (id)
 );
 
+CREATE TABLE exchange_checkpoint (
+	number BIGINT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	signed TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_checkpoint PRIMARY KEY (number)
+);
+
+CREATE TABLE exchange_checkpoint_head (
+	log TEXT COLLATE "C" NOT NULL, 
+	number BIGINT NOT NULL, 
+	size INTEGER NOT NULL, 
+	CONSTRAINT pk_exchange_checkpoint_head PRIMARY KEY (log, number)
+);
+
 CREATE TABLE exchange_key (
 	kid TEXT COLLATE "C" NOT NULL, 
 	path TEXT COLLATE "C" NOT NULL, 
@@ -309,6 +323,68 @@ CREATE TABLE exchange_key (
 );
 
 CREATE INDEX ix_exchange_key_path ON exchange_key (path, created_at);
+
+CREATE TABLE exchange_receipt (
+	day DATE NOT NULL, 
+	log TEXT COLLATE "C" NOT NULL, 
+	number INTEGER NOT NULL, 
+	agreement TEXT COLLATE "C" NOT NULL, 
+	sequence INTEGER NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	consumer TEXT COLLATE "C" NOT NULL, 
+	provider TEXT COLLATE "C" NOT NULL, 
+	previous TEXT NOT NULL, 
+	body TEXT NOT NULL, 
+	proof TEXT NOT NULL, 
+	hash BYTEA NOT NULL, 
+	CONSTRAINT pk_exchange_receipt PRIMARY KEY (day, log, number)
+)
+ PARTITION BY RANGE (day);
+
+CREATE INDEX ix_exchange_receipt_agreement ON exchange_receipt (agreement, at, log, number);
+
+CREATE TABLE exchange_receipt_rest PARTITION OF exchange_receipt DEFAULT;
+
+CREATE OR REPLACE FUNCTION exchange_receipt_stays() RETURNS trigger
+    LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_OP = 'UPDATE' THEN
+            IF NEW.proof = '' AND to_jsonb(NEW) - 'proof' = to_jsonb(OLD) - 'proof' THEN
+                RETURN NEW;
+            END IF;
+        END IF;
+        RAISE EXCEPTION 'receipts are only added';
+    END
+    $$;
+CREATE TRIGGER exchange_receipt_kept BEFORE UPDATE OR DELETE ON exchange_receipt FOR EACH ROW EXECUTE FUNCTION exchange_receipt_stays();
+CREATE TRIGGER exchange_receipt_whole BEFORE TRUNCATE ON exchange_receipt FOR EACH STATEMENT EXECUTE FUNCTION exchange_receipt_stays();
+
+CREATE TABLE exchange_receipt_log (
+	log TEXT COLLATE "C" NOT NULL, 
+	opened_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	size INTEGER DEFAULT '0' NOT NULL, 
+	peaks BYTEA[] DEFAULT '{}' NOT NULL, 
+	checkpoint BIGINT DEFAULT '0' NOT NULL, 
+	closed BOOLEAN DEFAULT false NOT NULL, 
+	CONSTRAINT pk_exchange_receipt_log PRIMARY KEY (log)
+);
+
+CREATE INDEX ix_exchange_receipt_log_open ON exchange_receipt_log (log) WHERE NOT closed;
+
+CREATE TABLE exchange_receipt_node (
+	log TEXT COLLATE "C" NOT NULL, 
+	number INTEGER NOT NULL, 
+	hash BYTEA NOT NULL, 
+	CONSTRAINT pk_exchange_receipt_node PRIMARY KEY (log, number)
+);
+
+CREATE TABLE exchange_request_seen (
+	request BYTEA NOT NULL, 
+	until TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_exchange_request_seen PRIMARY KEY (request)
+);
+
+CREATE INDEX ix_exchange_request_seen_until ON exchange_request_seen (until);
 
 CREATE TABLE exchange_usage_event (
 	id TEXT NOT NULL, 
@@ -337,6 +413,16 @@ CREATE TABLE exchange_usage_standing (
 	meter TEXT NOT NULL, 
 	counted_until TIMESTAMP WITH TIME ZONE NOT NULL, 
 	CONSTRAINT pk_exchange_usage_standing PRIMARY KEY (meter)
+);
+
+CREATE TABLE exchange_use (
+	agreement TEXT COLLATE "C" NOT NULL, 
+	what TEXT NOT NULL, 
+	period TEXT NOT NULL, 
+	used BIGINT NOT NULL, 
+	CONSTRAINT pk_exchange_use PRIMARY KEY (agreement, what, period), 
+	CONSTRAINT ck_exchange_use_what CHECK (what IN ('calls', 'rows')), 
+	CONSTRAINT ck_exchange_use_used CHECK (used >= 0)
 );
 
 CREATE TABLE exchange_agreement (

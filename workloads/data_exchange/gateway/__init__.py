@@ -1,0 +1,1 @@
+"""The gateway: lets through what an agreement allows, and nothing without a receipt."""

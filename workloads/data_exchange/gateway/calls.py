@@ -1,0 +1,315 @@
+"""A call from its request to its answer; nothing leaves before its receipt is durable."""
+
+import contextlib
+import hashlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from foundation.kernel.time import Clock
+from workloads.data_exchange.gateway.addresses import Address
+from workloads.data_exchange.gateway.answers import Cache, records
+from workloads.data_exchange.gateway.book import Book, Ruling
+from workloads.data_exchange.gateway.counts import Allowance
+from workloads.data_exchange.gateway.credentials import Grants, Proofs, Seen, replayed
+from workloads.data_exchange.gateway.documents import dump
+from workloads.data_exchange.gateway.model import WINDOW, Grant, Proof, Refusal
+from workloads.data_exchange.gateway.server import Request, Response, problem
+from workloads.data_exchange.gateway.upstream import Answer, Failed, Upstream
+from workloads.data_exchange.proofs.keys import encoded
+from workloads.data_exchange.receipts.model import Draft, Kind, Receipt, digest
+from workloads.data_exchange.receipts.writer import NotWritten, Replayed, Writer
+from workloads.data_exchange.receipts.writer import Request as Signed
+
+#: What of a request reaches the provider; everything else, credentials first, stays here.
+_PASSED = ("accept", "accept-language", "content-type")
+#: What of a file's answer reaches the consumer.
+_SHOWN = ("content-type", "etag", "last-modified")
+_JSON = "application/json"
+
+
+@dataclass(slots=True)
+class Call:
+    """One call on its way.
+
+    Attributes:
+        began: for its duration.
+        decisions: what the policy did, for the receipt.
+        begun: the receipt of its beginning, when one was written.
+        rows: records that are handed out.
+    """
+
+    request: Request
+    address: Address
+    grant: Grant
+    proof: Proof
+    ruling: Ruling
+    target: str
+    body: str
+    at: datetime
+    began: float
+    route: str = ""
+    decisions: list[str] = field(default_factory=list)
+    begun: Receipt | None = None
+    rows: int = 0
+
+    @property
+    def once(self) -> bool:
+        """Whether making it twice may do harm."""
+        return not self.ruling.provider.repeatable
+
+
+class Calls:
+    """Answers calls.
+
+    Args:
+        url: the gateway's own address as consumers write it, without a slash at the end; empty:
+            as the ``Host`` of each request says, by http.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        grants: Grants,
+        upstream: Upstream,
+        writer: Writer,
+        allowance: Allowance,
+        clock: Clock,
+        url: str = "",
+        counted: Callable[[int, float], None] = lambda _status, _seconds: None,
+    ) -> None:
+        self._book = book
+        self._grants = grants
+        self._proofs = Proofs()
+        self._seen = Seen()
+        self._upstream = upstream
+        self._writer = writer
+        self._allowance = allowance
+        self._clock = clock
+        self._url = url
+        self._counted = counted
+        self._cache = Cache()
+
+    async def handle(self, request: Request) -> Response:
+        """The answer to a request."""
+        began = time.perf_counter()
+        try:
+            response = await self._handle(request, began)
+        except Refusal as refusal:
+            response = problem(refusal)
+        except _Final as final:
+            response = problem(final.refusal)
+        self._counted(response.status, time.perf_counter() - began)
+        return response
+
+    async def _handle(self, request: Request, began: float) -> Response:
+        call = await self._known(request, began)
+        try:
+            return await self._answer(call)
+        except Refusal as refusal:
+            response = problem(refusal)
+            call.rows = 0
+            receipt = await self._end(call, response, [*call.decisions, f"refused:{refusal.code}"])
+        return _with_receipt(response, receipt)
+
+    async def _known(self, request: Request, began: float) -> Call:
+        """Who calls, and what is agreed; what fails here is nobody's call and has no receipt."""
+        address, now = Address(request.target), self._clock.now()
+        grant = self._grants.verify(_token(request), now)
+        target, body = digest(request.target), digest(request.body) if request.body else ""
+        url = f"{self._url or 'http://' + request.headers['host']}{address.path}"
+        text = request.headers.get("dpop", "")
+        proof = self._proofs.verify(text, grant, request.method, url, target, body, now)
+        self._seen.take(grant.key, proof.nonce, proof.issued, now)
+        ruling = await self._book.ruling(grant.agreement, grant.key)
+        return Call(request, address, grant, proof, ruling, target, body, now, began)
+
+    async def _answer(self, call: Call) -> Response:
+        _check(call)
+        limits = call.ruling.terms.limits
+        await self._allowance.call(call.grant.agreement, limits, call.at)
+        if call.once:
+            call.begun = await self._write(call, Kind.BEGUN, 0, "", 0, ())
+        kept = self._cache.find(call.ruling, call.request, call.at)
+        if kept is not None:
+            call.decisions.append("cached")
+            return await self._hand_out(call, kept)
+        return await self._asked(call)
+
+    async def _asked(self, call: Call) -> Response:
+        provider, request = call.ruling.provider, call.request
+        headers = {name: request.headers[name] for name in _PASSED if name in request.headers}
+        headers["accept-encoding"] = "identity"
+        rest = call.address.rest + call.address.query
+        asking = self._upstream.ask(provider, request.method, rest, headers, request.body)
+        if provider.raw:
+            return await self._streamed(call, asking)
+        try:
+            async with asking as answer:
+                data = await answer.read()
+        except Failed as error:
+            raise _failed(error) from None
+        _check_answer(answer)
+        value = records(call.ruling, answer, data)
+        self._cache.keep(call.ruling, request, answer, value, call.at, len(data))
+        return await self._hand_out(call, value)
+
+    async def _hand_out(self, call: Call, value: object) -> Response:
+        """Records as agreed, once their receipt is durable."""
+        terms = call.ruling.terms
+        shaped = call.ruling.shaper.shape(value)
+        most = terms.limits.rows_per_call
+        if most is not None and shaped.rows > most:
+            raise Refusal(403, "rows", "the answer has more rows than agreed: ask for less")
+        await self._allowance.rows(terms.agreement, terms.limits, shaped.rows)
+        call.rows = shaped.rows
+        call.decisions += call.ruling.shaper.decisions
+        if shaped.left_out:
+            call.decisions.append(f"rows-left-out:{shaped.left_out}")
+        if shaped.value is None:
+            raise Refusal(404, "rows", "there is no such record that may be handed out")
+        body = dump(shaped.value).encode()
+        response = Response(200, {"content-type": _JSON, "cache-control": "no-store"}, body)
+        return _with_receipt(response, await self._end(call, response, call.decisions))
+
+    async def _streamed(
+        self, call: Call, asking: contextlib.AbstractAsyncContextManager[Answer]
+    ) -> Response:
+        """A file or a picture: a receipt before the first byte, and one before the last.
+
+        The digest is known at the end only. So the beginning is written before anything leaves, and
+        the last part is held back until the end, with the digest, is written: nobody has the whole
+        without a receipt of it.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                answer = await stack.enter_async_context(asking)
+            except Failed as error:
+                raise _failed(error) from None
+            _check_answer(answer)
+            call.decisions.append("streamed")
+            if call.begun is None:
+                call.begun = await self._write(call, Kind.BEGUN, answer.status, "", 0, ())
+            kept = stack.pop_all()
+        headers = {name: answer.headers[name] for name in _SHOWN if name in answer.headers}
+        length = answer.headers.get("content-length", "")
+        response = Response(
+            200, {**headers, "cache-control": "no-store"}, stream=self._poured(call, answer, kept),
+            length=int(length) if length.isdecimal() else None,
+        )  # fmt: skip
+        return _with_receipt(response, call.begun)
+
+    async def _poured(
+        self, call: Call, answer: Answer, asking: contextlib.AsyncExitStack
+    ) -> AsyncIterator[bytes]:
+        hashed, size, held, whole = hashlib.sha256(), 0, b"", False
+        try:
+            async with asking:
+                async for part in answer.stream():
+                    if held:
+                        yield held
+                    hashed.update(part)
+                    size += len(part)
+                    held = part
+                told = "sha256:" + hashed.hexdigest()
+                await self._write(call, Kind.ENDED, 200, told, size, tuple(call.decisions))
+                whole = True
+                yield held
+        finally:
+            if not whole:
+                told = "sha256:" + hashed.hexdigest()
+                with contextlib.suppress(_Final):
+                    await self._write(call, Kind.ENDED, 0, told, size, ("broken-off",))
+
+    async def _end(self, call: Call, response: Response, decisions: "list[str]") -> Receipt:
+        kind = Kind.CALL if call.begun is None else Kind.ENDED
+        body = digest(response.body)
+        size = len(response.body)
+        return await self._write(call, kind, response.status, body, size, tuple(decisions))
+
+    async def _write(
+        self, call: Call, kind: Kind, status: int, answer: str, size: int,
+        decisions: tuple[str, ...],
+    ) -> Receipt:  # fmt: skip
+        terms, first = call.ruling.terms, call.begun is None
+        draft = Draft(
+            kind, self._clock.now(), terms.agreement, terms.digest, call.grant.id, terms.consumer,
+            terms.provider, terms.dataset, terms.service, call.grant.key,
+            call.proof.text if first else "", call.request.method, call.route, call.target,
+            call.body, call.proof.purpose, status, answer, call.rows, size,
+            int((time.perf_counter() - call.began) * 1000), decisions,
+            "" if call.begun is None else call.begun.id,
+        )  # fmt: skip
+        until = max(call.at, call.proof.issued) + 2 * WINDOW
+        signed = Signed(call.grant.key, call.proof.nonce, until) if first else None
+        try:
+            return await self._writer.write(draft, signed)
+        except Replayed:
+            raise _Final(replayed()) from None
+        except NotWritten:
+            refusal = Refusal(
+                503, "receipt", "the receipt cannot be written, so nothing is", retry_after=5
+            )
+            raise _Final(refusal) from None
+
+
+class _Final(Exception):
+    """A refusal that has no receipt, because it is about receipts."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
+def _token(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "dpop" or not token:
+        raise Refusal(401, "grant", "a grant is needed: Authorization: DPoP …",
+                      challenge="invalid_token")  # fmt: skip
+    return token
+
+
+def _check(call: Call) -> None:
+    """Method, path, purpose and term, each as agreed."""
+    terms, provider = call.ruling.terms, call.ruling.provider
+    route = call.ruling.paths.match(call.address.rest)
+    call.route = route or ""
+    if call.address.service != terms.service:
+        raise Refusal(403, "service", "the agreement is about another service")
+    if call.grant.consumer != terms.consumer:
+        raise Refusal(403, "consumer", "the agreement is another agency's")
+    if not terms.holds_at(call.at):
+        raise Refusal(403, "term", "the agreement is not in force")
+    if call.proof.purpose not in terms.purposes & call.grant.purposes:
+        raise Refusal(403, "purpose", "the data is not agreed on for this purpose")
+    if call.request.method not in provider.methods:
+        raise Refusal(405, "method", "the interface does not take this method")
+    if route is None:
+        raise Refusal(404, "path", "the interface has no such path")
+
+
+def _check_answer(answer: Answer) -> None:
+    """Of a provider's statuses only few are passed on, and none of its words."""
+    status = answer.status
+    if status in {400, 404, 409, 422}:
+        raise Refusal(status, "provider", "the provider has nothing for this request")
+    if status != 200:  # noqa: PLR2004
+        raise Refusal(502, "provider", "the provider did not answer as agreed")
+    if answer.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refusal(502, "provider", "the provider did not answer as agreed")
+
+
+def _failed(error: Failed) -> Refusal:
+    if error.slow:
+        return Refusal(504, "provider", "the provider did not answer in time", retry_after=10)
+    return Refusal(502, "provider", "the provider did not answer", retry_after=10)
+
+
+def _with_receipt(response: Response, receipt: Receipt) -> Response:
+    headers = {
+        **response.headers,
+        "exchange-receipt": receipt.id,
+        "exchange-receipt-hash": encoded(receipt.hash),
+    }
+    return replace(response, headers=headers)

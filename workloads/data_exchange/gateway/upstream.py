@@ -1,0 +1,455 @@
+"""Asks providers: few connections each, time-outs, no redirects, and no waiting for a dead one."""
+
+import asyncio
+import contextlib
+import functools
+import ipaddress
+import socket
+import ssl
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import httptools
+
+from workloads.data_exchange.gateway.model import ANSWER_BYTES, Provider, Refusal
+
+#: Calls to one provider at a time, and those that wait for their turn.
+AT_ONCE, WAITING = 64, 256
+_HEADER_BYTES = 65_536
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
+_IDLE_SECONDS = 30.0
+#: A provider that failed so often in a row is left alone for so long.
+_FAILURES, _REST_SECONDS = 5, 10.0
+#: Read ahead of a slow consumer: the memory of a stream.
+_AHEAD = 1_048_576
+
+
+class Failed(Exception):
+    """A provider did not answer, or not as HTTP asks.
+
+    Attributes:
+        sent: whether the request may have reached it.
+        slow: whether it took too long.
+    """
+
+    def __init__(self, why: str, *, sent: bool = True, slow: bool = False) -> None:
+        super().__init__(why)
+        self.sent, self.slow = sent, slow
+
+
+@dataclass(slots=True)
+class Answer:
+    """The beginning of a provider's answer; its body is read once.
+
+    Attributes:
+        headers: names in lower case; of those that stand several times, the last.
+    """
+
+    status: int
+    headers: dict[str, str]
+    _connection: "_Connection" = field(repr=False)
+    _idle: float
+
+    async def read(self, most: int = ANSWER_BYTES) -> bytes:
+        """The whole body.
+
+        Raises:
+            Failed: it breaks off, is too slow, or too large.
+        """
+        parts, size = [], 0
+        async for part in self.stream():
+            size += len(part)
+            if size > most:
+                raise Failed("too large")
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The body in parts as they come; reading stops while nobody takes them.
+
+        Raises:
+            Failed: it breaks off, or nothing comes for too long.
+        """
+        while True:
+            part = await self._connection.part(self._idle)
+            if part is None:
+                return
+            yield part
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, one request at a time."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.transport: asyncio.Transport | None = None
+        self.idle_since = 0.0
+        self.closed = False
+        self._reset(body=True)
+
+    def _reset(self, *, body: bool) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._has_body = body
+        self.headers: dict[str, str] = {}
+        self.status = 0
+        self._header_bytes = 0
+        self._began = False
+        self._complete = False
+        self._keep = True
+        self._error = ""
+        self._parts: deque[bytes] = deque()
+        self._size = 0
+        self._paused = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the next request may be sent on it."""
+        return self._complete and self._keep and not self.closed and not self._error
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+    def send(self, request: bytes, *, body: bool) -> None:
+        """Send a request; ``body``: whether its answer may have one (not for HEAD)."""
+        self._reset(body=body)
+        if self.transport is None or self.closed:
+            raise Failed("the connection has ended", sent=False)
+        self.transport.write(request)
+
+    async def head(self, seconds: float) -> None:
+        """Wait until status and headers are there.
+
+        Raises:
+            Failed: they do not come, or are wrong.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._began and not self._error:
+                    await self._wait()
+        except TimeoutError:
+            raise Failed("no answer in time", slow=True) from None
+        if self._error:
+            raise Failed(self._error)
+
+    async def part(self, seconds: float) -> bytes | None:
+        """The next part of the body; None at its end."""
+        while not self._parts:
+            if self._complete:
+                return None
+            if self._error:
+                raise Failed(self._error)
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._wait()
+            except TimeoutError:
+                raise Failed("the answer stopped", slow=True) from None
+        part = self._parts.popleft()
+        self._size -= len(part)
+        if self._paused and self._size < _AHEAD // 2 and self.transport is not None:
+            self._paused = False
+            self.transport.resume_reading()
+        return part
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def close(self) -> None:
+        """End it."""
+        self.closed = True
+        if self.transport is not None:
+            self.transport.abort()
+
+    # What asyncio and the parser call.
+
+    def data_received(self, data: bytes) -> None:
+        if self._over():
+            self.close()  # what nobody asked for belongs to no answer
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail("not an answer of HTTP")
+            return
+        if self._over() and not self._keep:
+            self.close()
+        if self._size > _AHEAD and not self._paused and self.transport is not None:
+            self._paused = True
+            self.transport.pause_reading()
+        self._wake()
+
+    def _over(self) -> bool:
+        """Whether the answer has come to its end."""
+        return self._complete
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.closed = True
+        if not self._complete:
+            # A body without a length ends with the connection (RFC 9112, 6.3).
+            unbounded = self._began and not {"content-length", "transfer-encoding"} & set(
+                self.headers
+            )
+            if unbounded and _error is None:
+                self._complete = True
+            else:
+                self._error = self._error or "the connection ended"
+        self._wake()
+
+    def _fail(self, why: str) -> None:
+        self._error = why
+        self.close()
+        self._wake()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > _HEADER_BYTES:
+            raise ValueError("headers too large")
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        if self.status < 200:  # noqa: PLR2004 - an interim answer (RFC 9110, 15.2)
+            self.headers, self._header_bytes = {}, 0
+            return
+        self._began = True
+        self._keep = self._parser.should_keep_alive()
+        if not self._has_body:
+            self._complete, self._keep = True, False
+
+    def on_body(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._size += len(data)
+
+    def on_message_complete(self) -> None:
+        if self._began:
+            self._complete = True
+
+
+class _Origin:
+    """One provider's server: its connections, its turn-taking, and how it fares."""
+
+    def __init__(self) -> None:
+        self.idle: deque[_Connection] = deque()
+        self.turns = asyncio.Semaphore(AT_ONCE)
+        self.waiting = 0
+        self.failures = 0
+        self.rests_until = 0.0
+
+
+class Upstream:
+    """Asks providers.
+
+    Args:
+        local: whether providers may lie on this machine (demonstrations and tests).
+        monotonic: a clock that only goes on.
+        context: of TLS; the system's authorities if left out.
+    """
+
+    def __init__(
+        self,
+        *,
+        local: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._local = local
+        self._monotonic = monotonic
+        self._context = context or ssl.create_default_context()
+        self._origins: dict[str, _Origin] = {}
+
+    @contextlib.asynccontextmanager
+    async def ask(
+        self, provider: Provider, method: str, rest: str, headers: Mapping[str, str], body: bytes
+    ) -> AsyncIterator[Answer]:
+        """Ask a provider; the block reads the answer.
+
+        Args:
+            provider: whom.
+            method: of HTTP.
+            rest: path below the endpoint, with the query.
+            headers: of the consumer that are passed on; the credentials are added.
+            body: as it came.
+
+        Raises:
+            Refusal: it failed too often of late, or too many wait for it.
+            Failed: it did not answer, or not as HTTP asks.
+        """
+        to = _Place.of(provider)
+        origin = self._origins.setdefault(to.origin, _Origin())
+        async with self._turn(origin):
+            request = to.request(provider, method, rest, headers, body)
+            connection = None
+            try:
+                connection = await self._sent(origin, to, provider, request, method)
+                yield Answer(
+                    connection.status, connection.headers, connection, provider.read_seconds
+                )
+                origin.failures = 0
+            except Failed:
+                self._failed(origin)
+                raise
+            finally:
+                if connection is not None:
+                    self._leave(origin, connection)
+
+    def _leave(self, origin: "_Origin", connection: "_Connection") -> None:
+        """Keep a connection whose answer was read to its end."""
+        if connection.reusable and len(origin.idle) < AT_ONCE:
+            connection.idle_since = self._monotonic()
+            origin.idle.append(connection)
+        else:
+            connection.close()
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, origin: "_Origin") -> AsyncIterator[None]:
+        if self._monotonic() < origin.rests_until:
+            raise Refusal(503, "provider", "the provider does not answer now", retry_after=10)
+        if origin.waiting >= WAITING:
+            raise Refusal(503, "provider", "too many ask this provider", retry_after=2)
+        origin.waiting += 1
+        try:
+            await origin.turns.acquire()
+        finally:
+            origin.waiting -= 1
+        try:
+            yield
+        finally:
+            origin.turns.release()
+
+    def _failed(self, origin: "_Origin") -> None:
+        origin.failures += 1
+        if origin.failures >= _FAILURES:
+            # One call tries again after that; if it fails the rest begins anew.
+            origin.rests_until = self._monotonic() + _REST_SECONDS
+            origin.failures = _FAILURES - 1
+
+    async def _sent(
+        self, origin: "_Origin", to: "_Place", provider: Provider, request: bytes, method: str
+    ) -> "_Connection":
+        """A connection on which the answer has begun.
+
+        A kept connection may have ended meanwhile, so the request is sent again on another one: if
+        it did not leave, or if the method (RFC 9110, 9.2.2) and the interface say that twice is as
+        good as once; then once more on a new connection too.
+        """
+        safe, again = provider.repeatable and method in _IDEMPOTENT, True
+        while True:
+            kept = False
+            try:
+                connection, kept = await self._connection(origin, to, provider)
+                await self._head(connection, request, provider, body=method != "HEAD")
+            except Failed as error:
+                if error.slow or not ((safe and (kept or again)) or (kept and not error.sent)):
+                    raise
+                again = again and kept
+                continue
+            return connection
+
+    async def _head(
+        self, connection: "_Connection", request: bytes, provider: Provider, *, body: bool
+    ) -> None:
+        try:
+            connection.send(request, body=body)
+            await connection.head(provider.read_seconds)
+        except BaseException:
+            connection.close()
+            raise
+
+    async def _connection(
+        self, origin: "_Origin", to: "_Place", provider: Provider
+    ) -> "tuple[_Connection, bool]":
+        while origin.idle:
+            found = origin.idle.pop()
+            if not found.closed and self._monotonic() - found.idle_since < _IDLE_SECONDS:
+                return found, True
+            found.close()
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(provider.connect_seconds):
+                address = await self._address(to)
+                _, made = await loop.create_connection(
+                    _Connection, address, to.port, ssl=self._context if to.secure else None,
+                    server_hostname=to.host if to.secure else None,
+                )  # fmt: skip
+        except (OSError, ssl.SSLError):
+            raise Failed("no connection", sent=False) from None
+        except TimeoutError:
+            raise Failed("no connection in time", sent=False, slow=True) from None
+        return made, False
+
+    async def _address(self, to: "_Place") -> str:
+        """The address of a host; what a name may not stand for is not asked.
+
+        It is looked up and judged once, and that address is used: a name that answers otherwise the
+        second time changes nothing.
+        """
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
+        for _, _, _, _, address in found:
+            one = ipaddress.ip_address(str(address[0]).partition("%")[0])
+            if isinstance(one, ipaddress.IPv6Address) and one.ipv4_mapped:
+                one = one.ipv4_mapped
+            never = one.is_link_local or one.is_multicast or one.is_unspecified or one.is_reserved
+            if not never and (self._local or not one.is_loopback):
+                return str(address[0])
+        raise Failed("its address is not one of a provider", sent=False)
+
+    def close(self) -> None:
+        """End all connections that are not in use."""
+        for origin in self._origins.values():
+            while origin.idle:
+                origin.idle.popleft().close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a provider's server is."""
+
+    secure: bool
+    host: str
+    port: int
+    authority: str
+    path: str
+
+    @property
+    def origin(self) -> str:
+        return f"{self.secure} {self.host} {self.port}"
+
+    @staticmethod
+    @functools.lru_cache(4096)
+    def at(endpoint: str) -> "_Place":
+        parts = urlsplit(endpoint)
+        secure = parts.scheme == "https"
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise Failed("its endpoint is no address", sent=False)
+        port = parts.port or (443 if secure else 80)
+        authority = parts.netloc.rpartition("@")[2]
+        return _Place(secure, parts.hostname, port, authority, parts.path.rstrip("/"))
+
+    @staticmethod
+    def of(provider: Provider) -> "_Place":
+        return _Place.at(provider.endpoint)
+
+    def request(
+        self, provider: Provider, method: str, rest: str, headers: Mapping[str, str], body: bytes
+    ) -> bytes:
+        """The bytes of a request; no header holds the end of a line."""
+        lines = [f"{method} {self.path}{rest} HTTP/1.1", f"host: {self.authority}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        lines += [f"{name}: {value}" for name, value in provider.headers.items()]
+        if body or method in {"POST", "PUT", "PATCH"}:
+            lines.append(f"content-length: {len(body)}")
+        if any("\r" in line or "\n" in line for line in lines):
+            raise Failed("a header with the end of a line", sent=False)
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + body

@@ -1,0 +1,1 @@
+"""Receipts: what was asked, what was handed out and on which terms, chained and provable."""

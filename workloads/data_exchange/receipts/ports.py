@@ -1,0 +1,123 @@
+"""What receipts need of the outside."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from foundation.kernel.actor import Actor
+from foundation.kernel.database import UnitOfWork
+from foundation.kernel.paging import Page, PageRequest
+from workloads.data_exchange.proofs.keys import PrivateKey
+from workloads.data_exchange.receipts.checkpoints import Checkpoint
+from workloads.data_exchange.receipts.model import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which receipts; what is left out is not asked for.
+
+    Attributes:
+        agreement: its id.
+        log: its name.
+        since, until: when the answers were ready, half-open.
+        paths: consumer or provider lies at or below one of these; None for all.
+    """
+
+    agreement: str = ""
+    log: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    paths: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """How far a log was read for checkpoints.
+
+    Attributes:
+        opened_at: when its first receipt came.
+        size: how many of its receipts are in the tree.
+        peaks: of that tree.
+        checkpoint: the number of the last checkpoint that has it; 0 for none.
+    """
+
+    name: str
+    opened_at: datetime
+    size: int
+    peaks: tuple[bytes, ...]
+    checkpoint: int
+
+
+class ReceiptStore(Protocol):
+    """Keeps receipts; inside the open transaction."""
+
+    def find(self, log: str, number: int) -> Receipt | None: ...
+
+    def list(self, chosen: Filter, request: PageRequest) -> Page[tuple[datetime, Receipt]]: ...
+
+    def each(self, chosen: Filter) -> Iterator[Receipt]: ...
+
+    def hashes(self, log: str, first: int, last: int) -> Sequence[bytes]: ...
+
+    def answered(
+        self, log: str, first: int, last: int
+    ) -> Sequence[tuple[datetime, int, bool, int]]:
+        """The calls among ``[first, last)`` that were answered with data.
+
+        Each with its hour, the bytes of the answer, whether it was a file or picture, and how many
+        there were of that kind.
+        """
+        ...
+
+    def nodes(self, log: str, size: int) -> Sequence[bytes]: ...
+
+    def open_logs(self) -> Sequence[Log]: ...
+
+    def keep_log(self, log: Log, nodes: Sequence[tuple[int, bytes]], *, closed: bool) -> None: ...
+
+    def last_checkpoint(self) -> tuple[int, str] | None: ...
+
+    def add_checkpoint(self, made: Checkpoint) -> None: ...
+
+    def signed_checkpoint(self, number: int) -> str | None: ...
+
+    def checkpoints(self, request: PageRequest) -> Page[tuple[int, str]]: ...
+
+    def each_checkpoint(self, first: int, last: int) -> Iterator[str]: ...
+
+    def covering(self, log: str) -> tuple[int, int] | None: ...
+
+    def make_partitions(self, first: date, days: int) -> None: ...
+
+    def forget_requests(self, before: datetime) -> None: ...
+
+    def take_proof(self, log: str, number: int) -> None: ...
+
+
+class OwnKeys(Protocol):
+    """The exchange's own keys."""
+
+    def private(self, path: str) -> PrivateKey: ...
+
+    def jwks(self, agency: str) -> dict[str, Any]: ...
+
+
+class Work(UnitOfWork, Protocol):
+    """A unit of work with locks by name."""
+
+    def lock(self, *names: str) -> None: ...
+
+
+class Audit(Protocol):
+    """Where every change is written down, in the transaction that makes it."""
+
+    def record(
+        self, actor: Actor, action: str, *, subject: str, path: str, details: Mapping[str, Any]
+    ) -> None: ...
+
+
+class Meters(Protocol):
+    """Where use is counted, in the open transaction."""
+
+    def note(self, meter: str, at: datetime, quantity: int = 1, **dimensions: str) -> None: ...
