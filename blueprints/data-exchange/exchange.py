@@ -50,6 +50,12 @@ class Exchange:
                 "GATEWAY_PORT": {"value": str(GATEWAY_PORT)},
                 "ADMINISTRATOR": {"value": self.ADMINISTRATOR},
                 "USAGE_SECONDS": {"value": str(cluster.facts.get("exchange_usage_seconds", 300))},
+                "PROVIDER_NETWORKS": {
+                    "value": str(cluster.facts.get("exchange_provider_networks", ""))
+                },
+                "LOCAL_PROVIDERS": {
+                    "value": str(cluster.facts.get("exchange_local_providers", False)).lower()
+                },
             },
         )
         self._serving()

@@ -382,6 +382,8 @@ def _story(city: City, found: Collector) -> None:
     told = [(order, f"story.orders.{order.name}") for order in story.orders]
     if story.video is not None:
         told.append((story.video.order, "story.video.order"))
+    if story.exchange is not None:
+        told.append((story.exchange.order, "story.exchange.order"))
     for order, field in told:
         accounts.check(order.requester, f"{field}.requester")
         for approver in order.approvers:

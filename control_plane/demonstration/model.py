@@ -520,6 +520,32 @@ class VideoStory:
 
 
 @dataclass(frozen=True, slots=True)
+class StoryAgency:
+    """A department as the exchange knows it.
+
+    Attributes:
+        slug: of its path there.
+    """
+
+    slug: str
+    name: Text
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeStory:
+    """The chapter on data: what is ordered, who provides data and who uses it.
+
+    Attributes:
+        meter: what its use is billed as.
+    """
+
+    order: StoryOrder
+    provider: StoryAgency
+    consumer: StoryAgency
+    meter: str
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """What the demonstration plays; ``usage_month`` is the month whose usage arrives and is billed.
 
@@ -536,6 +562,7 @@ class Story:
     explain_meter: str
     auditor: str
     video: VideoStory | None = None
+    exchange: ExchangeStory | None = None
 
 
 @dataclass(frozen=True)

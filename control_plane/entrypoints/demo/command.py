@@ -13,7 +13,7 @@ import click
 from control_plane.bootstrap import empty_embedded, open_platform
 from control_plane.demonstration import load_city
 from control_plane.demonstration.model import City
-from control_plane.entrypoints.demo import processes, story, video
+from control_plane.entrypoints.demo import exchange, processes, story, video
 from control_plane.entrypoints.demo.cast import Cast, Stage
 from control_plane.entrypoints.demo.loader import load
 from control_plane.entrypoints.demo.narrator import Narrator, StoryFailedError
@@ -23,7 +23,7 @@ from foundation.kernel.files import own_file, own_folder
 from foundation.surface.cli.exits import CONFLICT, USAGE, Failure
 
 #: What is played, in this order, each with what plays it.
-_CHAPTERS = {"order": story.play, "video": video.play}
+_CHAPTERS = {"order": story.play, "video": video.play, "exchange": exchange.play}
 _ACCOUNTS = (
     "admin", "operator", "auditor", "finance.approver", "health.requester", "health.administrator",
     "health.zh",
