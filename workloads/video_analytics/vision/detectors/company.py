@@ -19,6 +19,8 @@ _MOVES = 0.08
 #: Percentile of what was seen of somebody: one is often seen in parts, and rarely larger than one
 #: is.
 _MOST_WHOLE = 90
+#: Sizes kept of one track, at most.
+_MOST_SIZES = 60
 #: Of one's height: the foot of a thing is so far from one's own at most when one puts it down.
 _REACH = 0.4
 #: No border: for boxes that need not lie within the picture.
@@ -110,10 +112,10 @@ class Company:
         """How tall they are; 0 when nobody was there."""
         return float(np.percentile(self.heights, _MOST_WHOLE)) if self.heights else 0.0
 
-    def note(self, span: Span) -> None:
-        """Somebody touched the place."""
-        self.heights.append(span.high)
-        self.areas.append(span.area)
+    def note(self, span: Span, whole: tuple[float, float] = (0.0, 0.0)) -> None:
+        """Somebody touched the place, who is so high and so large where that was seen."""
+        self.heights.append(max(span.high, whole[0]))
+        self.areas.append(max(span.area, whole[1]))
         self.feet.append(span.bottom)
 
     def stood_at(self, bottom: float) -> bool:
@@ -132,11 +134,37 @@ class Company:
         return float(np.percentile(self.areas, _MOST_WHOLE)) if self.areas else 0.0
 
 
+@dataclass
+class _Whole:
+    """How high and how large somebody is, of all that was seen of them so far."""
+
+    heights: list[int] = field(default_factory=list)
+    areas: list[int] = field(default_factory=list)
+    seen: float = 0.0
+
+    def note(self, span: Span, at: float, shape: tuple[int, ...]) -> None:
+        self.seen = at
+        if span.left > 0 and span.top > 0 and span.right < shape[1] and span.bottom < shape[0]:
+            self.heights.append(span.high)
+            self.areas.append(span.area)
+            if len(self.heights) > _MOST_SIZES:
+                del self.heights[::2], self.areas[::2]
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Height and area, when seen in full view; 0 when that was never so."""
+        if not self.heights:
+            return 0.0, 0.0
+        rank = len(self.heights) * 3 // 4
+        return float(sorted(self.heights)[rank]), float(sorted(self.areas)[rank])
+
+
 class Movers:
     """Who was where in the last half minute: tracks, and whatever moved and is no known thing."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, list[tuple[str, Span]]]] = deque()
+        self._wholes: dict[str, _Whole] = {}
 
     def note(
         self, tracks: list[Tracked], layers: Layers, known: Mask, at: float, least: float
@@ -159,8 +187,11 @@ class Movers:
             if label and area >= least and moving[label] > _MOVES * area:
                 movers.append(("", Span(left, top, left + wide, top + high)))
         self._seen.append((at, movers))
+        for name, span in movers[: len(tracks)]:
+            self._wholes.setdefault(name, _Whole()).note(span, at, shape)
         while self._seen and at - self._seen[0][0] > _REMEMBER:
             self._seen.popleft()
+            self._wholes = {n: w for n, w in self._wholes.items() if at - w.seen < _REMEMBER}
 
     def company(self, span: Span, began: float) -> Company:
         """Who touched the place as it began."""
@@ -176,7 +207,8 @@ class Movers:
                 if name:
                     company.ids.add(name)
                 if when <= began + 1.0:
-                    company.note(mover)
+                    whole = self._wholes.get(name)
+                    company.note(mover, whole.size if whole is not None else (0.0, 0.0))
         return company
 
     def approached(self, span: Span, began: float, tall: float) -> bool:

@@ -57,6 +57,8 @@ _PLAIN = 0.15
 #: Of a thing's pixels, or of a spot's box: what is smaller, or lies within it so far, is a part of
 #: it.
 _PART = 0.6
+#: Overlap with what it was when it came to rest, below which it has not.
+_STEADY = 0.6
 #: Overlap from which a track is the thing.
 _ITSELF = 0.4
 #: The most things followed at once; a scene with more is not one that can be told apart.
@@ -225,6 +227,8 @@ class LeftThings:
         best = max(watched, key=lambda thing: thing.span.overlap(span), default=None)
         if best is not None and best.span.overlap(span) > 0.6:  # noqa: PLR2004 - the same thing
             best.seen = at
+            if best.anchor.overlap(span) < _STEADY:  # it creeps: an edge of light, not of a thing
+                best.anchor, best.since = span, at
             if best.span != span and best.settled(layers) > 0.9:  # noqa: PLR2004 - in full view
                 best.take(layers, labels, label, span)
             return
@@ -232,7 +236,7 @@ class LeftThings:
             return
         if best is not None and best.span.overlap(span) > 0.2:  # noqa: PLR2004 - grown or shrunk
             best.take(layers, labels, label, span)
-            best.since, best.seen, best.alone = at, at, 0.0
+            best.since, best.seen, best.alone, best.anchor = at, at, 0.0, span
             began = self._began(layers, best, at)
             if began > best.began + _HOLD:
                 best.began = began
@@ -263,7 +267,7 @@ class LeftThings:
         thing.take(layers, labels, label, span)
         thing.began = self._began(layers, thing, at)
         thing.company = self._movers.company(span, thing.began)
-        thing.attended = at
+        thing.attended, thing.anchor = at, span
         return thing
 
     @staticmethod
@@ -338,13 +342,11 @@ class LeftThings:
             whole = whole.joined(part.span)
         if whole.area > self._largest * layers.new.size:
             return True
-        if thing.company.heights and (
-            max(whole.high, whole.wide) > self._as_tall * thing.company.tall
-            or whole.area > self._as_large * thing.company.large
-        ):
+        # Whoever wears the ground's colours is seen in part: others have been seen whole there.
+        tall = max(thing.company.tall, self._heights.at(whole.bottom, layers.new.shape))
+        if tall and max(whole.high, whole.wide) > self._as_tall * tall:
             return True
-        typical = self._heights.at(whole.bottom, layers.new.shape)
-        if typical and whole.high > self._as_tall * typical:
+        if thing.company.heights and whole.area > self._as_large * thing.company.large:
             return True
         return self._usual.fits(thing.span, layers.new.shape) or self._beside_usual(thing)
 

@@ -31,7 +31,7 @@ class Heights:
         band = self._found[min(_BANDS - 1, bottom * _BANDS // shape[0])]
         if len(band) < _ENOUGH:
             return 0.0
-        return sorted(band)[len(band) // 2] * shape[0]
+        return sorted(band)[len(band) * 3 // 4] * shape[0]  # people are seen in parts, too
 
     def memory(self) -> list[list[float]]:
         return [list(band) for band in self._found]

@@ -62,6 +62,7 @@ class Standing:
         attended: when its company was last seen beside it.
         bare, parting: seconds for which the ground has been back in all, or in a part.
         seen: when it was last told apart from the rest.
+        anchor: its box when it came to rest.
     """
 
     key: str
@@ -81,6 +82,7 @@ class Standing:
     parting: float = 0.0
     seen: float = 0.0
     score: float = 0.0
+    anchor: Span = Span(0, 0, 0, 0)
 
     def take(self, layers: Layers, labels: NDArray[np.int32], label: int, span: Span) -> None:
         """Its outline and looks are these from now on."""
@@ -231,6 +233,7 @@ class Standing:
             str(item["key"]), span, frame, mask, patches[0], patches[1], float(item["light"]),
             float(item["began"]), float(item["since"]), company, Stage(item["stage"]),
             float(item["alone"]), float(item["attended"]), score=float(item["score"]),
+            anchor=span,
         )  # fmt: skip
 
 

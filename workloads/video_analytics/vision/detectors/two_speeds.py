@@ -25,11 +25,19 @@ Mask = NDArray[np.bool_]
 #: quick where nothing is new: a cloud comes by small steps, which it follows; a thing at once.
 QUICK_SECONDS = 1.2
 SLOW_SECONDS = 4.0
+#: Where the ground is only recognised in another light, which a thing may be mistaken for.
+RELIT_SECONDS = 20.0
+#: New for so long, it is no light that has just come.
+FIRM_SECONDS = 1.5
 NOISE_SECONDS = 30.0
 STAY_SECONDS = 3.0
 RESTLESS_SECONDS = 180.0
 LEARN_SECONDS = 4.0
 RELEARN_SECONDS = 2.0
+#: Pixels beside what stands in which nothing is learnt.
+BESIDE = 3
+#: Seconds of motion, without a rest, from which the background below is not what it was.
+STALE_SECONDS = 10.0
 #: Share of the picture that is new at once when not things but the picture itself has changed.
 UPHEAVAL = 0.45
 UPHEAVAL_SECONDS = 1.0
@@ -95,6 +103,7 @@ class TwoSpeeds:
         self.learnt = 0
         self._noise: Plane = np.empty((0, 0), np.float32)
         self._held: Plane = np.empty((0, 0), np.float32)
+        self._stale: Plane = np.empty((0, 0), np.float32)
         self._presence: Plane = np.empty((0, 0), np.float32)
         self.known_since: NDArray[np.float64] = np.empty((0, 0))
 
@@ -126,6 +135,7 @@ class TwoSpeeds:
         shape = planes[0].shape
         self._noise = np.full(shape, 1.5, np.float32)
         self._held = np.zeros(shape, np.float32)
+        self._stale = np.zeros(shape, np.float32)
         self._presence = np.zeros(shape, np.float32)
         if self.known_since.shape != shape:
             self.known_since = np.full(shape, -np.inf)
@@ -153,14 +163,20 @@ class TwoSpeeds:
         gain = self._light(planes[0])
         ground = lit(self._slow, gain)
         limit = LEAST_STEP + 3.5 * self._noise
+        other: Mask = cv2.absdiff(planes[0], ground[0]) > limit
         # A pixel's shake of the camera is no change: compared with the neighbours' range.
         over = planes[0] - cv2.dilate(ground[0], _SMALL)
         under = cv2.erode(ground[0], _SMALL) - planes[0]
         new: Mask = np.maximum(over, under) > limit
         for plane, known in zip(planes[1:], ground[1:], strict=True):
-            new |= np.abs(plane - known) > COLOUR_STEP
+            tinted = cv2.absdiff(plane, known) > COLOUR_STEP
+            other |= tinted
+            new |= tinted
         if float(new.mean()) > _FEW:
             new &= ~relit(planes, ground)
+        # What has been new for a while stays so as long as it differs: the rim of a thing is mixed
+        # with the ground, and would be learnt from there inwards.
+        new |= other & (self._held > FIRM_SECONDS)
         calm: Mask = np.abs(planes[0] - self._quick[0]) < CALM_STEP + 3.5 * self._noise
         if float(new.mean()) > UPHEAVAL:
             self._upheaval += step
@@ -168,21 +184,45 @@ class TwoSpeeds:
                 self._learning, self._learnt_from = [planes], at
             return None
         self._upheaval = 0.0
-        self._follow(step, planes, new, calm)
+        self._follow(step, planes, ground, other, new, calm)
         return Layers(new, calm, self._held, self._presence, ground, planes, self._noise)
 
-    def _follow(self, step: float, planes: Sequence[Plane], new: Mask, calm: Mask) -> None:
-        known, moving = (~new).view(np.uint8), (new & ~calm).view(np.uint8)
-        restless = _share(step, self._restless)
+    def _follow(
+        self,
+        step: float,
+        planes: Sequence[Plane],
+        ground: Sequence[Plane],
+        other: Mask,
+        new: Mask,
+        calm: Mask,
+    ) -> None:
+        # Who stands sways by small steps, as light comes; nothing is learnt beside what stands.
+        beside = grown(self._held > FIRM_SECONDS, BESIDE)
+        moving = (new & ~calm).view(np.uint8)
+        known, alike = (~other & ~beside).view(np.uint8), (other & ~new & ~beside).view(np.uint8)
+        covered = (new | beside).view(np.uint8)
+        follows, restless = _share(step, SLOW_SECONDS), _share(step, self._restless)
         off = np.minimum(cv2.absdiff(planes[0], self._slow[0]), _NOISIEST) * _DEVIATION
-        cv2.accumulateWeighted(off, self._noise, _share(step, NOISE_SECONDS), known)
-        for kept, recent, plane in zip(self._slow, self._quick, planes, strict=True):
-            cv2.accumulateWeighted(plane, kept, _share(step, SLOW_SECONDS), known)
+        cv2.accumulateWeighted(off, self._noise, _share(step, NOISE_SECONDS), (~new).view(np.uint8))
+        for kept, recent, plane, under in zip(
+            self._slow, self._quick, planes, ground, strict=True
+        ):
+            cv2.accumulateWeighted(under, kept, follows, covered)  # the light around it
+            cv2.accumulateWeighted(plane, kept, follows, known)
+            cv2.accumulateWeighted(plane, kept, _share(step, RELIT_SECONDS), alike)
             cv2.accumulateWeighted(plane, kept, restless, moving)
             cv2.accumulateWeighted(plane, recent, _share(step, QUICK_SECONDS))
         np.add(self._held, step, out=self._held, where=new & calm)
         np.multiply(self._held, 0.35**step, out=self._held, where=~new)
         cv2.accumulateWeighted(new.astype(np.float32), self._presence, _share(step, STAY_SECONDS))
+        self._grow_stale(step, moving.view(np.bool_), ~new)
+
+    def _grow_stale(self, step: float, moving: Mask, known: Mask) -> None:
+        """Where somebody moved for long, the background has taken on something of them."""
+        np.add(self._stale, step, out=self._stale, where=moving)
+        np.multiply(self._stale, math.exp(-step / SLOW_SECONDS), out=self._stale, where=known)
+        if self._at is not None:
+            self.known_since[self._stale > STALE_SECONDS] = self._at
 
     @property
     def luma(self) -> Plane:
@@ -228,6 +268,7 @@ class TwoSpeeds:
         self._quick = [plane.copy() for plane in self._slow]
         self._noise = np.full(since.shape, 2.0, np.float32)
         self._held = np.zeros(since.shape, np.float32)
+        self._stale = np.zeros(since.shape, np.float32)
         self._presence = np.zeros(since.shape, np.float32)
         self.known_since = since.astype(np.float64)
         self._learning = []
