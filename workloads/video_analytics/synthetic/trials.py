@@ -107,6 +107,24 @@ def _left_by_two(draft: Draft) -> _Story:
     return _Story([who, draft.person(other), bag], (_told(bag),))
 
 
+def _left_late(draft: Draft) -> _Story:
+    """The owner stands by the thing for long before leaving."""
+    who, bag, _ = _visit(draft, float(draft.random.uniform(7, 9)), float(draft.random.uniform(30, 42)))
+    return _Story([who, bag], (_told(bag),))
+
+
+def _left_among(draft: Draft) -> _Story:
+    """Others wait a few steps away, who have nothing to do with it."""
+    who, bag, _ = _visit(draft, float(draft.random.uniform(8, 12)), _short(draft))
+    side = -1 if bag.x > 0.5 else 1  # noqa: PLR2004 - where there is room
+    others: list[Actor] = []
+    for n in range(2):
+        x = bag.x + side * (2.3 + 0.5 * n) * height_at(bag.y) * 9 / 16
+        stay = Path([Stop(2 + n, x + side * 0.5, bag.y), Stop(7 + n, x, bag.y), Stop(200, x, bag.y)])
+        others.append(draft.person(stay))
+    return _Story([who, bag, *others], (_told(bag),))
+
+
 def _fetched_late(draft: Draft) -> _Story:
     """The owner is away for long, comes back, and takes it."""
     who, bag, _ = _visit(draft, 8, _short(draft))
@@ -232,7 +250,7 @@ _STORIES: dict[str, Callable[[Draft], _Story]] = {
     "parks": _parks, "left-at-wall": _left_at_wall, "comes-back": _comes_back,
     "left-by-two": _left_by_two, "handed-over": _handed_over, "fetched-late": _fetched_late,
     "walks-off": _walks_off, "stays": _stays, "taken-again": _taken, "drives-off": _drives_off,
-    "nothing": _nothing,
+    "nothing": _nothing, "left-late": _left_late, "left-among": _left_among,
 }  # fmt: skip
 
 

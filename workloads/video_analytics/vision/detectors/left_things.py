@@ -46,6 +46,8 @@ from workloads.video_analytics.vision.ports import Sight
 _EVERY = 0.24
 #: Seconds: new and calm for so long before it is followed.
 _HOLD = 2.5
+#: Seconds for which it must look like light or a ghost to be taken for that.
+_DOUBT = 3.0
 #: Seconds after which what is usual and still there is background, and after which an alarm ends.
 _USUAL_SECONDS = 1800.0
 _LONGEST_ALARM = 86_400.0
@@ -237,6 +239,7 @@ class LeftThings:
         if best is not None and best.span.overlap(span) > 0.2:  # noqa: PLR2004 - grown or shrunk
             best.take(layers, labels, label, span)
             best.since, best.seen, best.alone, best.anchor = at, at, 0.0, span
+            best.doubted = at
             began = self._began(layers, best, at)
             if began > best.began + _HOLD:
                 best.began = began
@@ -267,7 +270,7 @@ class LeftThings:
         thing.take(layers, labels, label, span)
         thing.began = self._began(layers, thing, at)
         thing.company = self._movers.company(span, thing.began)
-        thing.attended, thing.anchor = at, span
+        thing.attended, thing.anchor, thing.doubted = at, span, at
         return thing
 
     @staticmethod
@@ -299,9 +302,24 @@ class LeftThings:
             else:
                 self._know(thing, layers.new.shape)
             return None
+        if self._is_nothing(thing, at):
+            self._know(thing, layers.new.shape)
+            return None
         if waited < self._seconds:
             return None
         return self._decide(thing, layers, at)
+
+    def _is_nothing(self, thing: Standing, at: float) -> bool:
+        """Whether it has for a while been what the rule does not ask for: light, or a ghost.
+
+        It is known at once then, so that a cloud's shadow does not hide what is left in it.
+        """
+        if at - thing.looked < _DOUBT / 3:
+            return False
+        kind, thing.looked = thing.kind(), at
+        if kind is self._wanted or kind is Kind.THING:
+            thing.doubted = at
+        return at - thing.doubted > _DOUBT
 
     def _decide(self, thing: Standing, layers: Layers, at: float) -> Phase | None:
         kind = thing.kind()
@@ -437,6 +455,7 @@ class LeftThings:
         """Watch it as if it had just begun to stand."""
         thing.stage = Stage.WATCHED
         thing.since, thing.attended, thing.seen, thing.alone = at, at, at, 0.0
+        thing.doubted = at
 
     def _signal(self, thing: Standing, phase: Phase, at: datetime) -> Signal:
         assert self._field is not None  # noqa: S101 - a thing was seen

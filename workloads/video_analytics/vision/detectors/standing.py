@@ -63,6 +63,7 @@ class Standing:
         bare, parting: seconds for which the ground has been back in all, or in a part.
         seen: when it was last told apart from the rest.
         anchor: its box when it came to rest.
+        looked, doubted: when its kind was last asked, and was last one that may be told.
     """
 
     key: str
@@ -83,6 +84,8 @@ class Standing:
     seen: float = 0.0
     score: float = 0.0
     anchor: Span = Span(0, 0, 0, 0)
+    looked: float = 0.0
+    doubted: float = 0.0
 
     def take(self, layers: Layers, labels: NDArray[np.int32], label: int, span: Span) -> None:
         """Its outline and looks are these from now on."""
@@ -233,7 +236,7 @@ class Standing:
             str(item["key"]), span, frame, mask, patches[0], patches[1], float(item["light"]),
             float(item["began"]), float(item["since"]), company, Stage(item["stage"]),
             float(item["alone"]), float(item["attended"]), score=float(item["score"]),
-            anchor=span,
+            anchor=span, doubted=float(item["since"]),
         )  # fmt: skip
 
 
