@@ -19,6 +19,12 @@ _MOVES = 0.08
 #: Percentile of what was seen of somebody: one is often seen in parts, and rarely larger than one
 #: is.
 _MOST_WHOLE = 90
+#: Of each other's height: as much have those in common who may be the same.
+_AS_HIGH = 0.72
+#: Seconds for which nobody was there, between one visit and the next.
+_VISIT = 1.5
+#: Overlap from which something is still where it was.
+_STILL = 0.4
 #: Sizes kept of one track, at most.
 _MOST_SIZES = 60
 #: Of one's height: the foot of a thing is so far from one's own at most when one puts it down.
@@ -136,14 +142,17 @@ class Company:
 
 @dataclass
 class _Whole:
-    """How high and how large somebody is, of all that was seen of them so far."""
+    """How high and how large somebody is, of all that was seen of them so far; where it was seen."""
 
+    first: Span
+    born: float
+    last: Span
     heights: list[int] = field(default_factory=list)
     areas: list[int] = field(default_factory=list)
     seen: float = 0.0
 
     def note(self, span: Span, at: float, shape: tuple[int, ...]) -> None:
-        self.seen = at
+        self.seen, self.last = at, span
         if span.left > 0 and span.top > 0 and span.right < shape[1] and span.bottom < shape[0]:
             self.heights.append(span.high)
             self.areas.append(span.area)
@@ -188,7 +197,7 @@ class Movers:
                 movers.append(("", Span(left, top, left + wide, top + high)))
         self._seen.append((at, movers))
         for name, span in movers[: len(tracks)]:
-            self._wholes.setdefault(name, _Whole()).note(span, at, shape)
+            self._wholes.setdefault(name, _Whole(span, at, span)).note(span, at, shape)
         while self._seen and at - self._seen[0][0] > _REMEMBER:
             self._seen.popleft()
             self._wholes = {n: w for n, w in self._wholes.items() if at - w.seen < _REMEMBER}
@@ -215,15 +224,30 @@ class Movers:
         """Whether somebody came before it began: who stood or parked there goes without that."""
         place = span.grown(2, 2, 2, _ENDLESS)
         around = span.grown(2.5 * tall, 1.5 * tall, 1.5 * tall, _ENDLESS)
-        came = [
-            [mover for _, mover in movers if mover.common(around) and mover.high > 0.3 * tall]
-            for when, movers in self._seen
-            if began - 2 * BEFORE <= when <= began
-        ]
-        touched = next(
-            (n for n, movers in enumerate(came) if any(m.common(place) for m in movers)), None
+        before: list[float] = []  # when somebody was near, and not there
+        came: float | None = None
+        last = -np.inf
+        for when, movers in self._seen:
+            if not began - 2 * BEFORE <= when <= began:
+                continue
+            near = [m for m in movers if m[1].common(around) and m[1].high > 0.5 * tall]
+            if any(mover.common(place) for _, mover in near):
+                came = when if came is None or when - last > _VISIT else came
+                last = when
+            elif near:
+                before.append(when)
+        return came is not None and any(when < came for when in before)
+
+    def went_by_itself(self, span: Span, began: float, tall: float) -> bool:
+        """Whether somebody as high appeared there as it began, from nowhere: it was them."""
+        around = span.grown(0.7 * tall, 0.3 * tall, 0.3 * tall, _ENDLESS)
+        return any(
+            abs(whole.born - began) <= _AFTER
+            and _AS_HIGH * span.high < whole.first.high < span.high / _AS_HIGH
+            and whole.last.overlap(span) < _STILL
+            and whole.first.common(around) > 0.5 * whole.first.area  # noqa: PLR2004 - most of it
+            for whole in self._wholes.values()
         )
-        return touched is not None and any(movers for movers in came[:touched])
 
 
 def span_of(box: Box, shape: tuple[int, ...]) -> Span:

@@ -54,6 +54,8 @@ _LONGEST_ALARM = 86_400.0
 #: Heights and areas, of those who came, from which a thing is one of them.
 _AS_TALL = 0.68
 _AS_LARGE = 0.5
+#: Of the height of those who pass: what is as tall as that may have gone by itself.
+_WALKS = 0.5
 #: By how much the outline must be plainer with the thing than without, of both together.
 _PLAIN = 0.15
 #: Of a thing's pixels, or of a spot's box: what is smaller, or lies within it so far, is a part of
@@ -185,6 +187,8 @@ class LeftThings:
         self._follow(layers, known, at)
         here = [(track.id, span_of(track.box, shape)) for track in tracks]
         for thing in list(self._things):
+            if thing not in self._things:  # it went with another one
+                continue
             phase = (
                 self._watch(thing, layers, here, at, step)
                 if thing.stage is Stage.WATCHED
@@ -199,6 +203,11 @@ class LeftThings:
             held = at - thing.began
             ground = thing.lit_ground(self._speeds.luma)
             self._speeds.unknow(thing.frame.slices, thing.mask, ground, held)
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        assert self._field is not None  # noqa: S101 - set by look
+        return self._field.shape
 
     def _covered(self, shape: tuple[int, ...]) -> Mask:
         """Where things are that have been judged."""
@@ -334,6 +343,9 @@ class LeftThings:
             thing.stage = Stage.USUAL
             return None
         self._know(thing, layers.new.shape)
+        for part in [one for one in self._things if one.stage is Stage.WATCHED]:
+            if part.span.common(thing.span) > _PART * part.span.area:  # it is of the same change
+                self._know(part, layers.new.shape)
         return None
 
     def _know(self, thing: Standing, shape: tuple[int, ...]) -> None:
@@ -347,7 +359,12 @@ class LeftThings:
         """Whether somebody stood there as it began; what was taken must have belonged there."""
         if self._wanted is Kind.THING:
             return thing.company.stood_at(thing.span.bottom)
-        if not self._movers.approached(thing.span, thing.began, thing.company.tall):
+        company = thing.company
+        if not self._movers.approached(thing.span, thing.began, company.tall):
+            return False
+        tall = max(company.tall, self._heights.at(thing.span.bottom, self._shape))
+        walks = thing.span.high > _WALKS * tall or thing.span.area > _AS_LARGE * company.large
+        if walks and self._movers.went_by_itself(thing.span, thing.began, tall):
             return False
         rows, columns = thing.frame.slices
         since = self._speeds.known_since[rows, columns][thing.mask]
@@ -426,6 +443,9 @@ class LeftThings:
         thing.bare = thing.bare + step if thing.uncovered(layers) else 0.0
         told = thing.stage is Stage.TOLD
         if thing.bare >= 1.5 and thing.settled(layers) > 0.8:  # noqa: PLR2004 - seconds; in view
+            if not told and thing.shrink(layers, self._smallest * layers.new.size):
+                self._again(thing, at)  # somebody has gone, and left something behind
+                return None
             self._things.remove(thing)
             if not told:
                 self._usual.note(thing.span, layers.new.shape, at)

@@ -56,8 +56,9 @@ _FEW = 0.004
 #: Grey levels: the least texture by which ground can be recognised, and how alike it must be then.
 _TEXTURE = 2.0
 _ALIKE = 0.75
-#: Blocks across and down in which the light is compared.
+#: Blocks across and down in which the light is compared, and pixels taken of each either way.
 _BLOCKS = (16, 9)
+_SAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +147,13 @@ class TwoSpeeds:
 
     def _light(self, luma: Plane) -> Plane:
         """How much brighter each place is than the slow background."""
-        down, across = luma.shape[0] // _BLOCKS[1], luma.shape[1] // _BLOCKS[0]
-        if down < 2 or across < 2:  # noqa: PLR2004 - a picture of a few pixels has no blocks
-            return np.ones(luma.shape, np.float32)
-        rows, columns = down * _BLOCKS[1], across * _BLOCKS[0]
-        ratio = (luma[:rows, :columns] + 4.0) / (self._slow[0][:rows, :columns] + 4.0)
-        blocks = ratio.reshape(_BLOCKS[1], down, _BLOCKS[0], across)[:, ::2, :, ::2]
-        middle = np.median(blocks, axis=(1, 3)).astype(np.float32)
+        size = (_SAMPLES * _BLOCKS[0], _SAMPLES * _BLOCKS[1])
+        now, before = (
+            cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST) for plane in (luma, self._slow[0])
+        )
+        ratio = (now + 4.0) / (before + 4.0)
+        blocks = ratio.reshape(_BLOCKS[1], _SAMPLES, _BLOCKS[0], _SAMPLES).transpose(0, 2, 1, 3)
+        middle = np.median(blocks.reshape(_BLOCKS[1], _BLOCKS[0], -1), axis=2).astype(np.float32)
         # Over five by five blocks: a thing smaller than half of that does not pass for light.
         smooth = cv2.blur(cv2.medianBlur(middle, 5), (3, 3))
         wide = cv2.resize(smooth, (luma.shape[1], luma.shape[0]), interpolation=cv2.INTER_LINEAR)
@@ -299,10 +300,17 @@ def closed(mask: Mask, wide: int, high: int) -> Mask:
 def spots(mask: Mask) -> tuple[NDArray[np.int32], list[tuple[int, int, int, int, int]]]:
     """The connected spots of a mask: labels, and for each its left, top, width, height and pixels.
 
-    The first, of label 0, is what is not in the mask.
+    The first, of label 0, is what is not in the mask; it is counted within the spots' box only.
     """
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-    return np.asarray(labels, np.int32), [tuple(row) for row in stats.tolist()]
+    image = mask.view(np.uint8)
+    left, top, wide, high = cv2.boundingRect(image)
+    labels = np.zeros(mask.shape, np.int32)
+    if not wide:
+        return labels, [(0, 0, mask.shape[1], mask.shape[0], mask.size)]
+    part = (slice(top, top + high), slice(left, left + wide))
+    _, found, stats, _ = cv2.connectedComponentsWithStats(image[part], connectivity=8)
+    labels[part] = found
+    return labels, [(x + left, y + top, w, h, area) for x, y, w, h, area in stats.tolist()]
 
 
 def _mask(image: Any) -> Mask:  # noqa: ANN401 - OpenCV's pictures have no type
