@@ -189,8 +189,12 @@ class Bag:
 
 @dataclass(frozen=True)
 class Block:
-    """A wall, a pillar or a bin that always stands there; its foot, and its size in pixels of a
-    frame's height."""
+    """A wall, a pillar or a bin that always stands there.
+
+    Attributes:
+        x, y: its foot, as fractions of the frame.
+        wide, high: as fractions of the frame's height.
+    """
 
     x: float
     y: float

@@ -109,7 +109,9 @@ def _left_by_two(draft: Draft) -> _Story:
 
 def _left_late(draft: Draft) -> _Story:
     """The owner stands by the thing for long before leaving."""
-    who, bag, _ = _visit(draft, float(draft.random.uniform(7, 9)), float(draft.random.uniform(24, 32)))
+    who, bag, _ = _visit(
+        draft, float(draft.random.uniform(7, 9)), float(draft.random.uniform(24, 32))
+    )
     return _Story([who, bag], (_told(bag),))
 
 
@@ -120,7 +122,9 @@ def _left_among(draft: Draft) -> _Story:
     others: list[Actor] = []
     for n in range(2):
         x = bag.x + side * (2.3 + 0.5 * n) * height_at(bag.y) * 9 / 16
-        stay = Path([Stop(2 + n, x + side * 0.5, bag.y), Stop(7 + n, x, bag.y), Stop(200, x, bag.y)])
+        stay = Path(
+            [Stop(2 + n, x + side * 0.5, bag.y), Stop(7 + n, x, bag.y), Stop(200, x, bag.y)]
+        )
         others.append(draft.person(stay))
     return _Story([who, bag, *others], (_told(bag),))
 
@@ -292,7 +296,7 @@ def trial(number: int) -> Scene:
 
 
 def clips(numbers: Iterable[int]) -> dict[str, Callable[[], Scene]]:
-    """name → trial."""
+    """Name → trial."""
     stories = list(_STORIES)
     return {f"{stories[n % len(stories)]}-{n}": partial(trial, n) for n in numbers}
 

@@ -1,6 +1,7 @@
 """Who was where, and so who was there when something began to stand."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -98,31 +99,41 @@ class Company:
     Attributes:
         heights, areas, feet: in pixels, of those who touched the place.
         ids: of their tracks.
+        wholes: heights and areas of those who were followed before.
     """
 
     heights: list[float] = field(default_factory=list)
     areas: list[float] = field(default_factory=list)
     feet: list[float] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+    wholes: list[tuple[float, float]] = field(default_factory=list)
 
     def join(self, other: "Company") -> None:
         """Those of another time, too."""
         self.heights.extend(other.heights)
         self.areas.extend(other.areas)
         self.feet.extend(other.feet)
+        self.wholes.extend(other.wholes)
         self.ids |= other.ids
-        del self.heights[:-200], self.areas[:-200], self.feet[:-200]
+        del self.heights[:-200], self.areas[:-200], self.feet[:-200], self.wholes[:-200]
 
     @property
     def tall(self) -> float:
         """How tall they are; 0 when nobody was there."""
-        return float(np.percentile(self.heights, _MOST_WHOLE)) if self.heights else 0.0
+        return _middle(self.heights, self.wholes, 0)
 
-    def note(self, span: Span, whole: tuple[float, float] = (0.0, 0.0)) -> None:
+    @property
+    def large(self) -> float:
+        """How many pixels their boxes have; 0 when nobody was there."""
+        return _middle(self.areas, self.wholes, 1)
+
+    def note(self, span: Span, whole: tuple[float, float] | None = None) -> None:
         """Somebody touched the place, who is so high and so large where that was seen."""
-        self.heights.append(max(span.high, whole[0]))
-        self.areas.append(max(span.area, whole[1]))
+        self.heights.append(span.high)
+        self.areas.append(span.area)
         self.feet.append(span.bottom)
+        if whole is not None:
+            self.wholes.append(whole)
 
     def stood_at(self, bottom: float) -> bool:
         """Whether one of them stood about where a thing has its foot.
@@ -135,14 +146,17 @@ class Company:
             for foot, high in zip(self.feet, self.heights, strict=True)
         )
 
-    @property
-    def large(self) -> float:
-        return float(np.percentile(self.areas, _MOST_WHOLE)) if self.areas else 0.0
+
+def _middle(seen: Sequence[float], wholes: Sequence[tuple[float, float]], which: int) -> float:
+    """Of those who were followed, what they are in full view; else the most that was seen."""
+    if wholes:
+        return float(np.median([whole[which] for whole in wholes]))
+    return float(np.percentile(seen, _MOST_WHOLE)) if seen else 0.0
 
 
 @dataclass
 class _Whole:
-    """How high and how large somebody is, of all that was seen of them so far; where it was seen."""
+    """How high and how large somebody is, of all that was seen of them so far, and where."""
 
     first: Span
     born: float
@@ -160,11 +174,11 @@ class _Whole:
                 del self.heights[::2], self.areas[::2]
 
     @property
-    def size(self) -> tuple[float, float]:
-        """Height and area, when seen in full view; 0 when that was never so."""
+    def size(self) -> tuple[float, float] | None:
+        """Height and area, when seen in full view; None when that was never so."""
         if not self.heights:
-            return 0.0, 0.0
-        rank = len(self.heights) * 3 // 4
+            return None
+        rank = len(self.heights) // 2  # now a part, now two who meet
         return float(sorted(self.heights)[rank]), float(sorted(self.areas)[rank])
 
 
@@ -216,9 +230,13 @@ class Movers:
                 if name:
                     company.ids.add(name)
                 if when <= began + 1.0:
-                    whole = self._wholes.get(name)
-                    company.note(mover, whole.size if whole is not None else (0.0, 0.0))
+                    company.note(mover, self._whole_of(name, mover, span.bottom))
         return company
+
+    def _whole_of(self, name: str, mover: Span, foot: int) -> tuple[float, float] | None:
+        """The size of one who stands as far from the camera as that foot; else None."""
+        size = self._wholes[name].size if name in self._wholes else None
+        return size if size is not None and abs(mover.bottom - foot) <= _REACH * size[0] else None
 
     def approached(self, span: Span, began: float, tall: float) -> bool:
         """Whether somebody came before it began: who stood or parked there goes without that."""
@@ -245,7 +263,7 @@ class Movers:
             abs(whole.born - began) <= _AFTER
             and _AS_HIGH * span.high < whole.first.high < span.high / _AS_HIGH
             and whole.last.overlap(span) < _STILL
-            and whole.first.common(around) > 0.5 * whole.first.area  # noqa: PLR2004 - most of it
+            and whole.first.common(around) > 0.5 * whole.first.area
             for whole in self._wholes.values()
         )
 

@@ -12,6 +12,14 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.video_analytics.vision.detectors.beside import (
+    Dismissed,
+    beside_usual,
+    is_part,
+    neighbours,
+    parts,
+    whole_of,
+)
 from workloads.video_analytics.vision.detectors.company import (
     BEFORE,
     Company,
@@ -58,9 +66,6 @@ _AS_LARGE = 0.5
 _WALKS = 0.5
 #: By how much the outline must be plainer with the thing than without, of both together.
 _PLAIN = 0.15
-#: Of a thing's pixels, or of a spot's box: what is smaller, or lies within it so far, is a part of
-#: it.
-_PART = 0.6
 #: Overlap with what it was when it came to rest, below which it has not.
 _STEADY = 0.6
 #: Overlap from which a track is the thing.
@@ -101,6 +106,7 @@ class LeftThings:
         self._movers = Movers()
         self._heights = Heights()
         self._usual = Usual()
+        self._dismissed = Dismissed()
         self._last: float | None = None
         self._field: Mask | None = None
         self._count = 0
@@ -187,8 +193,6 @@ class LeftThings:
         self._follow(layers, known, at)
         here = [(track.id, span_of(track.box, shape)) for track in tracks]
         for thing in list(self._things):
-            if thing not in self._things:  # it went with another one
-                continue
             phase = (
                 self._watch(thing, layers, here, at, step)
                 if thing.stage is Stage.WATCHED
@@ -243,7 +247,7 @@ class LeftThings:
             if best.span != span and best.settled(layers) > 0.9:  # noqa: PLR2004 - in full view
                 best.take(layers, labels, label, span)
             return
-        if self._is_part(span, area):
+        if is_part(span, area, self._things):
             return
         if best is not None and best.span.overlap(span) > 0.2:  # noqa: PLR2004 - grown or shrunk
             best.take(layers, labels, label, span)
@@ -256,18 +260,6 @@ class LeftThings:
             return
         if len(self._things) < _MOST:
             self._things.append(self._first(layers, labels, label, span, at))
-
-    def _is_part(self, span: Span, area: int) -> bool:
-        """Whether it is what had been missed of a thing that was judged: in it or at its rim."""
-        near = span.grown(3, 3, 3, (9999, 9999))
-        return any(
-            thing.stage is not Stage.WATCHED
-            and (
-                (thing.span.common(near) > 0 and area < _PART * float(thing.mask.sum()))
-                or thing.span.common(span) > _PART * span.area
-            )
-            for thing in self._things
-        )
 
     def _first(
         self, layers: Layers, labels: NDArray[np.int32], label: int, span: Span, at: float
@@ -334,7 +326,7 @@ class LeftThings:
         kind = thing.kind()
         plain = thing.score >= _PLAIN and thing.mask.sum() >= self._smallest * layers.new.size
         if kind is self._wanted and plain and self._is_brought_or_taken(thing, at):
-            for part in self._parts(thing):
+            for part in parts(thing, self._things):
                 part.stage = Stage.USUAL
                 thing.span = thing.span.joined(part.span)
             thing.stage = Stage.TOLD
@@ -343,9 +335,6 @@ class LeftThings:
             thing.stage = Stage.USUAL
             return None
         self._know(thing, layers.new.shape)
-        for part in [one for one in self._things if one.stage is Stage.WATCHED]:
-            if part.span.common(thing.span) > _PART * part.span.area:  # it is of the same change
-                self._know(part, layers.new.shape)
         return None
 
     def _know(self, thing: Standing, shape: tuple[int, ...]) -> None:
@@ -354,17 +343,23 @@ class LeftThings:
         where[rows, columns] = grown(thing.mask, 2)
         self._speeds.know(where)
         self._things.remove(thing)
+        if thing.stage is Stage.WATCHED:
+            self._dismissed.note(thing, self._last or 0.0)
 
     def _is_brought_or_taken(self, thing: Standing, at: float) -> bool:
         """Whether somebody stood there as it began; what was taken must have belonged there."""
         if self._wanted is Kind.THING:
             return thing.company.stood_at(thing.span.bottom)
-        company = thing.company
+        company, whole = thing.company, whole_of(thing, self._things)
+        if self._dismissed.has_part(thing) or any(
+            other.kind() is Kind.THING for other in neighbours(thing, self._things, BEFORE)
+        ):
+            return False
         if not self._movers.approached(thing.span, thing.began, company.tall):
             return False
-        tall = max(company.tall, self._heights.at(thing.span.bottom, self._shape))
-        walks = thing.span.high > _WALKS * tall or thing.span.area > _AS_LARGE * company.large
-        if walks and self._movers.went_by_itself(thing.span, thing.began, tall):
+        tall = max(company.tall, self._heights.at(whole.bottom, self._shape))
+        walks = whole.high > _WALKS * tall or whole.area > _AS_LARGE * company.large
+        if walks and self._movers.went_by_itself(whole, thing.began, tall):
             return False
         rows, columns = thing.frame.slices
         since = self._speeds.known_since[rows, columns][thing.mask]
@@ -372,9 +367,7 @@ class LeftThings:
 
     def _is_usual(self, thing: Standing, layers: Layers) -> bool:
         """Whether it is itself what came: a parked car, somebody waiting, or a part of these."""
-        whole = thing.span
-        for part in self._parts(thing):
-            whole = whole.joined(part.span)
+        whole = whole_of(thing, self._things)
         if whole.area > self._largest * layers.new.size:
             return True
         # Whoever wears the ground's colours is seen in part: others have been seen whole there.
@@ -383,30 +376,7 @@ class LeftThings:
             return True
         if thing.company.heights and whole.area > self._as_large * thing.company.large:
             return True
-        return self._usual.fits(thing.span, layers.new.shape) or self._beside_usual(thing)
-
-    def _parts(self, thing: Standing) -> list[Standing]:
-        """What else came then and there: parts of one thing, between which it looks like ground."""
-        return [
-            other
-            for other in self._neighbours(thing)
-            if other.stage is Stage.WATCHED and abs(other.began - thing.began) < BEFORE
-        ]
-
-    def _beside_usual(self, thing: Standing) -> bool:
-        """Whether it came with a neighbour that is usual: its shadow, its light, its open door."""
-        return any(other.stage is Stage.USUAL for other in self._neighbours(thing))
-
-    def _neighbours(self, thing: Standing) -> list[Standing]:
-        gap = 0.5 * thing.company.tall + 3
-        near = thing.span.grown(gap, gap, gap, (9999, 9999))
-        return [
-            other
-            for other in self._things
-            if other is not thing
-            and abs(other.began - thing.began) < 2 * BEFORE
-            and other.span.common(near)
-        ]
+        return self._usual.fits(thing.span, layers.new.shape) or beside_usual(thing, self._things)
 
     def _attend(
         self,
@@ -449,7 +419,7 @@ class LeftThings:
             self._things.remove(thing)
             if not told:
                 self._usual.note(thing.span, layers.new.shape, at)
-                for other in self._neighbours(thing):
+                for other in neighbours(thing, self._things):
                     if other.stage is Stage.USUAL:  # it was with what has gone, and is left
                         self._again(other, at)
             return Phase.ENDED if told else None

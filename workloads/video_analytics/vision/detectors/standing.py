@@ -31,6 +31,9 @@ _AGREE = 0.65
 _STIRRED = 0.25
 
 
+_NOWHERE = Span(0, 0, 0, 0)
+
+
 class Stage(StrEnum):
     """What has been made of a thing."""
 
@@ -83,7 +86,7 @@ class Standing:
     parting: float = 0.0
     seen: float = 0.0
     score: float = 0.0
-    anchor: Span = Span(0, 0, 0, 0)
+    anchor: Span = _NOWHERE
     looked: float = 0.0
     doubted: float = 0.0
 
@@ -211,7 +214,7 @@ class Standing:
             "light": self.light, "began": self.began, "since": self.since, "stage": str(self.stage),
             "alone": self.alone, "attended": self.attended, "heights": self.company.heights,
             "areas": self.company.areas, "feet": self.company.feet, "ids": sorted(self.company.ids),
-            "score": self.score,
+            "score": self.score, "wholes": self.company.wholes,
         }  # fmt: skip
 
     @classmethod
@@ -231,6 +234,7 @@ class Standing:
             [float(n) for n in item["areas"]],
             [float(n) for n in item["feet"]],
             {str(name) for name in item["ids"]},
+            [(float(high), float(area)) for high, area in item["wholes"]],
         )
         return cls(
             str(item["key"]), span, frame, mask, patches[0], patches[1], float(item["light"]),

@@ -149,7 +149,8 @@ class TwoSpeeds:
         """How much brighter each place is than the slow background."""
         size = (_SAMPLES * _BLOCKS[0], _SAMPLES * _BLOCKS[1])
         now, before = (
-            cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST) for plane in (luma, self._slow[0])
+            cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST)
+            for plane in (luma, self._slow[0])
         )
         ratio = (now + 4.0) / (before + 4.0)
         blocks = ratio.reshape(_BLOCKS[1], _SAMPLES, _BLOCKS[0], _SAMPLES).transpose(0, 2, 1, 3)
@@ -205,9 +206,7 @@ class TwoSpeeds:
         follows, restless = _share(step, SLOW_SECONDS), _share(step, self._restless)
         off = np.minimum(cv2.absdiff(planes[0], self._slow[0]), _NOISIEST) * _DEVIATION
         cv2.accumulateWeighted(off, self._noise, _share(step, NOISE_SECONDS), (~new).view(np.uint8))
-        for kept, recent, plane, under in zip(
-            self._slow, self._quick, planes, ground, strict=True
-        ):
+        for kept, recent, plane, under in zip(self._slow, self._quick, planes, ground, strict=True):
             cv2.accumulateWeighted(under, kept, follows, covered)  # the light around it
             cv2.accumulateWeighted(plane, kept, follows, known)
             cv2.accumulateWeighted(plane, kept, _share(step, RELIT_SECONDS), alike)
