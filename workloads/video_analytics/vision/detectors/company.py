@@ -26,8 +26,8 @@ _AS_HIGH = 0.72
 _VISIT = 1.5
 #: Overlap from which something is still where it was.
 _STILL = 0.4
-#: Sizes kept of one track, at most.
-_MOST_SIZES = 60
+#: The most moments kept of one company.
+_MOST_NOTES = 200
 #: Of one's height: the foot of a thing is so far from one's own at most when one puts it down.
 _REACH = 0.4
 #: No border: for boxes that need not lie within the picture.
@@ -97,89 +97,78 @@ class Company:
     """Who was there when it began.
 
     Attributes:
-        heights, areas, feet: in pixels, of those who touched the place.
+        foot: of the thing, pixels from above.
+        heights, areas, feet, times: in pixels and seconds, of those who touched the place.
         ids: of their tracks.
-        wholes: heights and areas of those who were followed before.
     """
 
+    foot: float = 0.0
     heights: list[float] = field(default_factory=list)
     areas: list[float] = field(default_factory=list)
     feet: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
-    wholes: list[tuple[float, float]] = field(default_factory=list)
 
     def join(self, other: "Company") -> None:
         """Those of another time, too."""
-        self.heights.extend(other.heights)
-        self.areas.extend(other.areas)
-        self.feet.extend(other.feet)
-        self.wholes.extend(other.wholes)
+        for mine, theirs in (
+            (self.heights, other.heights), (self.areas, other.areas), (self.feet, other.feet),
+            (self.times, other.times),
+        ):  # fmt: skip
+            mine.extend(theirs)
+            del mine[:-_MOST_NOTES]
         self.ids |= other.ids
-        del self.heights[:-200], self.areas[:-200], self.feet[:-200], self.wholes[:-200]
+
+    def note(self, span: Span, at: float) -> None:
+        """Somebody touched the place."""
+        self.heights.append(span.high)
+        self.areas.append(span.area)
+        self.feet.append(span.bottom)
+        self.times.append(at)
 
     @property
     def tall(self) -> float:
         """How tall they are; 0 when nobody was there."""
-        return _middle(self.heights, self.wholes, 0)
+        return self._of(self.heights)
 
     @property
     def large(self) -> float:
         """How many pixels their boxes have; 0 when nobody was there."""
-        return _middle(self.areas, self.wholes, 1)
+        return self._of(self.areas)
 
-    def note(self, span: Span, whole: tuple[float, float] | None = None) -> None:
-        """Somebody touched the place, who is so high and so large where that was seen."""
-        self.heights.append(span.high)
-        self.areas.append(span.area)
-        self.feet.append(span.bottom)
-        if whole is not None:
-            self.wholes.append(whole)
+    def _of(self, sizes: Sequence[float]) -> float:
+        """The middle of the largest at each time, of those as far from the camera as the thing.
+
+        One is seen in parts; and who passes nearer to the camera is larger, or makes two one.
+        """
+        most: dict[float, float] = {}
+        for size, high, foot, at in zip(sizes, self.heights, self.feet, self.times, strict=True):
+            if abs(foot - self.foot) <= _REACH * high:
+                most[at] = max(size, most.get(at, 0.0))
+        if most:
+            return float(np.median(list(most.values())))
+        return float(np.percentile(sizes, _MOST_WHOLE)) if sizes else 0.0
 
     def stood_at(self, bottom: float) -> bool:
         """Whether one of them stood about where a thing has its foot.
 
         A head or a jacket that is told from the ground while the rest is not has nobody's feet.
         """
-        tall = self.tall
+        tall = float(np.percentile(self.heights, _MOST_WHOLE)) if self.heights else 0.0
         return any(
             abs(foot - bottom) <= _REACH * tall and high >= 0.5 * tall
             for foot, high in zip(self.feet, self.heights, strict=True)
         )
 
 
-def _middle(seen: Sequence[float], wholes: Sequence[tuple[float, float]], which: int) -> float:
-    """Of those who were followed, what they are in full view; else the most that was seen."""
-    if wholes:
-        return float(np.median([whole[which] for whole in wholes]))
-    return float(np.percentile(seen, _MOST_WHOLE)) if seen else 0.0
-
-
 @dataclass
-class _Whole:
-    """How high and how large somebody is, of all that was seen of them so far, and where."""
+class _Course:
+    """Where and when a track was first and last seen."""
 
     first: Span
     born: float
     last: Span
-    heights: list[int] = field(default_factory=list)
-    areas: list[int] = field(default_factory=list)
-    seen: float = 0.0
-
-    def note(self, span: Span, at: float, shape: tuple[int, ...]) -> None:
-        self.seen, self.last = at, span
-        if span.left > 0 and span.top > 0 and span.right < shape[1] and span.bottom < shape[0]:
-            self.heights.append(span.high)
-            self.areas.append(span.area)
-            if len(self.heights) > _MOST_SIZES:
-                del self.heights[::2], self.areas[::2]
-
-    @property
-    def size(self) -> tuple[float, float] | None:
-        """Height and area, when seen in full view; None when that was never so."""
-        if not self.heights:
-            return None
-        rank = len(self.heights) // 2  # now a part, now two who meet
-        return float(sorted(self.heights)[rank]), float(sorted(self.areas)[rank])
+    seen: float
 
 
 class Movers:
@@ -187,7 +176,7 @@ class Movers:
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, list[tuple[str, Span]]]] = deque()
-        self._wholes: dict[str, _Whole] = {}
+        self._courses: dict[str, _Course] = {}
 
     def note(
         self, tracks: list[Tracked], layers: Layers, known: Mask, at: float, least: float
@@ -211,14 +200,15 @@ class Movers:
                 movers.append(("", Span(left, top, left + wide, top + high)))
         self._seen.append((at, movers))
         for name, span in movers[: len(tracks)]:
-            self._wholes.setdefault(name, _Whole(span, at, span)).note(span, at, shape)
+            course = self._courses.setdefault(name, _Course(span, at, span, at))
+            course.last, course.seen = span, at
         while self._seen and at - self._seen[0][0] > _REMEMBER:
             self._seen.popleft()
-            self._wholes = {n: w for n, w in self._wholes.items() if at - w.seen < _REMEMBER}
+            self._courses = {n: c for n, c in self._courses.items() if at - c.seen < _REMEMBER}
 
     def company(self, span: Span, began: float) -> Company:
         """Who touched the place as it began."""
-        company = Company()
+        company = Company(span.bottom)
         wide, high = span.wide * 0.4 + 2, span.high * 0.4 + 2
         near = span.grown(wide, high, high, _ENDLESS)
         for when, movers in self._seen:
@@ -230,13 +220,8 @@ class Movers:
                 if name:
                     company.ids.add(name)
                 if when <= began + 1.0:
-                    company.note(mover, self._whole_of(name, mover, span.bottom))
+                    company.note(mover, when)
         return company
-
-    def _whole_of(self, name: str, mover: Span, foot: int) -> tuple[float, float] | None:
-        """The size of one who stands as far from the camera as that foot; else None."""
-        size = self._wholes[name].size if name in self._wholes else None
-        return size if size is not None and abs(mover.bottom - foot) <= _REACH * size[0] else None
 
     def approached(self, span: Span, began: float, tall: float) -> bool:
         """Whether somebody came before it began: who stood or parked there goes without that."""
@@ -260,11 +245,11 @@ class Movers:
         """Whether somebody as high appeared there as it began, from nowhere: it was them."""
         around = span.grown(0.7 * tall, 0.3 * tall, 0.3 * tall, _ENDLESS)
         return any(
-            abs(whole.born - began) <= _AFTER
-            and _AS_HIGH * span.high < whole.first.high < span.high / _AS_HIGH
-            and whole.last.overlap(span) < _STILL
-            and whole.first.common(around) > 0.5 * whole.first.area
-            for whole in self._wholes.values()
+            abs(course.born - began) <= _AFTER
+            and _AS_HIGH * span.high < course.first.high < span.high / _AS_HIGH
+            and course.last.overlap(span) < _STILL
+            and course.first.common(around) > 0.5 * course.first.area
+            for course in self._courses.values()
         )
 
 

@@ -93,9 +93,10 @@ class LeftThings:
         self._view = view
         self._wanted = Kind.THING if rule.kind is RuleKind.OBJECT_ABANDONED else Kind.GHOST
         given = with_defaults(rule.kind, rule.parameters)
-        # What is taken may be as large as who takes it; that it did not go by itself is asked too.
+        # What is taken may be as large as what is seen of who takes it; that it did not go by itself
+        # is asked too.
         taken = self._wanted is Kind.GHOST
-        self._as_tall, self._as_large = (1.0, 0.8) if taken else (_AS_TALL, _AS_LARGE)
+        self._as_tall, self._as_large = (1.3, 1.5) if taken else (_AS_TALL, _AS_LARGE)
         self._seconds = float(given["seconds"])
         self._distance = float(given.get("distance_heights", 0.0))
         self._present = float(given.get("present_seconds", 0.0))
@@ -425,10 +426,21 @@ class LeftThings:
             return Phase.ENDED if told else None
         if not told:
             self._part(thing, layers, at, step)
+            self._think_again(thing, layers, at)
         if at - thing.began > (_LONGEST_ALARM if told else _USUAL_SECONDS):
             self._know(thing, layers.new.shape)
             return Phase.ENDED if told else None
         return None
+
+    def _think_again(self, thing: Standing, layers: Layers, at: float) -> None:
+        """Judge once more what was usual at first sight: more people have been seen since."""
+        if thing.stage is not Stage.USUAL or thing.judged or at - thing.since < self._seconds:
+            return
+        thing.judged = True
+        if not self._is_usual(thing, layers):
+            since = thing.since
+            self._again(thing, at)
+            thing.since = since
 
     def _part(self, thing: Standing, layers: Layers, at: float, step: float) -> None:
         """Watch again what somebody usual has left when they went: their bag."""

@@ -66,6 +66,7 @@ class Standing:
         bare, parting: seconds for which the ground has been back in all, or in a part.
         seen: when it was last told apart from the rest.
         anchor: its box when it came to rest.
+        judged: whether it was asked a second time if it is usual.
         looked, doubted: when its kind was last asked, and was last one that may be told.
     """
 
@@ -89,6 +90,7 @@ class Standing:
     anchor: Span = _NOWHERE
     looked: float = 0.0
     doubted: float = 0.0
+    judged: bool = False
 
     def take(self, layers: Layers, labels: NDArray[np.int32], label: int, span: Span) -> None:
         """Its outline and looks are these from now on."""
@@ -214,7 +216,7 @@ class Standing:
             "light": self.light, "began": self.began, "since": self.since, "stage": str(self.stage),
             "alone": self.alone, "attended": self.attended, "heights": self.company.heights,
             "areas": self.company.areas, "feet": self.company.feet, "ids": sorted(self.company.ids),
-            "score": self.score, "wholes": self.company.wholes,
+            "score": self.score, "times": self.company.times,
         }  # fmt: skip
 
     @classmethod
@@ -229,13 +231,10 @@ class Standing:
         for patch in (mask, *patches[0], *patches[1]):
             if patch.shape != (frame.high, frame.wide):
                 raise ValueError("a patch of another size")
-        company = Company(
-            [float(n) for n in item["heights"]],
-            [float(n) for n in item["areas"]],
-            [float(n) for n in item["feet"]],
-            {str(name) for name in item["ids"]},
-            [(float(high), float(area)) for high, area in item["wholes"]],
-        )
+        notes = [[float(n) for n in item[name]] for name in ("heights", "areas", "feet", "times")]
+        if len({len(one) for one in notes}) != 1:
+            raise ValueError("a company of several sizes")
+        company = Company(float(span.bottom), *notes, {str(name) for name in item["ids"]})
         return cls(
             str(item["key"]), span, frame, mask, patches[0], patches[1], float(item["light"]),
             float(item["began"]), float(item["since"]), company, Stage(item["stage"]),
