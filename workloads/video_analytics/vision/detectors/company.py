@@ -244,11 +244,17 @@ class Movers:
     def went_by_itself(self, span: Span, began: float, tall: float) -> bool:
         """Whether somebody as high appeared there as it began, from nowhere: it was them."""
         around = span.grown(0.7 * tall, 0.3 * tall, 0.3 * tall, _ENDLESS)
+        visitors = [  # who had come there, and was followed no further
+            course.seen
+            for course in self._courses.values()
+            if course.last.common(around) and not course.first.common(around)
+        ]
         return any(
             abs(course.born - began) <= _AFTER
             and _AS_HIGH * span.high < course.first.high < span.high / _AS_HIGH
             and course.last.overlap(span) < _STILL
             and course.first.common(around) > 0.5 * course.first.area
+            and not any(abs(course.born - lost) < _AFTER for lost in visitors)
             for course in self._courses.values()
         )
 

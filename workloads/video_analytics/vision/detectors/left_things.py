@@ -93,8 +93,8 @@ class LeftThings:
         self._view = view
         self._wanted = Kind.THING if rule.kind is RuleKind.OBJECT_ABANDONED else Kind.GHOST
         given = with_defaults(rule.kind, rule.parameters)
-        # What is taken may be as large as what is seen of who takes it; that it did not go by itself
-        # is asked too.
+        # What is taken may be larger than what is seen of who takes it; that it did not go by
+        # itself is asked too.
         taken = self._wanted is Kind.GHOST
         self._as_tall, self._as_large = (1.3, 1.5) if taken else (_AS_TALL, _AS_LARGE)
         self._seconds = float(given["seconds"])
@@ -344,7 +344,7 @@ class LeftThings:
         where[rows, columns] = grown(thing.mask, 2)
         self._speeds.know(where)
         self._things.remove(thing)
-        if thing.stage is Stage.WATCHED:
+        if thing.stage is Stage.WATCHED and thing.kind() is Kind.GHOST:
             self._dismissed.note(thing, self._last or 0.0)
 
     def _is_brought_or_taken(self, thing: Standing, at: float) -> bool:
@@ -352,9 +352,7 @@ class LeftThings:
         if self._wanted is Kind.THING:
             return thing.company.stood_at(thing.span.bottom)
         company, whole = thing.company, whole_of(thing, self._things)
-        if self._dismissed.has_part(thing) or any(
-            other.kind() is Kind.THING for other in neighbours(thing, self._things, BEFORE)
-        ):
+        if self._dismissed.has_part(thing) or self._stands_there(thing):
             return False
         if not self._movers.approached(thing.span, thing.began, company.tall):
             return False
@@ -365,6 +363,18 @@ class LeftThings:
         rows, columns = thing.frame.slices
         since = self._speeds.known_since[rows, columns][thing.mask]
         return float(np.median(since)) <= at - self._present
+
+    def _stands_there(self, thing: Standing) -> bool:
+        """Whether what came as the ground changed is there still: it is at somebody's rim."""
+        rim = 0.1 * thing.company.tall + 3
+        near = thing.span.grown(rim, rim, rim, self._shape)
+        return any(
+            other.span.common(near)
+            and other.span.area > thing.span.area
+            and other.kind() is Kind.THING
+            and other.score >= _PLAIN
+            for other in neighbours(thing, self._things, BEFORE)
+        )
 
     def _is_usual(self, thing: Standing, layers: Layers) -> bool:
         """Whether it is itself what came: a parked car, somebody waiting, or a part of these."""

@@ -95,6 +95,7 @@ class Standing:
     def take(self, layers: Layers, labels: NDArray[np.int32], label: int, span: Span) -> None:
         """Its outline and looks are these from now on."""
         self.span = span
+        self.company.foot = float(span.bottom)
         self.frame = span.grown(MARGIN, MARGIN, MARGIN, layers.new.shape)
         rows, columns = self.frame.slices
         self.mask = labels[rows, columns] == label
