@@ -232,10 +232,13 @@ class Standing:
         for patch in (mask, *patches[0], *patches[1]):
             if patch.shape != (frame.high, frame.wide):
                 raise ValueError("a patch of another size")
-        notes = [[float(n) for n in item[name]] for name in ("heights", "areas", "feet", "times")]
-        if len({len(one) for one in notes}) != 1:
+        heights, areas, feet, times = (
+            [float(n) for n in item[name]] for name in ("heights", "areas", "feet", "times")
+        )
+        if len({len(heights), len(areas), len(feet), len(times)}) != 1:
             raise ValueError("a company of several sizes")
-        company = Company(float(span.bottom), *notes, {str(name) for name in item["ids"]})
+        ids = {str(name) for name in item["ids"]}
+        company = Company(float(span.bottom), heights, areas, feet, times, ids)
         return cls(
             str(item["key"]), span, frame, mask, patches[0], patches[1], float(item["light"]),
             float(item["began"]), float(item["since"]), company, Stage(item["stage"]),
