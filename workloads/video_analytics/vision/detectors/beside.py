@@ -20,15 +20,18 @@ def neighbours(
     thing: Standing, things: Iterable[Standing], within: float = 2 * BEFORE
 ) -> list[Standing]:
     """What began to stand near it, within so many seconds of it."""
-    gap = 0.5 * thing.company.tall + _RIM
-    near = thing.span.grown(gap, gap, gap, _ENDLESS)
     return [
         other
         for other in things
-        if other is not thing
-        and abs(other.began - thing.began) < within
-        and other.span.common(near)
+        if other is not thing and abs(other.began - thing.began) < within and _is_near(thing, other)
     ]
+
+
+def _is_near(thing: Standing, other: Standing) -> bool:
+    """Whether both may be parts of one: head and legs are farther apart than two legs are."""
+    tall = max(thing.company.tall, other.company.tall)
+    across, upward = 0.5 * tall + _RIM, 0.8 * tall + _RIM
+    return other.span.common(thing.span.grown(across, upward, upward, _ENDLESS)) > 0
 
 
 def parts(thing: Standing, things: Iterable[Standing]) -> list[Standing]:
