@@ -12,7 +12,7 @@ from itertools import islice
 import cv2
 
 from tests.harness.scenes import judge_all
-from workloads.video_analytics.synthetic import sets, sites
+from workloads.video_analytics.synthetic import sets, sites, trials
 from workloads.video_analytics.synthetic.river import River
 from workloads.video_analytics.synthetic.scene import Picture, Scene
 from workloads.video_analytics.vision import detectors
@@ -70,4 +70,5 @@ if __name__ == "__main__":
     cv2.setNumThreads(1)
     cost()
     accuracy("objects", sets.CLIPS, (RuleKind.OBJECT_ABANDONED, RuleKind.OBJECT_REMOVED))
+    accuracy("trials", trials.CLIPS, (RuleKind.OBJECT_ABANDONED, RuleKind.OBJECT_REMOVED))
     accuracy("sites", sites.CLIPS, (RuleKind.CONSTRUCTION,))

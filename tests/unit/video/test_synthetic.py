@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from workloads.video_analytics.entrypoints.cli import video
 from workloads.video_analytics.evaluate import intervals
-from workloads.video_analytics.synthetic import rivers, sets, sites
+from workloads.video_analytics.synthetic import rivers, sets, sites, trials
 from workloads.video_analytics.synthetic.canvas import MOVING, SHADOW
 from workloads.video_analytics.synthetic.river import River
 from workloads.video_analytics.synthetic.scene import Scene
@@ -62,6 +62,26 @@ def test_every_scene_has_unique_names_its_truth_within_its_time_and_a_first_fram
         assert picture.frame.luma.shape == picture.truth.shape == (180, 320)
         assert picture.frame.at == scene.began
         assert json.loads(json.dumps(truth_of(scene)))["seconds"] == scene.seconds
+
+
+def test_trials_differ_in_size_and_rate_and_are_what_their_number_says() -> None:
+    sizes, rates = set(), set()
+    for name, make in trials.CLIPS.items():
+        scene = make()
+        assert scene.name == name
+        assert all(0 <= t.began < t.ended <= scene.seconds for t in scene.truths), name
+        sizes.add((scene.width, scene.height))
+        rates.add(scene.fps)
+    assert len(sizes) > 3
+    assert min(rates) <= 2
+    assert max(rates) >= 12
+    poor = next(s for s in (make() for make in trials.CLIPS.values()) if s.crf > 30)
+    received = list(islice(poor.pictures(), 8))
+    drawn = list(islice(replace(poor, crf=0).pictures(), 8))
+    assert [picture.frame.at for picture in received] == [picture.frame.at for picture in drawn]
+    assert received[7].frame.luma.shape == (poor.height, poor.width)
+    off = np.abs(received[7].frame.luma.astype(int) - drawn[7].frame.luma).mean()
+    assert 0.5 < off < 12  # worse, and the same picture
 
 
 def test_a_river_has_the_cover_that_it_says() -> None:

@@ -75,7 +75,8 @@ class Person:
     Attributes:
         carries: (from, until, bag): what is in the hand meanwhile.
         sway: how much of the height a standing body moves.
-        lamp: factor on the colours, for the night.
+        sits: where others stand.
+        shade: how much light the shadow at the feet takes.
     """
 
     path: Path
@@ -85,6 +86,7 @@ class Person:
     sway: float = 0.02
     seed: int = 0
     shade: float = 0.25
+    sits: bool = False
 
     def depth(self, at: float) -> float:
         where = self.path.where(at)
@@ -98,6 +100,7 @@ class Person:
         tall = height_at(where[1]) * rows
         x, y = where[0] * columns, where[1] * rows
         going = self.path.moving(at)
+        lower = 0.24 * tall if self.sits and not going else 0.0  # than the same one stands
         swing = math.sin(at * 7 + self.seed) * 0.13 * tall if going else 0.05 * tall
         if not going:  # weight shifts every few seconds, and the body is never quite still
             slow = math.sin(at * 0.45 + self.seed) + math.sin(at * 1.13 + self.seed * 2)
@@ -105,7 +108,7 @@ class Person:
             swing += 0.02 * tall * math.sin(at * 0.8 + self.seed)
         if self.shade:
             canvas.shadow(x + 0.15 * tall, y, 0.28 * tall, 0.06 * tall, self.shade)
-        hip, neck, wide = y - 0.47 * tall, y - 0.84 * tall, 0.12 * tall
+        hip, neck, wide = y - 0.47 * tall + lower, y - 0.84 * tall + lower, 0.12 * tall
         for side in (-1, 1):
             foot = x + side * swing
             thick = 0.055 * tall
@@ -123,7 +126,7 @@ class Person:
              (x - 1.1 * wide + arm, hip)],
             self.coat,
         )  # fmt: skip
-        canvas.ellipse(x, y - 0.92 * tall, 0.065 * tall, 0.085 * tall, (120, 150, 190))
+        canvas.ellipse(x, y - 0.92 * tall + lower, 0.065 * tall, 0.085 * tall, (120, 150, 190))
         for since, until, bag in self.carries:
             if since <= at < until:
                 bag.put(canvas, (x + 0.17 * tall, y - 0.12 * tall), tall)
@@ -182,6 +185,38 @@ class Bag:
         tall = height_at(self.y)
         wide, high = self.size[0] * tall * 9 / 16, self.size[1] * tall
         return Box(self.x - wide / 2, self.y - high, wide, high)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A wall, a pillar or a bin that always stands there.
+
+    Attributes:
+        x, y: its foot, as fractions of the frame.
+        wide, high: as fractions of the frame's height.
+    """
+
+    x: float
+    y: float
+    wide: float
+    high: float
+    colour: Colour
+
+    def depth(self, at: float) -> float:  # noqa: ARG002 - it stands where it stands
+        return self.y
+
+    def draw(self, canvas: Canvas, at: float) -> None:  # noqa: ARG002
+        rows, columns = canvas.truth.shape
+        wide, high = self.wide * rows, self.high * rows
+        x, y = self.x * columns - wide / 2, self.y * rows - high
+        truth = canvas.truth.copy()  # it is background
+        canvas.rectangle(x, y, wide, high, self.colour)
+        canvas.rectangle(x, y, wide, max(1.0, high * 0.06), _darker(self.colour))
+        canvas.truth = truth
+
+
+def _darker(colour: Colour) -> Colour:
+    return int(colour[0] * 0.7), int(colour[1] * 0.7), int(colour[2] * 0.7)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,17 @@
 """``borough-video synthesize``: scenes with known truth as files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from foundation.surface.cli.exits import CONFLICT, USAGE, Failure
 
-_SETS = ("objects", "sites", "rivers")
+if TYPE_CHECKING:
+    from workloads.video_analytics.synthetic.scene import Scene
+
+_SETS = ("objects", "trials", "sites", "rivers")
 
 
 @click.command()
@@ -18,7 +22,7 @@ _SETS = ("objects", "sites", "rivers")
     type=click.Choice(_SETS),
     default="objects",
     show_default=True,
-    help="Things left and taken; building sites; rivers with duckweed.",
+    help="Things left and taken; the same by chance; building sites; rivers with duckweed.",
 )
 @click.option("--only", multiple=True, metavar="NAME", help="These clips of the set alone.")
 @click.option("--masks", is_flag=True, help="Also frames and masks in the layout of CDnet.")
@@ -33,9 +37,9 @@ def synthesize(
     pictures named by their UTC time.
     """
     # Loaded only when they are needed: with them comes OpenCV.
-    from workloads.video_analytics.synthetic import rivers, sets, sites  # noqa: PLC0415
+    from workloads.video_analytics.synthetic import rivers  # noqa: PLC0415
 
-    known = list({"objects": sets.CLIPS, "sites": sites.CLIPS}.get(set_, rivers.RIVERS))
+    known = list(rivers.RIVERS if set_ == "rivers" else _clips(set_))
     if unknown := sorted(set(only) - set(known)):
         raise Failure(f"no such clips in {set_}: {', '.join(unknown)}; see --names", USAGE)
     if names:
@@ -55,10 +59,16 @@ def synthesize(
         raise Failure(f"cannot write: {error}") from None
 
 
-def _write_clips(set_: str, names: Sequence[str], folder: Path, *, masks: bool) -> None:
-    from workloads.video_analytics.synthetic import sets, sites, writing  # noqa: PLC0415
+def _clips(set_: str) -> "Mapping[str, Callable[[], Scene]]":
+    from workloads.video_analytics.synthetic import sets, sites, trials  # noqa: PLC0415
 
-    clips = sets.CLIPS if set_ == "objects" else sites.CLIPS
+    return {"objects": sets.CLIPS, "trials": trials.CLIPS, "sites": sites.CLIPS}[set_]
+
+
+def _write_clips(set_: str, names: Sequence[str], folder: Path, *, masks: bool) -> None:
+    from workloads.video_analytics.synthetic import writing  # noqa: PLC0415
+
+    clips = _clips(set_)
     writing.write_labels({name: clips[name]() for name in names}, folder / "labels.csv")
     for name in names:
         click.echo(name, err=True)

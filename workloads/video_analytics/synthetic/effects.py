@@ -21,6 +21,7 @@ class Weather:
         rain: streaks in a frame.
         insects: bright blurred things before the lens, on average in a frame.
         jitter: pixels that the camera shakes.
+        drift: how much the camera's exposure wanders, 0 to 1.
         switches: (at, gain): all light changes at once, as when a lamp is switched.
         patches: (since, until, x, y): a patch of light with hard edges, as through a window.
     """
@@ -31,6 +32,7 @@ class Weather:
     rain: int = 0
     insects: float = 0.0
     jitter: float = 0.0
+    drift: float = 0.0
     switches: Sequence[tuple[float, float]] = ()
     patches: Sequence[tuple[float, float, float, float]] = ()
 
@@ -55,6 +57,7 @@ class Sky:
             if since <= at < until:
                 self._patch(canvas, x, y)
         light = math.prod(gain for when, gain in weather.switches if at >= when)
+        light *= 1 - weather.drift * (0.5 - 0.5 * math.cos(at / 8))
         image = canvas.image.astype(np.float32) * light
         if weather.clouds:
             image *= 1 - weather.clouds * self._cloud(at)[..., None]

@@ -1,12 +1,16 @@
 """A scene: a place, what happens in it, and what should be noticed."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 import cv2
 import numpy as np
+from av import VideoFrame
+from av.video.codeccontext import VideoCodecContext
 
 from workloads.video_analytics.synthetic.actors import Actor
 from workloads.video_analytics.synthetic.backgrounds import PLACES
@@ -47,6 +51,35 @@ class Picture:
     truth: Image
 
 
+def compressed(pictures: Iterable[Picture], crf: int, fps: float) -> Iterator[Picture]:
+    """The same pictures after H.264 of this quality; key frames every four seconds."""
+    encoder: VideoCodecContext | None = None
+    decoder = VideoCodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    waiting: deque[Picture] = deque()
+    for picture in pictures:
+        assert picture.frame.colour is not None  # noqa: S101 - scenes have colour
+        if encoder is None:
+            encoder = VideoCodecContext.create("libx264", "w")
+            encoder.height, encoder.width = picture.frame.luma.shape
+            encoder.pix_fmt, encoder.thread_count = "yuv420p", 1
+            encoder.time_base = Fraction(1, 1000)
+            encoder.options = {"crf": str(crf), "preset": "superfast", "tune": "zerolatency",
+                               "g": str(max(1, round(4 * fps)))}  # fmt: skip
+        drawn = VideoFrame.from_ndarray(picture.frame.colour, format="bgr24")
+        drawn.pts = round(picture.frame.at.timestamp() * 1000) % 10**9
+        waiting.append(picture)
+        for packet in encoder.encode(drawn):
+            for frame in decoder.decode(packet):
+                yield _as_received(waiting.popleft(), frame)
+
+
+def _as_received(picture: Picture, frame: VideoFrame) -> Picture:
+    colour = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+    luma = np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY), np.uint8)
+    return Picture(replace(picture.frame, luma=luma, colour=colour), picture.truth)
+
+
 @dataclass(frozen=True)
 class Scene:
     """What happens at a place; the same seed gives the same frames.
@@ -56,7 +89,9 @@ class Scene:
         truths: what should be noticed, of each kind of rule; nothing else should.
         points: the polygon of the rule that the scene is about; none: the whole frame.
         parameters: of that rule, where they differ from the defaults.
-        night: only every picture's brightness: factor on the place.
+        light: factor on every picture's brightness.
+        crf: how badly the pictures were compressed by H.264 on their way (its constant rate
+            factor: 23 is usual, 35 poor); 0: not at all.
     """
 
     name: str
@@ -74,9 +109,13 @@ class Scene:
     fps: float = 5.0
     began: datetime = NOON
     light: float = 1.0
+    crf: int = 0
 
     def pictures(self) -> Iterator[Picture]:
         """Frame after frame, in memory one at a time."""
+        return compressed(self._drawn(), self.crf, self.fps) if self.crf else self._drawn()
+
+    def _drawn(self) -> Iterator[Picture]:
         random = np.random.default_rng([self.seed, 3])
         place = PLACES[self.place](random, self.width, self.height)
         sky = Sky(self.weather, self.seed, self.width, self.height)

@@ -5,86 +5,20 @@ at every clip, so that what is true for one is a trial for the other.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 
-import numpy as np
-
-from workloads.video_analytics.synthetic.actors import Actor, Bag, Car, Path, Person, Stop
-from workloads.video_analytics.synthetic.canvas import Colour
+from workloads.video_analytics.synthetic.actors import Actor, Bag, Car, Path, Stop
+from workloads.video_analytics.synthetic.drafts import CARS, PACE, Draft
 from workloads.video_analytics.synthetic.effects import Weather
 from workloads.video_analytics.synthetic.scene import Scene, Truth
 from workloads.video_analytics.vision.model import RuleKind
 
-#: Frame widths a person walks in a second, at the lower edge of the picture.
-_PACE = 0.11
-_COATS: Sequence[Colour] = (
-    (60, 50, 110), (40, 40, 40), (150, 70, 40), (60, 110, 60), (170, 170, 175), (30, 80, 150),
-)  # fmt: skip
-_BAGS: Sequence[Colour] = (
-    (30, 30, 36),
-    (30, 30, 150),
-    (140, 60, 20),
-    (20, 90, 40),
-    (230, 228, 224),
-)
-_CARS: Sequence[Colour] = ((200, 200, 205), (40, 36, 34), (150, 50, 30), (30, 30, 150))
-
 _ABANDONED, _REMOVED = RuleKind.OBJECT_ABANDONED, RuleKind.OBJECT_REMOVED
 
 
-class _Draft:
-    """Chance, and what belongs together, while a clip is made."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.random = np.random.default_rng([seed, 11])
-
-    def one(self, of: Sequence[Colour]) -> Colour:
-        return of[int(self.random.integers(len(of)))]
-
-    def spot(self) -> tuple[float, float]:
-        return float(self.random.uniform(0.3, 0.7)), float(self.random.uniform(0.68, 0.9))
-
-    def walk(
-        self, way: Sequence[tuple[float, float]], start: float, waits: Sequence[float] = ()
-    ) -> Path:
-        """Through the points from the start on, waiting at the inner points as long as given."""
-        stops, at = [Stop(start, *way[0])], start
-        for n, (before, after) in enumerate(pairwise(way)):
-            pace = _PACE * max(0.35, (before[1] + after[1]) / 2)
-            at += max(0.4, math.dist(before, after) / pace)
-            stops.append(Stop(at, *after))
-            if n < len(waits) and waits[n] > 0:
-                at += waits[n]
-                stops.append(Stop(at, *after))
-        return Path(stops)
-
-    def person(self, path: Path, **more: object) -> Person:
-        return Person(path, self.one(_COATS), seed=int(self.random.integers(90)), **more)  # type: ignore[arg-type]
-
-    def passer(self, start: float, y: float | None = None) -> Person:
-        y = float(self.random.uniform(0.5, 0.97)) if y is None else y
-        ends = (-0.08, 1.08) if self.random.integers(2) else (1.08, -0.08)
-        return self.person(self.walk([(ends[0], y), (ends[1], y)], start))
-
-    def passers(self, seconds: float, every: float) -> list[Actor]:
-        return [
-            self.passer(float(start + self.random.uniform(0, every * 0.7)))
-            for start in np.arange(2, seconds, every)
-        ]
-
-    def side(self) -> float:
-        return -0.08 if self.random.integers(2) else 1.08
-
-    def bag(self, x: float, y: float, **more: object) -> Bag:
-        size = float(self.random.uniform(0.24, 0.32))
-        return Bag(x, y, colour=self.one(_BAGS), size=(size, size * 1.05), **more)  # type: ignore[arg-type]
-
-
 def _left(
-    draft: _Draft, start: float = 9.0, stay: float = 2.0, until: float = math.inf
+    draft: Draft, start: float = 9.0, stay: float = 2.0, until: float = math.inf
 ) -> tuple[list[Actor], Bag]:
     """Somebody comes, puts a bag down, stays a while and leaves."""
     x, y = draft.spot()
@@ -102,7 +36,7 @@ def left(
     seed: int, place: str = "square", weather: Weather | None = None, every: float = 0
 ) -> Scene:
     """A bag is left."""
-    draft = _Draft(seed)
+    draft = Draft(seed)
     actors, bag = _left(draft, stay=float(draft.random.uniform(0.5, 4)))
     if every:
         actors += draft.passers(95, every)
@@ -111,18 +45,18 @@ def left(
 
 def left_after_waiting(seed: int) -> Scene:
     """The owner stands beside the bag for long, and then leaves."""
-    draft = _Draft(seed)
+    draft = Draft(seed)
     actors, bag = _left(draft, stay=float(draft.random.uniform(18, 30)))
     return Scene("left-after-waiting", "hall", 120, actors, truths=[_truth(bag, 120)], seed=seed)
 
 
 def left_and_fetched(seed: int) -> Scene:
     """A bag is left, and later somebody takes it."""
-    draft = _Draft(seed)
+    draft = Draft(seed)
     actors, bag = _left(draft)
     until = 80.0
     way = [(1.08, bag.y), (bag.x - 0.03, bag.y), (-0.08, bag.y)]
-    travel = math.dist(way[0], way[1]) / (_PACE * bag.y)
+    travel = math.dist(way[0], way[1]) / (PACE * bag.y)
     taken = Bag(bag.x, bag.y, bag.since, until, bag.colour, bag.size)
     fetcher = draft.person(draft.walk(way, until - travel - 1, [2.0]), carries=[(until, 999, bag)])
     actors = [actor if actor is not bag else taken for actor in actors]
@@ -138,7 +72,7 @@ def left_and_fetched(seed: int) -> Scene:
 
 def left_twice(seed: int) -> Scene:
     """Two people leave two bags."""
-    draft = _Draft(seed)
+    draft = Draft(seed)
     first, one = _left(draft)
     second, other = _left(draft, 26.0)
     while abs(one.x - other.x) < 0.12:  # noqa: PLR2004 - of the width: not in each other's way
@@ -149,7 +83,7 @@ def left_twice(seed: int) -> Scene:
 
 def owner_stays(seed: int) -> Scene:
     """Somebody puts a bag down and waits beside it."""
-    draft = _Draft(seed)
+    draft = Draft(seed)
     actors, _ = _left(draft, stay=200)
     actors += draft.passers(95, 25)
     return Scene("owner-stays", "hall", 95, actors, seed=seed)
@@ -157,7 +91,7 @@ def owner_stays(seed: int) -> Scene:
 
 def waiting(seed: int) -> Scene:
     """People wait, and go again."""
-    draft = _Draft(seed)
+    draft = Draft(seed)
     actors: list[Actor] = []
     for n in range(2):
         x, y = draft.spot()
@@ -168,15 +102,15 @@ def waiting(seed: int) -> Scene:
 
 def parked(seed: int, *, driver: bool = False, night: bool = False) -> Scene:
     """A car comes and parks; the driver may leave on foot."""
-    draft = _Draft(seed)
+    draft = Draft(seed)
     x, y = float(draft.random.uniform(0.35, 0.65)), 0.56
     drive = Path([Stop(9, 1.3, y), Stop(15, x, y), Stop(400, x, y)])
     lamps_until = 22.0 if night else 0.0
-    actors: list[Actor] = [Car(drive, draft.one(_CARS), lamps=night, lamps_until=lamps_until)]
+    actors: list[Actor] = [Car(drive, draft.one(CARS), lamps=night, lamps_until=lamps_until)]
     if driver:
         actors.append(draft.person(draft.walk([(x, y + 0.05), (x - 0.1, 0.8), (-0.08, 0.8)], 18)))
     actors += [
-        Car(Path([Stop(t, -0.4, 0.7), Stop(t + 5, 1.4, 0.7)]), draft.one(_CARS), lamps=night)
+        Car(Path([Stop(t, -0.4, 0.7), Stop(t + 5, 1.4, 0.7)]), draft.one(CARS), lamps=night)
         for t in (30.0, 52.0, 71.0)
     ]
     light = 0.3 if night else 1.0
@@ -185,15 +119,15 @@ def parked(seed: int, *, driver: bool = False, night: bool = False) -> Scene:
 
 def drives_off(seed: int) -> Scene:
     """A car that stood there from the beginning leaves: a ghost stays in a naive background."""
-    draft = _Draft(seed)
+    draft = Draft(seed)
     x = float(draft.random.uniform(0.35, 0.65))
     path = Path([Stop(-9, x, 0.56), Stop(25, x, 0.56), Stop(31, 1.4, 0.56)])
-    return Scene("drives-off", "street", 80, [Car(path, draft.one(_CARS))], seed=seed)
+    return Scene("drives-off", "street", 80, [Car(path, draft.one(CARS))], seed=seed)
 
 
 def walks_off(seed: int) -> Scene:
     """Somebody who stood there from the beginning leaves."""
-    draft = _Draft(seed)
+    draft = Draft(seed)
     x, y = draft.spot()
     stops = [Stop(-9, x, y), Stop(22, x, y), Stop(30, -0.1, y)]
     return Scene("walks-off", "square", 75, [draft.person(Path(stops))], seed=seed)
@@ -203,11 +137,11 @@ def taken(
     seed: int, place: str = "hall", weather: Weather | None = None, every: float = 0
 ) -> Scene:
     """What stood there from the beginning is carried away."""
-    draft = _Draft(seed)
+    draft = Draft(seed)
     x, y = draft.spot()
     thing = draft.bag(x, y, since=-9, until=32)
     way = [(draft.side(), y), (x - 0.03, y), (draft.side(), y)]
-    travel = max(0.4, math.dist(way[0], way[1]) / (_PACE * y))
+    travel = max(0.4, math.dist(way[0], way[1]) / (PACE * y))
     thief = draft.person(draft.walk(way, 31 - travel, [2.0]), carries=[(32, 999, thing)])
     others = draft.passers(85, every) if every else []
     truths = [Truth(_REMOVED, 32, 90, thing.box)]
@@ -220,16 +154,16 @@ def quiet(
     seed: int, name: str, place: str, weather: Weather, every: float = 9, light: float = 1
 ) -> Scene:
     """Nothing is left; people pass while the weather or the light does something."""
-    draft = _Draft(seed)
+    draft = Draft(seed)
     return Scene(name, place, 85, draft.passers(85, every), weather, seed=seed, light=light)
 
 
 def meeting(seed: int) -> Scene:
     """People stop to talk and go on; one had a bag beside the feet and takes it along."""
-    draft = _Draft(seed)
+    draft = Draft(seed)
     x, y = draft.spot()
     bag = draft.bag(x - 0.02, y + 0.01, since=22, until=50)
-    first = draft.walk([(-0.08, y), (x - 0.05, y), (1.08, y)], 10, [41 - (x + 0.03) / (_PACE * y)])
+    first = draft.walk([(-0.08, y), (x - 0.05, y), (1.08, y)], 10, [41 - (x + 0.03) / (PACE * y)])
     path = Path([first.stops[0], Stop(20, x - 0.05, y), Stop(52, x - 0.05, y), Stop(64, 1.08, y)])
     other = Path(
         [Stop(12, 1.08, y), Stop(22, x + 0.06, y), Stop(48, x + 0.06, y), Stop(60, -0.1, y)]

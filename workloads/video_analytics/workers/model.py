@@ -14,6 +14,8 @@ from workloads.video_analytics.vision.parameters import wants_classes
 
 #: Kinds of rules that need colour, and how wide the picture must be for them.
 _COLOUR_WIDTH = {
+    RuleKind.OBJECT_ABANDONED: 320,
+    RuleKind.OBJECT_REMOVED: 320,
     RuleKind.VEGETATION: 640,
     RuleKind.OBJECT_CLASS: 640,
     RuleKind.FACE: 1280,

@@ -1,6 +1,7 @@
 """Who was where, and so who was there when something began to stand."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,6 +20,14 @@ _MOVES = 0.08
 #: Percentile of what was seen of somebody: one is often seen in parts, and rarely larger than one
 #: is.
 _MOST_WHOLE = 90
+#: Of each other's height: as much have those in common who may be the same.
+_AS_HIGH = 0.72
+#: Seconds for which nobody was there, between one visit and the next.
+_VISIT = 1.5
+#: Overlap from which something is still where it was.
+_STILL = 0.4
+#: The most moments kept of one company.
+_MOST_NOTES = 200
 #: Of one's height: the foot of a thing is so far from one's own at most when one puts it down.
 _REACH = 0.4
 #: No border: for boxes that need not lie within the picture.
@@ -88,48 +97,78 @@ class Company:
     """Who was there when it began.
 
     Attributes:
-        heights, areas, feet: in pixels, of those who touched the place.
+        foot: of the thing, pixels from above.
+        heights, areas, feet, times: in pixels and seconds, of those who touched the place.
         ids: of their tracks.
     """
 
+    foot: float = 0.0
     heights: list[float] = field(default_factory=list)
     areas: list[float] = field(default_factory=list)
     feet: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
 
     def join(self, other: "Company") -> None:
         """Those of another time, too."""
-        self.heights.extend(other.heights)
-        self.areas.extend(other.areas)
-        self.feet.extend(other.feet)
+        for mine, theirs in (
+            (self.heights, other.heights), (self.areas, other.areas), (self.feet, other.feet),
+            (self.times, other.times),
+        ):  # fmt: skip
+            mine.extend(theirs)
+            del mine[:-_MOST_NOTES]
         self.ids |= other.ids
-        del self.heights[:-200], self.areas[:-200], self.feet[:-200]
 
-    @property
-    def tall(self) -> float:
-        """How tall they are; 0 when nobody was there."""
-        return float(np.percentile(self.heights, _MOST_WHOLE)) if self.heights else 0.0
-
-    def note(self, span: Span) -> None:
+    def note(self, span: Span, at: float) -> None:
         """Somebody touched the place."""
         self.heights.append(span.high)
         self.areas.append(span.area)
         self.feet.append(span.bottom)
+        self.times.append(at)
+
+    @property
+    def tall(self) -> float:
+        """How tall they are; 0 when nobody was there."""
+        return self._of(self.heights)
+
+    @property
+    def large(self) -> float:
+        """How many pixels their boxes have; 0 when nobody was there."""
+        return self._of(self.areas)
+
+    def _of(self, sizes: Sequence[float]) -> float:
+        """The middle of the largest at each time, of those as far from the camera as the thing.
+
+        One is seen in parts; and who passes nearer to the camera is larger, or makes two one.
+        """
+        most: dict[float, float] = {}
+        for size, high, foot, at in zip(sizes, self.heights, self.feet, self.times, strict=True):
+            if abs(foot - self.foot) <= _REACH * high:
+                most[at] = max(size, most.get(at, 0.0))
+        if most:
+            return float(np.median(list(most.values())))
+        return float(np.percentile(sizes, _MOST_WHOLE)) if sizes else 0.0
 
     def stood_at(self, bottom: float) -> bool:
         """Whether one of them stood about where a thing has its foot.
 
         A head or a jacket that is told from the ground while the rest is not has nobody's feet.
         """
-        tall = self.tall
+        tall = float(np.percentile(self.heights, _MOST_WHOLE)) if self.heights else 0.0
         return any(
             abs(foot - bottom) <= _REACH * tall and high >= 0.5 * tall
             for foot, high in zip(self.feet, self.heights, strict=True)
         )
 
-    @property
-    def large(self) -> float:
-        return float(np.percentile(self.areas, _MOST_WHOLE)) if self.areas else 0.0
+
+@dataclass
+class _Course:
+    """Where and when a track was first and last seen."""
+
+    first: Span
+    born: float
+    last: Span
+    seen: float
 
 
 class Movers:
@@ -137,6 +176,7 @@ class Movers:
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, list[tuple[str, Span]]]] = deque()
+        self._courses: dict[str, _Course] = {}
 
     def note(
         self, tracks: list[Tracked], layers: Layers, known: Mask, at: float, least: float
@@ -159,12 +199,16 @@ class Movers:
             if label and area >= least and moving[label] > _MOVES * area:
                 movers.append(("", Span(left, top, left + wide, top + high)))
         self._seen.append((at, movers))
+        for name, span in movers[: len(tracks)]:
+            course = self._courses.setdefault(name, _Course(span, at, span, at))
+            course.last, course.seen = span, at
         while self._seen and at - self._seen[0][0] > _REMEMBER:
             self._seen.popleft()
+            self._courses = {n: c for n, c in self._courses.items() if at - c.seen < _REMEMBER}
 
     def company(self, span: Span, began: float) -> Company:
         """Who touched the place as it began."""
-        company = Company()
+        company = Company(span.bottom)
         wide, high = span.wide * 0.4 + 2, span.high * 0.4 + 2
         near = span.grown(wide, high, high, _ENDLESS)
         for when, movers in self._seen:
@@ -176,22 +220,43 @@ class Movers:
                 if name:
                     company.ids.add(name)
                 if when <= began + 1.0:
-                    company.note(mover)
+                    company.note(mover, when)
         return company
 
     def approached(self, span: Span, began: float, tall: float) -> bool:
         """Whether somebody came before it began: who stood or parked there goes without that."""
         place = span.grown(2, 2, 2, _ENDLESS)
         around = span.grown(2.5 * tall, 1.5 * tall, 1.5 * tall, _ENDLESS)
-        came = [
-            [mover for _, mover in movers if mover.common(around) and mover.high > 0.3 * tall]
-            for when, movers in self._seen
-            if began - 2 * BEFORE <= when <= began
+        before: list[float] = []  # when somebody was near, and not there
+        came: float | None = None
+        last = -np.inf
+        for when, movers in self._seen:
+            if not began - 2 * BEFORE <= when <= began:
+                continue
+            near = [m for m in movers if m[1].common(around) and m[1].high > 0.5 * tall]
+            if any(mover.common(place) for _, mover in near):
+                came = when if came is None or when - last > _VISIT else came
+                last = when
+            elif near:
+                before.append(when)
+        return came is not None and any(when < came for when in before)
+
+    def went_by_itself(self, span: Span, began: float, tall: float) -> bool:
+        """Whether somebody as high appeared there as it began, from nowhere: it was them."""
+        around = span.grown(0.7 * tall, 0.3 * tall, 0.3 * tall, _ENDLESS)
+        visitors = [  # who had come there, and was followed no further
+            course.seen
+            for course in self._courses.values()
+            if course.last.common(around) and not course.first.common(around)
         ]
-        touched = next(
-            (n for n, movers in enumerate(came) if any(m.common(place) for m in movers)), None
+        return any(
+            abs(course.born - began) <= _AFTER
+            and _AS_HIGH * span.high < course.first.high < span.high / _AS_HIGH
+            and course.last.overlap(span) < _STILL
+            and course.first.common(around) > 0.5 * course.first.area
+            and not any(abs(course.born - lost) < _AFTER for lost in visitors)
+            for course in self._courses.values()
         )
-        return touched is not None and any(movers for movers in came[:touched])
 
 
 def span_of(box: Box, shape: tuple[int, ...]) -> Span:

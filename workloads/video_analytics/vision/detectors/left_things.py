@@ -12,6 +12,14 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.video_analytics.vision.detectors.beside import (
+    Dismissed,
+    beside_usual,
+    is_part,
+    neighbours,
+    parts,
+    whole_of,
+)
 from workloads.video_analytics.vision.detectors.company import (
     BEFORE,
     Company,
@@ -46,17 +54,20 @@ from workloads.video_analytics.vision.ports import Sight
 _EVERY = 0.24
 #: Seconds: new and calm for so long before it is followed.
 _HOLD = 2.5
+#: Seconds for which it must look like light or a ghost to be taken for that.
+_DOUBT = 3.0
 #: Seconds after which what is usual and still there is background, and after which an alarm ends.
 _USUAL_SECONDS = 1800.0
 _LONGEST_ALARM = 86_400.0
 #: Heights and areas, of those who came, from which a thing is one of them.
 _AS_TALL = 0.68
 _AS_LARGE = 0.5
+#: Of the height of those who pass: what is as tall as that may have gone by itself.
+_WALKS = 0.5
 #: By how much the outline must be plainer with the thing than without, of both together.
 _PLAIN = 0.15
-#: Of a thing's pixels, or of a spot's box: what is smaller, or lies within it so far, is a part of
-#: it.
-_PART = 0.6
+#: Overlap with what it was when it came to rest, below which it has not.
+_STEADY = 0.6
 #: Overlap from which a track is the thing.
 _ITSELF = 0.4
 #: The most things followed at once; a scene with more is not one that can be told apart.
@@ -82,9 +93,10 @@ class LeftThings:
         self._view = view
         self._wanted = Kind.THING if rule.kind is RuleKind.OBJECT_ABANDONED else Kind.GHOST
         given = with_defaults(rule.kind, rule.parameters)
-        # What is taken may be as large as who takes it; that it did not go by itself is asked too.
+        # What is taken may be larger than what is seen of who takes it; that it did not go by
+        # itself is asked too.
         taken = self._wanted is Kind.GHOST
-        self._as_tall, self._as_large = (1.0, 0.8) if taken else (_AS_TALL, _AS_LARGE)
+        self._as_tall, self._as_large = (1.3, 1.5) if taken else (_AS_TALL, _AS_LARGE)
         self._seconds = float(given["seconds"])
         self._distance = float(given.get("distance_heights", 0.0))
         self._present = float(given.get("present_seconds", 0.0))
@@ -95,6 +107,7 @@ class LeftThings:
         self._movers = Movers()
         self._heights = Heights()
         self._usual = Usual()
+        self._dismissed = Dismissed()
         self._last: float | None = None
         self._field: Mask | None = None
         self._count = 0
@@ -196,6 +209,11 @@ class LeftThings:
             ground = thing.lit_ground(self._speeds.luma)
             self._speeds.unknow(thing.frame.slices, thing.mask, ground, held)
 
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        assert self._field is not None  # noqa: S101 - set by look
+        return self._field.shape
+
     def _covered(self, shape: tuple[int, ...]) -> Mask:
         """Where things are that have been judged."""
         covered: Mask = np.zeros(shape, np.bool_)
@@ -225,14 +243,17 @@ class LeftThings:
         best = max(watched, key=lambda thing: thing.span.overlap(span), default=None)
         if best is not None and best.span.overlap(span) > 0.6:  # noqa: PLR2004 - the same thing
             best.seen = at
+            if best.anchor.overlap(span) < _STEADY:  # it creeps: an edge of light, not of a thing
+                best.anchor, best.since = span, at
             if best.span != span and best.settled(layers) > 0.9:  # noqa: PLR2004 - in full view
                 best.take(layers, labels, label, span)
             return
-        if self._is_part(span, area):
+        if is_part(span, area, self._things):
             return
         if best is not None and best.span.overlap(span) > 0.2:  # noqa: PLR2004 - grown or shrunk
             best.take(layers, labels, label, span)
-            best.since, best.seen, best.alone = at, at, 0.0
+            best.since, best.seen, best.alone, best.anchor = at, at, 0.0, span
+            best.doubted = at
             began = self._began(layers, best, at)
             if began > best.began + _HOLD:
                 best.began = began
@@ -240,18 +261,6 @@ class LeftThings:
             return
         if len(self._things) < _MOST:
             self._things.append(self._first(layers, labels, label, span, at))
-
-    def _is_part(self, span: Span, area: int) -> bool:
-        """Whether it is what had been missed of a thing that was judged: in it or at its rim."""
-        near = span.grown(3, 3, 3, (9999, 9999))
-        return any(
-            thing.stage is not Stage.WATCHED
-            and (
-                (thing.span.common(near) > 0 and area < _PART * float(thing.mask.sum()))
-                or thing.span.common(span) > _PART * span.area
-            )
-            for thing in self._things
-        )
 
     def _first(
         self, layers: Layers, labels: NDArray[np.int32], label: int, span: Span, at: float
@@ -263,7 +272,7 @@ class LeftThings:
         thing.take(layers, labels, label, span)
         thing.began = self._began(layers, thing, at)
         thing.company = self._movers.company(span, thing.began)
-        thing.attended = at
+        thing.attended, thing.anchor, thing.doubted = at, span, at
         return thing
 
     @staticmethod
@@ -295,15 +304,30 @@ class LeftThings:
             else:
                 self._know(thing, layers.new.shape)
             return None
+        if self._is_nothing(thing, at):
+            self._know(thing, layers.new.shape)
+            return None
         if waited < self._seconds:
             return None
         return self._decide(thing, layers, at)
+
+    def _is_nothing(self, thing: Standing, at: float) -> bool:
+        """Whether it has for a while been what the rule does not ask for: light, or a ghost.
+
+        It is known at once then, so that a cloud's shadow does not hide what is left in it.
+        """
+        if at - thing.looked < _DOUBT / 3:
+            return False
+        kind, thing.looked = thing.kind(), at
+        if kind is self._wanted or kind is Kind.THING:
+            thing.doubted = at
+        return at - thing.doubted > _DOUBT
 
     def _decide(self, thing: Standing, layers: Layers, at: float) -> Phase | None:
         kind = thing.kind()
         plain = thing.score >= _PLAIN and thing.mask.sum() >= self._smallest * layers.new.size
         if kind is self._wanted and plain and self._is_brought_or_taken(thing, at):
-            for part in self._parts(thing):
+            for part in parts(thing, self._things):
                 part.stage = Stage.USUAL
                 thing.span = thing.span.joined(part.span)
             thing.stage = Stage.TOLD
@@ -320,56 +344,50 @@ class LeftThings:
         where[rows, columns] = grown(thing.mask, 2)
         self._speeds.know(where)
         self._things.remove(thing)
+        if thing.stage is Stage.WATCHED and thing.kind() is Kind.GHOST:
+            self._dismissed.note(thing, self._last or 0.0)
 
     def _is_brought_or_taken(self, thing: Standing, at: float) -> bool:
         """Whether somebody stood there as it began; what was taken must have belonged there."""
         if self._wanted is Kind.THING:
             return thing.company.stood_at(thing.span.bottom)
-        if not self._movers.approached(thing.span, thing.began, thing.company.tall):
+        company, whole = thing.company, whole_of(thing, self._things)
+        if self._dismissed.has_part(thing) or self._stands_there(thing):
+            return False
+        if not self._movers.approached(thing.span, thing.began, company.tall):
+            return False
+        tall = max(company.tall, self._heights.at(whole.bottom, self._shape))
+        walks = whole.high > _WALKS * tall or whole.area > _AS_LARGE * company.large
+        if walks and self._movers.went_by_itself(whole, thing.began, tall):
             return False
         rows, columns = thing.frame.slices
         since = self._speeds.known_since[rows, columns][thing.mask]
         return float(np.median(since)) <= at - self._present
 
+    def _stands_there(self, thing: Standing) -> bool:
+        """Whether what came as the ground changed is there still: it is at somebody's rim."""
+        rim = 0.1 * thing.company.tall + 3
+        near = thing.span.grown(rim, rim, rim, self._shape)
+        return any(
+            other.span.common(near)
+            and other.span.area > thing.span.area
+            and other.kind() is Kind.THING
+            and other.score >= _PLAIN
+            for other in neighbours(thing, self._things, BEFORE)
+        )
+
     def _is_usual(self, thing: Standing, layers: Layers) -> bool:
         """Whether it is itself what came: a parked car, somebody waiting, or a part of these."""
-        whole = thing.span
-        for part in self._parts(thing):
-            whole = whole.joined(part.span)
+        whole = whole_of(thing, self._things)
         if whole.area > self._largest * layers.new.size:
             return True
-        if thing.company.heights and (
-            max(whole.high, whole.wide) > self._as_tall * thing.company.tall
-            or whole.area > self._as_large * thing.company.large
-        ):
+        # Whoever wears the ground's colours is seen in part: others have been seen whole there.
+        tall = max(thing.company.tall, self._heights.at(whole.bottom, layers.new.shape))
+        if tall and max(whole.high, whole.wide) > self._as_tall * tall:
             return True
-        typical = self._heights.at(whole.bottom, layers.new.shape)
-        if typical and whole.high > self._as_tall * typical:
+        if thing.company.heights and whole.area > self._as_large * thing.company.large:
             return True
-        return self._usual.fits(thing.span, layers.new.shape) or self._beside_usual(thing)
-
-    def _parts(self, thing: Standing) -> list[Standing]:
-        """What else came then and there: parts of one thing, between which it looks like ground."""
-        return [
-            other
-            for other in self._neighbours(thing)
-            if other.stage is Stage.WATCHED and abs(other.began - thing.began) < BEFORE
-        ]
-
-    def _beside_usual(self, thing: Standing) -> bool:
-        """Whether it came with a neighbour that is usual: its shadow, its light, its open door."""
-        return any(other.stage is Stage.USUAL for other in self._neighbours(thing))
-
-    def _neighbours(self, thing: Standing) -> list[Standing]:
-        gap = 0.5 * thing.company.tall + 3
-        near = thing.span.grown(gap, gap, gap, (9999, 9999))
-        return [
-            other
-            for other in self._things
-            if other is not thing
-            and abs(other.began - thing.began) < 2 * BEFORE
-            and other.span.common(near)
-        ]
+        return self._usual.fits(thing.span, layers.new.shape) or beside_usual(thing, self._things)
 
     def _attend(
         self,
@@ -406,19 +424,33 @@ class LeftThings:
         thing.bare = thing.bare + step if thing.uncovered(layers) else 0.0
         told = thing.stage is Stage.TOLD
         if thing.bare >= 1.5 and thing.settled(layers) > 0.8:  # noqa: PLR2004 - seconds; in view
+            if not told and thing.shrink(layers, self._smallest * layers.new.size):
+                self._again(thing, at)  # somebody has gone, and left something behind
+                return None
             self._things.remove(thing)
             if not told:
                 self._usual.note(thing.span, layers.new.shape, at)
-                for other in self._neighbours(thing):
+                for other in neighbours(thing, self._things):
                     if other.stage is Stage.USUAL:  # it was with what has gone, and is left
                         self._again(other, at)
             return Phase.ENDED if told else None
         if not told:
             self._part(thing, layers, at, step)
+            self._think_again(thing, layers, at)
         if at - thing.began > (_LONGEST_ALARM if told else _USUAL_SECONDS):
             self._know(thing, layers.new.shape)
             return Phase.ENDED if told else None
         return None
+
+    def _think_again(self, thing: Standing, layers: Layers, at: float) -> None:
+        """Judge once more what was usual at first sight: more people have been seen since."""
+        if thing.stage is not Stage.USUAL or thing.judged or at - thing.since < self._seconds:
+            return
+        thing.judged = True
+        if not self._is_usual(thing, layers):
+            since = thing.since
+            self._again(thing, at)
+            thing.since = since
 
     def _part(self, thing: Standing, layers: Layers, at: float, step: float) -> None:
         """Watch again what somebody usual has left when they went: their bag."""
@@ -435,6 +467,7 @@ class LeftThings:
         """Watch it as if it had just begun to stand."""
         thing.stage = Stage.WATCHED
         thing.since, thing.attended, thing.seen, thing.alone = at, at, at, 0.0
+        thing.doubted = at
 
     def _signal(self, thing: Standing, phase: Phase, at: datetime) -> Signal:
         assert self._field is not None  # noqa: S101 - a thing was seen

@@ -3,7 +3,9 @@
 from workloads.video_analytics.vision.detectors.company import Span
 
 _BANDS = 12
-_ENOUGH = 40
+_ENOUGH = 20
+#: Bands from one in which enough was seen.
+_NEAR = 4
 _CELLS = (24, 14)
 #: So often something of that size must have stood and gone for a place to be usual for it.
 _OFTEN = 3
@@ -27,11 +29,18 @@ class Heights:
             del band[::2]
 
     def at(self, bottom: int, shape: tuple[int, ...]) -> float:
-        """Pixels; 0 while too little was seen there."""
-        band = self._found[min(_BANDS - 1, bottom * _BANDS // shape[0])]
-        if len(band) < _ENOUGH:
-            return 0.0
-        return sorted(band)[len(band) // 2] * shape[0]
+        """Pixels; 0 while too little was seen there and near it.
+
+        What was seen near it counts as on level ground before a camera that looks ahead: half as
+        far down the picture, half as high. One who wears the ground's colours is seen in part.
+        """
+        row = min(_BANDS - 1, bottom * _BANDS // shape[0])
+        found = 0.0
+        for n in range(max(0, row - _NEAR), min(_BANDS, row + _NEAR + 1)):
+            band = sorted(self._found[n])
+            if len(band) >= _ENOUGH:  # people are seen in parts, too: the most that is usual
+                found = max(found, band[len(band) * 3 // 4] * (row + 0.5) / (n + 0.5))
+        return found * shape[0]
 
     def memory(self) -> list[list[float]]:
         return [list(band) for band in self._found]

@@ -31,6 +31,9 @@ _AGREE = 0.65
 _STIRRED = 0.25
 
 
+_NOWHERE = Span(0, 0, 0, 0)
+
+
 class Stage(StrEnum):
     """What has been made of a thing."""
 
@@ -62,6 +65,9 @@ class Standing:
         attended: when its company was last seen beside it.
         bare, parting: seconds for which the ground has been back in all, or in a part.
         seen: when it was last told apart from the rest.
+        anchor: its box when it came to rest.
+        judged: whether it was asked a second time if it is usual.
+        looked, doubted: when its kind was last asked, and was last one that may be told.
     """
 
     key: str
@@ -81,10 +87,15 @@ class Standing:
     parting: float = 0.0
     seen: float = 0.0
     score: float = 0.0
+    anchor: Span = _NOWHERE
+    looked: float = 0.0
+    doubted: float = 0.0
+    judged: bool = False
 
     def take(self, layers: Layers, labels: NDArray[np.int32], label: int, span: Span) -> None:
         """Its outline and looks are these from now on."""
         self.span = span
+        self.company.foot = float(span.bottom)
         self.frame = span.grown(MARGIN, MARGIN, MARGIN, layers.new.shape)
         rows, columns = self.frame.slices
         self.mask = labels[rows, columns] == label
@@ -206,7 +217,7 @@ class Standing:
             "light": self.light, "began": self.began, "since": self.since, "stage": str(self.stage),
             "alone": self.alone, "attended": self.attended, "heights": self.company.heights,
             "areas": self.company.areas, "feet": self.company.feet, "ids": sorted(self.company.ids),
-            "score": self.score,
+            "score": self.score, "times": self.company.times,
         }  # fmt: skip
 
     @classmethod
@@ -221,16 +232,18 @@ class Standing:
         for patch in (mask, *patches[0], *patches[1]):
             if patch.shape != (frame.high, frame.wide):
                 raise ValueError("a patch of another size")
-        company = Company(
-            [float(n) for n in item["heights"]],
-            [float(n) for n in item["areas"]],
-            [float(n) for n in item["feet"]],
-            {str(name) for name in item["ids"]},
+        heights, areas, feet, times = (
+            [float(n) for n in item[name]] for name in ("heights", "areas", "feet", "times")
         )
+        if len({len(heights), len(areas), len(feet), len(times)}) != 1:
+            raise ValueError("a company of several sizes")
+        ids = {str(name) for name in item["ids"]}
+        company = Company(float(span.bottom), heights, areas, feet, times, ids)
         return cls(
             str(item["key"]), span, frame, mask, patches[0], patches[1], float(item["light"]),
             float(item["began"]), float(item["since"]), company, Stage(item["stage"]),
             float(item["alone"]), float(item["attended"]), score=float(item["score"]),
+            anchor=span, doubted=float(item["since"]),
         )  # fmt: skip
 
 

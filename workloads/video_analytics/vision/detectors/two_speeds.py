@@ -25,11 +25,19 @@ Mask = NDArray[np.bool_]
 #: quick where nothing is new: a cloud comes by small steps, which it follows; a thing at once.
 QUICK_SECONDS = 1.2
 SLOW_SECONDS = 4.0
+#: Where the ground is only recognised in another light, which a thing may be mistaken for.
+RELIT_SECONDS = 20.0
+#: New for so long, it is no light that has just come.
+FIRM_SECONDS = 1.5
 NOISE_SECONDS = 30.0
 STAY_SECONDS = 3.0
 RESTLESS_SECONDS = 180.0
 LEARN_SECONDS = 4.0
 RELEARN_SECONDS = 2.0
+#: Pixels beside what stands in which nothing is learnt.
+BESIDE = 3
+#: Seconds of motion, without a rest, from which the background below is not what it was.
+STALE_SECONDS = 10.0
 #: Share of the picture that is new at once when not things but the picture itself has changed.
 UPHEAVAL = 0.45
 UPHEAVAL_SECONDS = 1.0
@@ -48,8 +56,9 @@ _FEW = 0.004
 #: Grey levels: the least texture by which ground can be recognised, and how alike it must be then.
 _TEXTURE = 2.0
 _ALIKE = 0.75
-#: Blocks across and down in which the light is compared.
+#: Blocks across and down in which the light is compared, and pixels taken of each either way.
 _BLOCKS = (16, 9)
+_SAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,7 @@ class TwoSpeeds:
         self.learnt = 0
         self._noise: Plane = np.empty((0, 0), np.float32)
         self._held: Plane = np.empty((0, 0), np.float32)
+        self._stale: Plane = np.empty((0, 0), np.float32)
         self._presence: Plane = np.empty((0, 0), np.float32)
         self.known_since: NDArray[np.float64] = np.empty((0, 0))
 
@@ -126,6 +136,7 @@ class TwoSpeeds:
         shape = planes[0].shape
         self._noise = np.full(shape, 1.5, np.float32)
         self._held = np.zeros(shape, np.float32)
+        self._stale = np.zeros(shape, np.float32)
         self._presence = np.zeros(shape, np.float32)
         if self.known_since.shape != shape:
             self.known_since = np.full(shape, -np.inf)
@@ -136,13 +147,14 @@ class TwoSpeeds:
 
     def _light(self, luma: Plane) -> Plane:
         """How much brighter each place is than the slow background."""
-        down, across = luma.shape[0] // _BLOCKS[1], luma.shape[1] // _BLOCKS[0]
-        if down < 2 or across < 2:  # noqa: PLR2004 - a picture of a few pixels has no blocks
-            return np.ones(luma.shape, np.float32)
-        rows, columns = down * _BLOCKS[1], across * _BLOCKS[0]
-        ratio = (luma[:rows, :columns] + 4.0) / (self._slow[0][:rows, :columns] + 4.0)
-        blocks = ratio.reshape(_BLOCKS[1], down, _BLOCKS[0], across)[:, ::2, :, ::2]
-        middle = np.median(blocks, axis=(1, 3)).astype(np.float32)
+        size = (_SAMPLES * _BLOCKS[0], _SAMPLES * _BLOCKS[1])
+        now, before = (
+            cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST)
+            for plane in (luma, self._slow[0])
+        )
+        ratio = (now + 4.0) / (before + 4.0)
+        blocks = ratio.reshape(_BLOCKS[1], _SAMPLES, _BLOCKS[0], _SAMPLES).transpose(0, 2, 1, 3)
+        middle = np.median(blocks.reshape(_BLOCKS[1], _BLOCKS[0], -1), axis=2).astype(np.float32)
         # Over five by five blocks: a thing smaller than half of that does not pass for light.
         smooth = cv2.blur(cv2.medianBlur(middle, 5), (3, 3))
         wide = cv2.resize(smooth, (luma.shape[1], luma.shape[0]), interpolation=cv2.INTER_LINEAR)
@@ -153,14 +165,20 @@ class TwoSpeeds:
         gain = self._light(planes[0])
         ground = lit(self._slow, gain)
         limit = LEAST_STEP + 3.5 * self._noise
+        other: Mask = cv2.absdiff(planes[0], ground[0]) > limit
         # A pixel's shake of the camera is no change: compared with the neighbours' range.
         over = planes[0] - cv2.dilate(ground[0], _SMALL)
         under = cv2.erode(ground[0], _SMALL) - planes[0]
         new: Mask = np.maximum(over, under) > limit
         for plane, known in zip(planes[1:], ground[1:], strict=True):
-            new |= np.abs(plane - known) > COLOUR_STEP
+            tinted = cv2.absdiff(plane, known) > COLOUR_STEP
+            other |= tinted
+            new |= tinted
         if float(new.mean()) > _FEW:
             new &= ~relit(planes, ground)
+        # What has been new for a while stays so as long as it differs: the rim of a thing is mixed
+        # with the ground, and would be learnt from there inwards.
+        new |= other & (self._held > FIRM_SECONDS)
         calm: Mask = np.abs(planes[0] - self._quick[0]) < CALM_STEP + 3.5 * self._noise
         if float(new.mean()) > UPHEAVAL:
             self._upheaval += step
@@ -168,21 +186,43 @@ class TwoSpeeds:
                 self._learning, self._learnt_from = [planes], at
             return None
         self._upheaval = 0.0
-        self._follow(step, planes, new, calm)
+        self._follow(step, planes, ground, other, new, calm)
         return Layers(new, calm, self._held, self._presence, ground, planes, self._noise)
 
-    def _follow(self, step: float, planes: Sequence[Plane], new: Mask, calm: Mask) -> None:
-        known, moving = (~new).view(np.uint8), (new & ~calm).view(np.uint8)
-        restless = _share(step, self._restless)
+    def _follow(
+        self,
+        step: float,
+        planes: Sequence[Plane],
+        ground: Sequence[Plane],
+        other: Mask,
+        new: Mask,
+        calm: Mask,
+    ) -> None:
+        # Who stands sways by small steps, as light comes; nothing is learnt beside what stands.
+        beside = grown(self._held > FIRM_SECONDS, BESIDE)
+        moving = (new & ~calm).view(np.uint8)
+        known, alike = (~other & ~beside).view(np.uint8), (other & ~new & ~beside).view(np.uint8)
+        covered = (new | beside).view(np.uint8)
+        follows, restless = _share(step, SLOW_SECONDS), _share(step, self._restless)
         off = np.minimum(cv2.absdiff(planes[0], self._slow[0]), _NOISIEST) * _DEVIATION
-        cv2.accumulateWeighted(off, self._noise, _share(step, NOISE_SECONDS), known)
-        for kept, recent, plane in zip(self._slow, self._quick, planes, strict=True):
-            cv2.accumulateWeighted(plane, kept, _share(step, SLOW_SECONDS), known)
+        cv2.accumulateWeighted(off, self._noise, _share(step, NOISE_SECONDS), (~new).view(np.uint8))
+        for kept, recent, plane, under in zip(self._slow, self._quick, planes, ground, strict=True):
+            cv2.accumulateWeighted(under, kept, follows, covered)  # the light around it
+            cv2.accumulateWeighted(plane, kept, follows, known)
+            cv2.accumulateWeighted(plane, kept, _share(step, RELIT_SECONDS), alike)
             cv2.accumulateWeighted(plane, kept, restless, moving)
             cv2.accumulateWeighted(plane, recent, _share(step, QUICK_SECONDS))
         np.add(self._held, step, out=self._held, where=new & calm)
         np.multiply(self._held, 0.35**step, out=self._held, where=~new)
         cv2.accumulateWeighted(new.astype(np.float32), self._presence, _share(step, STAY_SECONDS))
+        self._grow_stale(step, moving.view(np.bool_), ~new)
+
+    def _grow_stale(self, step: float, moving: Mask, known: Mask) -> None:
+        """Where somebody moved for long, the background has taken on something of them."""
+        np.add(self._stale, step, out=self._stale, where=moving)
+        np.multiply(self._stale, math.exp(-step / SLOW_SECONDS), out=self._stale, where=known)
+        if self._at is not None:
+            self.known_since[self._stale > STALE_SECONDS] = self._at
 
     @property
     def luma(self) -> Plane:
@@ -228,6 +268,7 @@ class TwoSpeeds:
         self._quick = [plane.copy() for plane in self._slow]
         self._noise = np.full(since.shape, 2.0, np.float32)
         self._held = np.zeros(since.shape, np.float32)
+        self._stale = np.zeros(since.shape, np.float32)
         self._presence = np.zeros(since.shape, np.float32)
         self.known_since = since.astype(np.float64)
         self._learning = []
@@ -258,10 +299,17 @@ def closed(mask: Mask, wide: int, high: int) -> Mask:
 def spots(mask: Mask) -> tuple[NDArray[np.int32], list[tuple[int, int, int, int, int]]]:
     """The connected spots of a mask: labels, and for each its left, top, width, height and pixels.
 
-    The first, of label 0, is what is not in the mask.
+    The first, of label 0, is what is not in the mask; it is counted within the spots' box only.
     """
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-    return np.asarray(labels, np.int32), [tuple(row) for row in stats.tolist()]
+    image = mask.view(np.uint8)
+    left, top, wide, high = cv2.boundingRect(image)
+    labels = np.zeros(mask.shape, np.int32)
+    if not wide:
+        return labels, [(0, 0, mask.shape[1], mask.shape[0], mask.size)]
+    part = (slice(top, top + high), slice(left, left + wide))
+    _, found, stats, _ = cv2.connectedComponentsWithStats(image[part], connectivity=8)
+    labels[part] = found
+    return labels, [(x + left, y + top, w, h, area) for x, y, w, h, area in stats.tolist()]
 
 
 def _mask(image: Any) -> Mask:  # noqa: ANN401 - OpenCV's pictures have no type
