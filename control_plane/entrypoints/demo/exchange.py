@@ -7,29 +7,28 @@ loopback, with invented records, and its receipt is verified here, off-line.
 import contextlib
 import http.server
 import json
+import os
 import secrets
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, timedelta
+from pathlib import Path
 from typing import Any
-
-import urllib3
 
 from control_plane.demonstration.model import ExchangeStory, StoryAgency
 from control_plane.entrypoints.demo.cast import Cast, Stage
 from control_plane.entrypoints.demo.narrator import Narrator, StoryFailedError
 from control_plane.entrypoints.demo.workload import WorkloadChapter
-from foundation.adapters.clock import SystemClock
+from foundation.kernel.files import own_file
 from foundation.kernel.time import format_instant
 from foundation.surface.cli.client import Client
-from workloads.data_exchange.keys.model import POSSESSION
-from workloads.data_exchange.proofs import jws
-from workloads.data_exchange.proofs.keys import PrivateKey
-from workloads.data_exchange.proofs.requests import prove
-from workloads.data_exchange.receipts.verify import verify
 
 _GATEWAY_SECONDS = 60.0
+_PROGRAM = "workloads.data_exchange.entrypoints.cli"
+_KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 _PURPOSE = "dpv:ServiceProvision"
 #: Invented households; the second one gets no help, so nothing of it is handed out.
 _RECORDS = [
@@ -57,26 +56,10 @@ def play(stage: Stage, narrator: Narrator, cast: Cast) -> None:
     _Exchange(stage, narrator, cast, stage.city.story.exchange).run()
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """What a call needs.
-
-    Attributes:
-        target: path and query at the gateway.
-        key: the consumer's.
-        grant: the token.
-    """
-
-    target: str
-    key: PrivateKey
-    grant: str
-
-
 class _Exchange(WorkloadChapter):
     def __init__(self, stage: Stage, narrator: Narrator, cast: Cast, story: ExchangeStory) -> None:
         super().__init__(stage, narrator, cast, "Data", story.order, story.meter)
         self._story = story
-        self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(total=30))
 
     def run(self) -> None:
         service = self.ordered()
@@ -192,71 +175,88 @@ class _Exchange(WorkloadChapter):
     def _used(
         self, people: Mapping[str, Client], gateway: str, agreement: str, interface: str
     ) -> None:
-        with self._say.chapter("Data: a call passes the gateway, and its receipt is verified"):
-            key = self._registered(people["administrator"])
-            grant = people["officer"].post(
-                f"/agreements/{agreement}/grants", {"kid": key.kid, "seconds": 600}
-            )["token"]
-            call = _Call(f"/services/{interface}/households", key, grant)
-            status, told = self.until(
-                "the gateway answers", _GATEWAY_SECONDS, lambda: self._passed(gateway, call)
+        url = f"{gateway}/services/{interface}/households"
+        title = "Data: a call passes the gateway, and its receipt is verified"
+        with self._say.chapter(title), tempfile.TemporaryDirectory(prefix="borough-demo-") as name:
+            mine = _Machine(Path(name), people["administrator"], people["officer"])
+            mine.register(f"/city/{self._story.consumer.slug}/")
+            mine.get_grant(agreement)
+            answer = self.until(
+                "the gateway answers", _GATEWAY_SECONDS, lambda: mine.call(url, _PURPOSE)
             )
-            expected = {
-                "records": [{"id": "H-1001", "name": told["records"][0]["name"], "members": 3}]
-            }
-            self._say.check("fields and rows as agreed", (status, told), (200, expected))
-            masked = told["records"][0]["name"]
-            self._say.check_that(f"the name is masked: {masked}", "*" in masked)
-            refused, problem = self._call(gateway, call, purpose="dpv:Marketing")
-            self._say.check("another purpose", (refused, problem["code"]), (403, "purpose"))
-            bundle = self._bundle(people["administrator"], agreement)
-            report = verify(bundle, people["administrator"].get("/jwks")["keys"])
+            records = json.loads(answer)["records"]
             self._say.check(
-                "receipts that hold, off-line", (report.holds, report.receipts), (True, 2)
+                "households that get assistance", [r["id"] for r in records], ["H-1001"]
             )
-            broken = [
-                line.replace(b"H-", b"X-").replace(b'"status":200', b'"status":201')
-                for line in bundle
-            ]
-            self._say.check_that("a changed receipt is found", not verify(broken).holds)
+            (record,) = records
+            self._say.check("fields that were agreed on", sorted(record), ["id", "members", "name"])
+            self._say.check_that(f"the name is masked: {record['name']}", "*" in record["name"])
+            self._say.check("a call for another purpose", mine.call(url, "dpv:Marketing"), None)
+            held, told = mine.verify(agreement)
+            self._say.check_that(f"off-line: {told}", held)
+            self._say.check("with one letter of a receipt changed it holds", mine.spoilt(), False)
 
-    def _registered(self, administrator: Client) -> PrivateKey:
-        """A key of the consumer's own machine; its private half never leaves this process."""
-        path, key = f"/city/{self._story.consumer.slug}/", PrivateKey.generate()
-        agency = administrator.get("/agencies", limit=200)["items"]
-        (mine,) = [one["id"] for one in agency if one["path"] == path]
-        told = {"agency": mine, "kid": key.kid}
-        possession = jws.sign(told, key, POSSESSION)
-        administrator.post(
-            "/keys", {"agency": mine, "jwk": key.public.jwk(), "possession": possession}
-        )
-        return key
 
-    def _passed(self, gateway: str, call: _Call) -> tuple[int, dict[str, Any]] | None:
-        try:
-            status, told = self._call(gateway, call)
-        except urllib3.exceptions.HTTPError:
-            return None
-        return (status, told) if status == 200 else None  # noqa: PLR2004 - it may just begin
+class _Machine:
+    """The consumer's machine: it knows a key of its own and speaks by `borough-exchange`.
 
-    def _call(
-        self, gateway: str, call: _Call, purpose: str = _PURPOSE
-    ) -> tuple[int, dict[str, Any]]:
-        proof = prove(
-            call.key, method="GET", url=f"{gateway}{call.target}", target=call.target,
-            grant=call.grant, at=SystemClock().now(), nonce=secrets.token_urlsafe(16),
-            purpose=purpose,
+    Args:
+        folder: where it keeps its key, its grant and the receipts.
+        administrator: signed in, registers its key.
+        officer: signed in, gets its grant.
+    """
+
+    def __init__(self, folder: Path, administrator: Client, officer: Client) -> None:
+        self._folder = folder
+        self._administrator = administrator
+        self._officer = officer
+        self._run(None, "key", "make", "key.json")
+
+    def _run(self, who: Client | None, *words: str) -> "subprocess.CompletedProcess[str]":
+        environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        if who is not None:
+            environment["BOROUGH_EXCHANGE_URL"] = who.url
+            environment["BOROUGH_EXCHANGE_TOKEN"] = who.token
+        return subprocess.run(
+            [sys.executable, "-m", _PROGRAM, *words], cwd=self._folder, capture_output=True,
+            text=True, check=False, timeout=120, env={**environment, "HOME": str(self._folder)},
         )  # fmt: skip
-        answer = self._http.request(
-            "GET", f"{gateway}{call.target}",
-            headers={"Authorization": f"DPoP {call.grant}", "DPoP": proof},
-        )  # fmt: skip
-        return answer.status, json.loads(answer.data)
 
-    def _bundle(self, client: Client, agreement: str) -> list[bytes]:
-        """The receipts of an agreement, as a file that proves itself."""
-        data = client.download("/receipts/export", agreement=agreement)
-        return data.splitlines(keepends=True)
+    def _done(self, who: Client, *words: str) -> str:
+        done = self._run(who, *words)
+        if done.returncode != 0:
+            raise StoryFailedError(f"borough-exchange {words[0]} {words[1]}: {done.stderr.strip()}")
+        return done.stdout
+
+    def register(self, path: str) -> None:
+        """Register the key; its private half stays in the folder."""
+        self._done(self._administrator, "key", "register", path, "--private-key", "key.json")
+
+    def get_grant(self, agreement: str) -> None:
+        """Get a grant that is bound to the key."""
+        words = ("agreement", "grant", agreement, "--private-key", "key.json")
+        grant = self._done(self._officer, *words)
+        with own_file(self._folder / "grant") as file:
+            file.write(grant.encode())
+
+    def call(self, url: str, purpose: str) -> str | None:
+        """The answer of the gateway; None when it refuses, or does not answer yet."""
+        words = ("--grant", "grant", "--private-key", "key.json", "--purpose", purpose)
+        done = self._run(None, "call", url, *words)
+        return done.stdout if done.returncode == 0 else None
+
+    def verify(self, agreement: str) -> tuple[bool, str]:
+        """Whether the receipts of the agreement hold, and what the verifier says."""
+        self._done(self._administrator, "receipt", "export", agreement, "receipts.ndjson")
+        done = self._run(None, "verify", "receipts.ndjson")
+        return done.returncode == 0, done.stdout.strip().rpartition("\n")[2]
+
+    def spoilt(self) -> bool:
+        """Whether they still hold when one letter of the first receipt is another."""
+        data = (self._folder / "receipts.ndjson").read_bytes()
+        at = data.index(b'"receipt"') + 40
+        (self._folder / "spoilt").write_bytes(data[:at] + b"~" + data[at + 1 :])
+        return self._run(None, "verify", "spoilt").returncode == 0
 
 
 def _agency(parent: str, one: StoryAgency) -> dict[str, Any]:

@@ -10,6 +10,7 @@ _MEMBERS = {
     "agency": (f"{_HERE}.agencies.commands:agency", "Agencies."),
     "agreement": (f"{_HERE}.agreements.contracts.commands:agreement", "Agreements."),
     "audit": ("foundation.access.commands:audit", "The audit log."),
+    "call": (f"{_HERE}.gateway.commands:call", "Call a service through the gateway."),
     "catalog": (f"{_HERE}.directory.commands:catalog", "The directory as DCAT-AP."),
     "calendar": (f"{_HERE}.agreements.calendar.commands:calendar", "Working days."),
     "completion": ("foundation.surface.cli.commands:completion", "Shell completion."),
@@ -36,7 +37,7 @@ _MEMBERS = {
 }
 
 _SECTIONS = {
-    "Data": ("dataset", "service", "catalog", "source", "request", "agreement"),
+    "Data": ("dataset", "service", "catalog", "source", "request", "agreement", "call"),
     "Evidence": ("receipt", "verify"),
     "Administrators": ("agency", "key", "calendar", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
