@@ -217,7 +217,7 @@ class _Machine:
         if who is not None:
             environment["BOROUGH_EXCHANGE_URL"] = who.url
             environment["BOROUGH_EXCHANGE_TOKEN"] = who.token
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603 - our own program, with words of this chapter
             [sys.executable, "-m", _PROGRAM, *words], cwd=self._folder, capture_output=True,
             text=True, check=False, timeout=120, env={**environment, "HOME": str(self._folder)},
         )  # fmt: skip
