@@ -34,6 +34,8 @@ _FAINT = 40.0  # grey levels: patches that differ by less must have an outline o
 _FAINT_EDGE = 1.0
 _SWITCHED = 0.6  # so much of the picture is new at once: light, not things
 _SWITCHED_FRAMES = 3
+_STILL = 7  # grey levels from the mean: the mixture, which wants ten, is not asked
+_WHOLE_SECONDS = 2.0  # but so often all that is still is learned
 _DIFFERS = 15  # grey levels, for pixels whose model rests
 _GAIN_DEAD_BAND = 0.015
 _GAIN_LOOSENS = 1.0
@@ -57,6 +59,8 @@ class Background:
         self._age: Floats = np.zeros((1, 1), np.float32)
         self._seen = 0
         self._switched = 0
+        self._rested = 0.0
+        self._unlearned = 1.0
         self._differs = float(_DIFFERS)
         self._since_ghosts = 0.0
         self._edges: Floats | None = None
@@ -101,6 +105,7 @@ class Background:
             picture, shift = self._steady.find(picture, mean)
             if shift is not None:
                 raw = self._judge(picture, mean, held, 0.0)
+        self._learn_still(picture, mean, held, seconds, rate)
         self._seen += 1
         if self._light_switched(raw, image):
             return np.zeros(image.shape[:2], np.uint8)
@@ -119,6 +124,7 @@ class Background:
         self._mog.apply(image, learningRate=1.0)
         self._age = np.zeros(image.shape[:2], np.float32)
         self._edges = None
+        self._rested, self._unlearned = 0.0, 1.0
         self._seen = 0
         self._switched = 0
         self._steady = Steady()
@@ -135,17 +141,41 @@ class Background:
         self._age[inside] = 0
 
     def _judge(self, picture: Image, mean: Floats, held: Image, rate: float) -> Image:
-        """MOG2, but for pixels whose model rests: those are compared with the mean."""
-        if not cv2.countNonZero(held):
-            return np.asarray(self._mog.apply(picture, learningRate=rate), dtype=np.uint8)
-        new = self._mog.apply(picture, knownForegroundMask=held, learningRate=rate)
-        difference = cv2.absdiff(picture, _bytes(mean))
-        if difference.ndim == 3:  # noqa: PLR2004 - colour
-            difference = _widest(difference)
+        """What differs: by MOG2, but where its model rests by the mean.
+
+        Its model rests where a thing stands, and where the picture is so near to the mean that
+        there is nothing to be asked: a pixel that is not asked costs a quarter.
+        """
+        difference = _difference(picture, mean)
+        rests = cv2.bitwise_or(held, self._still(difference))
+        new = self._mog.apply(picture, knownForegroundMask=rests, learningRate=rate)
         _, differs = cv2.threshold(difference, self._differs, 255, cv2.THRESH_BINARY)
         # What was not asked is 255 in OpenCV's answer.
-        allowed = cv2.bitwise_or(differs, cv2.bitwise_not(held))
-        return np.asarray(cv2.bitwise_and(new, allowed), dtype=np.uint8)
+        stands = cv2.bitwise_and(differs, held)
+        return np.asarray(
+            cv2.bitwise_and(new, cv2.bitwise_or(stands, cv2.bitwise_not(rests))), dtype=np.uint8
+        )
+
+    def _still(self, difference: Image) -> Image:
+        """Where the picture is as the mean; nowhere before the mean is known."""
+        if not self.ready:
+            return np.zeros_like(difference)
+        return np.asarray(
+            cv2.threshold(difference, _STILL, 255, cv2.THRESH_BINARY_INV)[1], dtype=np.uint8
+        )
+
+    def _learn_still(
+        self, picture: Image, mean: Floats, held: Image, seconds: float, rate: float
+    ) -> None:
+        """Now and then, what the mixture was not asked about, as much as it has missed."""
+        self._rested += seconds
+        self._unlearned *= 1 - rate
+        if not self.ready or self._rested < _WHOLE_SECONDS:
+            return
+        still = self._still(_difference(picture, mean))
+        rests = cv2.bitwise_or(held, cv2.bitwise_not(still))
+        self._mog.apply(picture, knownForegroundMask=rests, learningRate=1 - self._unlearned)
+        self._rested, self._unlearned = 0.0, 1.0
 
     def _gain(self, image: Image, mean: Floats) -> float:
         """How much brighter the whole picture is than its background: automatic exposure.
@@ -230,9 +260,7 @@ class Background:
         if mean is None or not cv2.countNonZero(new):
             return new
         part, wide, more, area = self._outlines(picture, mean, new)
-        difference = cv2.absdiff(picture[part], _bytes(mean[part]))
-        if difference.ndim == 3:  # noqa: PLR2004 - colour
-            difference = _widest(difference)
+        difference = _difference(picture[part], mean[part])
         inside = new[part] > 0
         sums = np.bincount(wide[inside], difference[inside], minlength=len(area))
         faint = (more < _FAINT_EDGE) & (sums / np.maximum(area, 1) < _FAINT)
@@ -298,10 +326,13 @@ def _times(image: Image, factor: float) -> Image:
     return np.asarray(cv2.convertScaleAbs(image, alpha=factor), dtype=np.uint8)
 
 
-def _widest(difference: cv2.typing.MatLike) -> cv2.typing.MatLike:
-    """The largest of the three channels; NumPy takes long over so short an axis."""
-    one, two, three = cv2.split(difference)
-    return cv2.max(cv2.max(one, two), three)
+def _difference(picture: Image, mean: Floats) -> Image:
+    """Grey levels from the mean; of three channels the most."""
+    found = cv2.absdiff(picture, _bytes(mean))
+    if found.ndim == 3:  # noqa: PLR2004 - colour; NumPy takes long over so short an axis
+        one, two, three = cv2.split(found)
+        found = cv2.max(cv2.max(one, two), three)
+    return np.asarray(found, dtype=np.uint8)
 
 
 def _edges(image: Image) -> Floats:
