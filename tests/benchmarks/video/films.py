@@ -27,16 +27,21 @@ RULES = (
 
 
 def film(
-    path: Path, *, width: int, height: int, rate: int, seconds: int, busy: float = 0.3
+    path: Path, *, width: int, height: int, rate: int, seconds: int, busy: float = 0.3, gap: int = 0
 ) -> Path:
-    """A scene with noise and things that walk through it for a part of the time."""
+    """A scene with noise and things that walk through it for a part of the time.
+
+    Args:
+        busy: for which share of ten seconds something moves.
+        gap: frames from one key frame to the next; 0 is a second.
+    """
     random = np.random.default_rng(7)
     ground = random.integers(60, 160, (height // 8, width // 8), np.uint8)
     ground = np.kron(ground, np.ones((8, 8), np.uint8))[:height, :width]
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream(CODEC, rate=rate)
         stream.width, stream.height, stream.pix_fmt = ground.shape[1], ground.shape[0], "yuv420p"
-        stream.options = {"preset": "veryfast", "crf": "28", "g": str(rate), "bf": "0"}
+        stream.options = {"preset": "veryfast", "crf": "28", "g": str(gap or rate), "bf": "0"}
         for n in range(rate * seconds):
             image = ground.astype(np.int16) + random.integers(-3, 4, ground.shape)
             if n % (rate * 10) < rate * 10 * busy:

@@ -35,7 +35,8 @@ _FAINT_EDGE = 1.0
 _SWITCHED = 0.6  # so much of the picture is new at once: light, not things
 _SWITCHED_FRAMES = 3
 _STILL = 7  # grey levels from the mean: the mixture, which wants ten, is not asked
-_WHOLE_SECONDS = 2.0  # but so often all that is still is learned
+_MISSED = 0.06  # of what it should have learned meanwhile: the mixture learns again
+_MODES = 3  # of a pixel at most; five take a third more memory, and tell things no better
 _DIFFERS = 15  # grey levels, for pixels whose model rests
 _GAIN_DEAD_BAND = 0.015
 _GAIN_LOOSENS = 1.0
@@ -59,8 +60,7 @@ class Background:
         self._age: Floats = np.zeros((1, 1), np.float32)
         self._seen = 0
         self._switched = 0
-        self._rested = 0.0
-        self._unlearned = 1.0
+        self._missed = 0.0
         self._differs = float(_DIFFERS)
         self._since_ghosts = 0.0
         self._edges: Floats | None = None
@@ -100,12 +100,11 @@ class Background:
         picture, shift = self._steady.straighten(picture, mean, seconds)
         rate = max(1 / (self._seen + 2), 1 - math.exp(-seconds / _MEMORY_SECONDS))
         held = self._held(min(_HELD_AFTER_SECONDS, _HELD_AFTER_WEIGHT * seconds / rate))
-        raw = self._judge(picture, mean, held, rate)
+        raw = self._judge(picture, mean, held, self._learning(rate))
         if shift is None and self._steady.suspects(cv2.countNonZero(raw) / raw.size):
             picture, shift = self._steady.find(picture, mean)
             if shift is not None:
                 raw = self._judge(picture, mean, held, 0.0)
-        self._learn_still(picture, mean, held, seconds, rate)
         self._seen += 1
         if self._light_switched(raw, image):
             return np.zeros(image.shape[:2], np.uint8)
@@ -124,7 +123,7 @@ class Background:
         self._mog.apply(image, learningRate=1.0)
         self._age = np.zeros(image.shape[:2], np.float32)
         self._edges = None
-        self._rested, self._unlearned = 0.0, 1.0
+        self._missed = 0.0
         self._seen = 0
         self._switched = 0
         self._steady = Steady()
@@ -140,14 +139,28 @@ class Background:
         self.mean[inside] = image[inside]
         self._age[inside] = 0
 
-    def _judge(self, picture: Image, mean: Floats, held: Image, rate: float) -> Image:
-        """What differs: by MOG2, but where its model rests by the mean.
+    def _learning(self, rate: float) -> float:
+        """How fast the mixture learns from this picture: now and then, for all that it missed.
 
-        Its model rests where a thing stands, and where the picture is so near to the mean that
-        there is nothing to be asked: a pixel that is not asked costs a quarter.
+        Between these it is only asked, and only where the picture differs from the mean: a pixel
+        that is not asked costs a quarter. (To learn where it is asked, and elsewhere seldom, would
+        teach it that noise is larger than it is.)
+        """
+        self._missed = 1 - (1 - self._missed) * (1 - rate)
+        if self.ready and self._missed < _MISSED:
+            return 0.0
+        rate, self._missed = self._missed, 0.0
+        return rate
+
+    def _judge(self, picture: Image, mean: Floats, held: Image, rate: float) -> Image:
+        """What differs: by MOG2, but where its model rests, as a thing stands there, by the mean.
+
+        When nothing is learned, what is as the mean is not asked about.
         """
         difference = _difference(picture, mean)
-        rests = cv2.bitwise_or(held, self._still(difference))
+        rests = held
+        if rate == 0.0 and self.ready:
+            rests = cv2.bitwise_or(held, cv2.compare(difference, _STILL, cv2.CMP_LE))
         new = self._mog.apply(picture, knownForegroundMask=rests, learningRate=rate)
         _, differs = cv2.threshold(difference, self._differs, 255, cv2.THRESH_BINARY)
         # What was not asked is 255 in OpenCV's answer.
@@ -155,27 +168,6 @@ class Background:
         return np.asarray(
             cv2.bitwise_and(new, cv2.bitwise_or(stands, cv2.bitwise_not(rests))), dtype=np.uint8
         )
-
-    def _still(self, difference: Image) -> Image:
-        """Where the picture is as the mean; nowhere before the mean is known."""
-        if not self.ready:
-            return np.zeros_like(difference)
-        return np.asarray(
-            cv2.threshold(difference, _STILL, 255, cv2.THRESH_BINARY_INV)[1], dtype=np.uint8
-        )
-
-    def _learn_still(
-        self, picture: Image, mean: Floats, held: Image, seconds: float, rate: float
-    ) -> None:
-        """Now and then, what the mixture was not asked about, as much as it has missed."""
-        self._rested += seconds
-        self._unlearned *= 1 - rate
-        if not self.ready or self._rested < _WHOLE_SECONDS:
-            return
-        still = self._still(_difference(picture, mean))
-        rests = cv2.bitwise_or(held, cv2.bitwise_not(still))
-        self._mog.apply(picture, knownForegroundMask=rests, learningRate=1 - self._unlearned)
-        self._rested, self._unlearned = 0.0, 1.0
 
     def _gain(self, image: Image, mean: Floats) -> float:
         """How much brighter the whole picture is than its background: automatic exposure.
@@ -313,6 +305,7 @@ def _mixture() -> cv2.BackgroundSubtractorMOG2:
     mixture = cv2.createBackgroundSubtractorMOG2(500, _VARIANCE, detectShadows=False)
     mixture.setBackgroundRatio(_BACKGROUND_RATIO)
     mixture.setVarMin(_LEAST_VARIANCE)
+    mixture.setNMixtures(_MODES)
     return mixture
 
 

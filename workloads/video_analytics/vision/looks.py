@@ -72,8 +72,8 @@ class Looker:
         picture = small(luma, PIXELS)
         if np.count_nonzero(picture >= self._limits.dark_level) <= _LIT * picture.size:
             return frozenset({Look.DARK})
-        sharpness = _sharpness(picture)
-        outline = _outline(picture)
+        soft = np.asarray(cv2.GaussianBlur(picture, (3, 3), 0), np.uint8)
+        sharpness, outline = _sharpness(soft), _outline(soft)
         if self._outline is None or self._outline.shape != outline.shape:
             self._outline, self._sharpness, self._looks = outline, sharpness, 0
         self._looks += 1
@@ -114,38 +114,40 @@ class Looker:
             self._sharpness, self._looks = sharpness, looks
 
 
-def _sharpness(picture: Image) -> float:
+def _sharpness(soft: Image) -> float:
     """How much detail there is beyond the noise, for its brightness.
 
     Noise is the same all over, detail is not: what the strongest two hundredth of the picture
     has more than noise with the median's strength would have.
     """
-    detail = np.abs(cv2.Laplacian(cv2.GaussianBlur(picture, (3, 3), 0), cv2.CV_16S))
+    detail = cv2.convertScaleAbs(cv2.Laplacian(soft, cv2.CV_16S))
     # Whole numbers: counting them is quicker than sorting.
-    upto = np.cumsum(np.bincount(detail.reshape(-1)))
+    upto = np.cumsum(cv2.calcHist([detail], [0], None, [256], [0, 256]))
     usual, strong = np.searchsorted(upto, (0.5 * detail.size, 0.995 * detail.size))
-    return max(0.0, float(strong) - _NORMAL * float(usual)) / (cv2.mean(picture)[0] + 16)
+    return max(0.0, float(strong) - _NORMAL * float(usual)) / (cv2.mean(soft)[0] + 16)
 
 
-def _outline(picture: Image) -> Floats:
+def _outline(soft: Image) -> Floats:
     """Where edges are, roughly; strong light counts no more than weak."""
-    soft = cv2.GaussianBlur(picture, (3, 3), 0)
     across = cv2.Sobel(soft, cv2.CV_32F, 1, 0)
     down = cv2.Sobel(soft, cv2.CV_32F, 0, 1)
-    return np.asarray(cv2.GaussianBlur(np.sqrt(cv2.magnitude(across, down)), (5, 5), 0), np.float32)
+    strength = cv2.sqrt(cv2.magnitude(across, down))
+    return np.asarray(cv2.GaussianBlur(strength, (5, 5), 0), np.float32)
 
 
-def _free(foreground: Image, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Where nothing stands before the background."""
+def _free(foreground: Image, shape: tuple[int, ...]) -> Image:
+    """255 where nothing stands before the background."""
     size = (shape[1], shape[0])
-    return np.asarray(cv2.resize(foreground, size, interpolation=cv2.INTER_NEAREST) == 0)
+    there = cv2.resize(foreground, size, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.compare(there, 0, cv2.CMP_EQ), np.uint8)
 
 
-def _likeness(outline: Floats, usual: Floats, free: NDArray[np.bool_]) -> float:
+def _likeness(outline: Floats, usual: Floats, free: Image) -> float:
     """Correlation of two outlines where nothing stands in the way, −1 to 1."""
-    there = np.count_nonzero(free)
+    there = cv2.countNonZero(free)
     whole = there == free.size or there < _FREE_SHARE * free.size
-    now, then = (outline, usual) if whole else (outline[free], usual[free])
-    now, then = now - now.mean(), then - then.mean()
-    scale = float(np.sqrt((now * now).sum() * (then * then).sum()))
-    return float((now * then).sum()) / scale if scale > 1e-6 else 1.0  # noqa: PLR2004 - flat
+    where = free > 0
+    now, then = (outline, usual) if whole else (outline[where], usual[where])
+    now, then = cv2.subtract(now, cv2.mean(now)[0]), cv2.subtract(then, cv2.mean(then)[0])
+    scale = cv2.norm(now) * cv2.norm(then)
+    return float(np.vdot(now, then)) / scale if scale > 1e-6 else 1.0  # noqa: PLR2004 - flat
