@@ -73,8 +73,9 @@ def main() -> None:
     print(f"first third {size[0]:.1f} MB, {handles[0]:.0f} descriptors; "
           f"last third {size[1]:.1f} MB, {handles[1]:.0f} descriptors")  # fmt: skip
     late = rows[third:] or rows
-    print(f"slope of the last two thirds: {_slope([(at, size) for at, size, _ in late]):+.2f} MB and "
-          f"{_slope([(at, held * 2**20) for at, _, held in late]):+.1f} descriptors an hour")  # fmt: skip
+    grows = _slope([(at, size) for at, size, _ in late])
+    opens = _slope([(at, held * 2**20) for at, _, held in late])
+    print(f"slope of the last two thirds: {grows:+.2f} MB and {opens:+.1f} descriptors an hour")
     for pid, sizes in each.items():
         later = [row for row in sizes if row[0] >= late[0][0]]
         print(

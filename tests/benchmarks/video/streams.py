@@ -119,7 +119,9 @@ def ours(path: Path, tier: Tier, seconds: int, cameras: int = 4) -> Cost:
         after = _split(watching)
         time.sleep(2.5)
         grown = (watching.memory()[0] - size) / cameras
-    lane, decoder = ((b - a) / (cameras * seconds) * 1000 for a, b in zip(before, after, strict=True))
+    lane, decoder = (
+        (b - a) / (cameras * seconds) * 1000 for a, b in zip(before, after, strict=True)
+    )
     return Cost(lane, decoder, grown)
 
 
