@@ -160,7 +160,8 @@ class Background:
         difference = _difference(picture, mean)
         rests = held
         if rate == 0.0 and self.ready:
-            rests = cv2.bitwise_or(held, cv2.compare(difference, _STILL, cv2.CMP_LE))
+            _, still = cv2.threshold(difference, _STILL, 255, cv2.THRESH_BINARY_INV)
+            rests = np.asarray(cv2.bitwise_or(held, still), np.uint8)
         new = self._mog.apply(picture, knownForegroundMask=rests, learningRate=rate)
         _, differs = cv2.threshold(difference, self._differs, 255, cv2.THRESH_BINARY)
         # What was not asked is 255 in OpenCV's answer.

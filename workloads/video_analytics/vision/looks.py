@@ -135,19 +135,17 @@ def _outline(soft: Image) -> Floats:
     return np.asarray(cv2.GaussianBlur(strength, (5, 5), 0), np.float32)
 
 
-def _free(foreground: Image, shape: tuple[int, ...]) -> Image:
-    """255 where nothing stands before the background."""
+def _free(foreground: Image, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Where nothing stands before the background."""
     size = (shape[1], shape[0])
-    there = cv2.resize(foreground, size, interpolation=cv2.INTER_NEAREST)
-    return np.asarray(cv2.compare(there, 0, cv2.CMP_EQ), np.uint8)
+    return np.asarray(cv2.resize(foreground, size, interpolation=cv2.INTER_NEAREST) == 0)
 
 
-def _likeness(outline: Floats, usual: Floats, free: Image) -> float:
+def _likeness(outline: Floats, usual: Floats, free: NDArray[np.bool_]) -> float:
     """Correlation of two outlines where nothing stands in the way, −1 to 1."""
-    there = cv2.countNonZero(free)
+    there = np.count_nonzero(free)
     whole = there == free.size or there < _FREE_SHARE * free.size
-    where = free > 0
-    now, then = (outline, usual) if whole else (outline[where], usual[where])
-    now, then = cv2.subtract(now, cv2.mean(now)[0]), cv2.subtract(then, cv2.mean(then)[0])
+    now, then = (outline, usual) if whole else (outline[free], usual[free])
+    now, then = now - now.mean(), then - then.mean()
     scale = cv2.norm(now) * cv2.norm(then)
     return float(np.vdot(now, then)) / scale if scale > 1e-6 else 1.0  # noqa: PLR2004 - flat
