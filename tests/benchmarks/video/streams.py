@@ -22,11 +22,15 @@ from workloads.video_analytics.vision.model import Tier
 
 _PEER = """
 import sys, resource, cv2
+
+def size():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+
 cv2.setNumThreads(1)
+had = size()
 capture = cv2.VideoCapture(sys.argv[1], cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
 model = cv2.createBackgroundSubtractorMOG2()
-size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-capture.read()
+model.apply(capture.read()[1])
 before = resource.getrusage(resource.RUSAGE_SELF)
 frames = 0
 while True:
@@ -37,7 +41,7 @@ while True:
     frames += 1
 after = resource.getrusage(resource.RUSAGE_SELF)
 used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-print(frames, used, after.ru_maxrss - size)
+print(frames, used, size() - had)
 """
 
 
@@ -102,8 +106,8 @@ def peer(path: Path, seconds: int) -> Cost:
     done = subprocess.run(
         [sys.executable, "-c", _PEER, str(path)], capture_output=True, text=True, check=True
     )
-    _, used, kilobytes = done.stdout.split()
-    return Cost(float(used) / seconds * 1000, 0.0, float(kilobytes) * 1024)
+    _, used, grown = done.stdout.split()
+    return Cost(float(used) / seconds * 1000, 0.0, float(grown))
 
 
 def ours(path: Path, tier: Tier, seconds: int, cameras: int = 4) -> Cost:
@@ -164,7 +168,7 @@ def table(cases: Sequence[Case], *, seconds: int, rounds: int) -> None:
                 f"{case.title:26}{case.tier.value:12}{one.whole:7.2f} ({one.lane:5.2f}, "
                 f"{one.decoder:6.2f}) {1000 / one.whole:14.0f}{1000 / other.whole:13.0f}"
                 f"{other.whole / one.whole:7.1f}{one.size / 2**20:11.1f}"
-                f"{one.size / other.size:8.2f}", flush=True,
+                f"{one.size / max(1.0, other.size):8.2f}", flush=True,
             )  # fmt: skip
     print(load())
 
