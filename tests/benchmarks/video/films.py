@@ -27,16 +27,24 @@ RULES = (
 
 
 def film(
-    path: Path, *, width: int, height: int, rate: int, seconds: int, busy: float = 0.3
-) -> Path:
-    """A scene with noise and things that walk through it for a part of the time."""
+    path: Path, *, width: int, height: int, rate: int, seconds: int, busy: float = 0.3,
+    gap: int = 0, every: float = 0.0,
+) -> Path:  # fmt: skip
+    """A scene with noise and things that walk through it for a part of the time.
+
+    Args:
+        busy: for which share of ten seconds something moves.
+        gap: frames from one key frame to the next; 0 is a second.
+        every: seconds from frame to frame, where the rate is less than one a second.
+    """
+    base = Fraction(round(1000 * every), 1000) if every else Fraction(1, rate)
     random = np.random.default_rng(7)
     ground = random.integers(60, 160, (height // 8, width // 8), np.uint8)
     ground = np.kron(ground, np.ones((8, 8), np.uint8))[:height, :width]
     with av.open(str(path), "w") as out:
-        stream: Any = out.add_stream(CODEC, rate=rate)
+        stream: Any = out.add_stream(CODEC, rate=1 / base)
         stream.width, stream.height, stream.pix_fmt = ground.shape[1], ground.shape[0], "yuv420p"
-        stream.options = {"preset": "veryfast", "crf": "28", "g": str(rate), "bf": "0"}
+        stream.options = {"preset": "veryfast", "crf": "28", "g": str(gap or rate), "bf": "0"}
         for n in range(rate * seconds):
             image = ground.astype(np.int16) + random.integers(-3, 4, ground.shape)
             if n % (rate * 10) < rate * 10 * busy:
@@ -44,7 +52,7 @@ def film(
                 image[height // 2 : height // 2 + height // 5, x : x + width // 14] += 60
             gray = np.clip(image, 0, 255).astype(np.uint8)
             frame = av.VideoFrame.from_ndarray(gray, format="gray").reformat(format="yuv420p")
-            frame.pts, frame.time_base = n, Fraction(1, rate)
+            frame.pts, frame.time_base = n, base
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return path

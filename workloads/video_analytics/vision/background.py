@@ -12,11 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.video_analytics.vision import geometry
 from workloads.video_analytics.vision.model import Image
 from workloads.video_analytics.vision.shadows import without_shadows
 from workloads.video_analytics.vision.steady import Steady
 
 Floats = NDArray[np.float32]
+_Part = tuple[slice, slice]
 
 _MEMORY_SECONDS = 30.0  # how long the mixture remembers
 _BACKGROUND_RATIO = 0.8  # a mode is background when the heavier ones sum up to less than this
@@ -32,12 +34,16 @@ _FAINT = 40.0  # grey levels: patches that differ by less must have an outline o
 _FAINT_EDGE = 1.0
 _SWITCHED = 0.6  # so much of the picture is new at once: light, not things
 _SWITCHED_FRAMES = 3
+_STILL = 7  # grey levels from the mean: the mixture, which wants ten, is not asked
+_MISSED = 0.06  # of what it should have learned meanwhile: the mixture learns again
+_MODES = 3  # of a pixel at most; five take a third more memory, and tell things no better
 _DIFFERS = 15  # grey levels, for pixels whose model rests
 _GAIN_DEAD_BAND = 0.015
 _GAIN_LOOSENS = 1.0
 _AGREES = 0.08
 _BURNT = 240
 _CREEP = 0.03
+_AROUND = 3  # pixels around a patch that its outline and the edges there see
 
 
 class Background:
@@ -54,6 +60,7 @@ class Background:
         self._age: Floats = np.zeros((1, 1), np.float32)
         self._seen = 0
         self._switched = 0
+        self._missed = 0.0
         self._differs = float(_DIFFERS)
         self._since_ghosts = 0.0
         self._edges: Floats | None = None
@@ -93,7 +100,7 @@ class Background:
         picture, shift = self._steady.straighten(picture, mean, seconds)
         rate = max(1 / (self._seen + 2), 1 - math.exp(-seconds / _MEMORY_SECONDS))
         held = self._held(min(_HELD_AFTER_SECONDS, _HELD_AFTER_WEIGHT * seconds / rate))
-        raw = self._judge(picture, mean, held, rate)
+        raw = self._judge(picture, mean, held, self._learning(rate))
         if shift is None and self._steady.suspects(cv2.countNonZero(raw) / raw.size):
             picture, shift = self._steady.find(picture, mean)
             if shift is not None:
@@ -116,6 +123,7 @@ class Background:
         self._mog.apply(image, learningRate=1.0)
         self._age = np.zeros(image.shape[:2], np.float32)
         self._edges = None
+        self._missed = 0.0
         self._seen = 0
         self._switched = 0
         self._steady = Steady()
@@ -131,16 +139,36 @@ class Background:
         self.mean[inside] = image[inside]
         self._age[inside] = 0
 
+    def _learning(self, rate: float) -> float:
+        """How fast the mixture learns from this picture: now and then, for all that it missed.
+
+        Between these it is only asked, and only where the picture differs from the mean: a pixel
+        that is not asked costs a quarter. (To learn where it is asked, and elsewhere seldom, would
+        teach it that noise is larger than it is.)
+        """
+        self._missed = 1 - (1 - self._missed) * (1 - rate)
+        if self.ready and self._missed < _MISSED:
+            return 0.0
+        rate, self._missed = self._missed, 0.0
+        return rate
+
     def _judge(self, picture: Image, mean: Floats, held: Image, rate: float) -> Image:
-        """MOG2, but for pixels whose model rests: those are compared with the mean."""
-        if not cv2.countNonZero(held):
-            return np.asarray(self._mog.apply(picture, learningRate=rate), dtype=np.uint8)
-        new = self._mog.apply(picture, knownForegroundMask=held, learningRate=rate)
-        difference = cv2.absdiff(picture, _bytes(mean))
-        if difference.ndim == 3:  # noqa: PLR2004 - colour
-            difference = _widest(difference)
+        """What differs: by MOG2, but where its model rests, as a thing stands there, by the mean.
+
+        When nothing is learned, what is as the mean is not asked about.
+        """
+        difference = _difference(picture, mean)
+        rests = held
+        if rate == 0.0 and self.ready:
+            _, still = cv2.threshold(difference, _STILL, 255, cv2.THRESH_BINARY_INV)
+            rests = np.asarray(cv2.bitwise_or(held, still), np.uint8)
+        new = self._mog.apply(picture, knownForegroundMask=rests, learningRate=rate)
         _, differs = cv2.threshold(difference, self._differs, 255, cv2.THRESH_BINARY)
-        return np.asarray(np.where(held > 0, differs, new), dtype=np.uint8)
+        # What was not asked is 255 in OpenCV's answer.
+        stands = cv2.bitwise_and(differs, held)
+        return np.asarray(
+            cv2.bitwise_and(new, cv2.bitwise_or(stands, cv2.bitwise_not(rests))), dtype=np.uint8
+        )
 
     def _gain(self, image: Image, mean: Floats) -> float:
         """How much brighter the whole picture is than its background: automatic exposure.
@@ -153,8 +181,8 @@ class Background:
         if np.count_nonzero(known) < 50:  # noqa: PLR2004 - too few for a median
             return 1.0
         ratios = now[known] / then[known]
-        gain = float(np.median(ratios))
-        agree = float(np.mean(np.abs(ratios / max(gain, 1e-3) - 1) < _AGREES))
+        gain = float(np.partition(ratios, ratios.size // 2)[ratios.size // 2])
+        agree = np.count_nonzero(np.abs(ratios / max(gain, 1e-3) - 1) < _AGREES) / ratios.size
         if agree < 0.5 or abs(gain - 1) < _GAIN_DEAD_BAND or not 0.25 < gain < 4:  # noqa: PLR2004
             return 1.0
         return gain
@@ -210,50 +238,52 @@ class Background:
         standing = new & ((self._age > _GHOST_EVERY_SECONDS) * np.uint8(255))
         if mean is None or cv2.countNonZero(standing) < 12:  # noqa: PLR2004 - nothing to judge
             return
-        count, wide, more, stats = self._outlines(picture, mean, new)
-        stands = np.bincount(wide[standing > 0], minlength=count)
-        ghost = (more < _EDGE_GAIN) & (stands > _STANDS * stats[:, cv2.CC_STAT_AREA])
+        part, wide, more, area = self._outlines(picture, mean, new)
+        stands = np.bincount(wide[standing[part] > 0], minlength=len(area))
+        ghost = (more < _EDGE_GAIN) & (stands > _STANDS * area)
         ghost[0] = False
         if ghost.any():
-            self.absorb(picture, np.asarray(ghost[wide] * np.uint8(255), np.uint8))
+            where = np.zeros_like(new)
+            where[part] = ghost[wide] * np.uint8(255)
+            self.absorb(picture, where)
 
     def _without_faint(self, picture: Image, new: Image) -> Image:
         """Without patches that differ little and have no outline: light, not things."""
         mean = self.mean
         if mean is None or not cv2.countNonZero(new):
             return new
-        count, wide, more, stats = self._outlines(picture, mean, new)
-        difference = cv2.absdiff(picture, _bytes(mean))
-        if difference.ndim == 3:  # noqa: PLR2004 - colour
-            difference = _widest(difference)
-        inside = new > 0
-        sums = np.bincount(wide[inside], difference[inside], minlength=count)
-        contrast = sums / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
-        faint = (more < _FAINT_EDGE) & (contrast < _FAINT)
+        part, wide, more, area = self._outlines(picture, mean, new)
+        difference = _difference(picture[part], mean[part])
+        inside = new[part] > 0
+        sums = np.bincount(wide[inside], difference[inside], minlength=len(area))
+        faint = (more < _FAINT_EDGE) & (sums / np.maximum(area, 1) < _FAINT)
         faint[0] = False
-        if not faint.any():
-            return new
-        return np.where(faint[wide], np.uint8(0), new)
+        if faint.any():
+            new = new.copy()
+            new[part][faint[wide]] = 0
+        return new
 
     def _outlines(
         self, picture: Image, mean: Floats, new: Image
-    ) -> tuple[int, NDArray[np.intp], NDArray[np.float64], NDArray[np.int32]]:
+    ) -> tuple[_Part, NDArray[np.intp], NDArray[np.float64], NDArray[np.int32]]:
         """The patches of a mask, each with how much more edge its outline has than the background.
 
-        Answers their number (with the background, 0), labels a pixel larger than they are, grey
-        levels of edge, and OpenCV's statistics.
+        Answers the part of the picture that holds them, in it labels a pixel larger than they are
+        (0 is none), and for each label the grey levels of edge and the pixels.
         """
         if self._edges is None or self._edges.shape != new.shape or self._edges_age > 1:
             self._edges, self._edges_age = _edges(_bytes(mean)), 0.0
         kernel = np.ones((3, 3), np.uint8)
+        part = geometry.around(new, _AROUND)
+        new = new[part]
         count, labels, stats, _ = cv2.connectedComponentsWithStats(new, ltype=cv2.CV_16U)
         wide = cv2.dilate(labels, kernel).astype(np.intp)
         ring = cv2.morphologyEx(new, cv2.MORPH_GRADIENT, kernel) > 0
         where = wide[ring]
-        edges = _edges(picture)[ring] - self._edges[ring]
+        edges = _edges(picture[part])[ring] - self._edges[part][ring]
         weight = np.bincount(where, edges, minlength=count)
         length = np.maximum(np.bincount(where, minlength=count), 1)
-        return count, wide, weight / length, np.asarray(stats, np.int32)
+        return part, wide, weight / length, np.asarray(stats[:, cv2.CC_STAT_AREA], np.int32)
 
     def memory(self) -> dict[str, object]:
         """The background's picture and for how long things have been standing."""
@@ -276,6 +306,7 @@ def _mixture() -> cv2.BackgroundSubtractorMOG2:
     mixture = cv2.createBackgroundSubtractorMOG2(500, _VARIANCE, detectShadows=False)
     mixture.setBackgroundRatio(_BACKGROUND_RATIO)
     mixture.setVarMin(_LEAST_VARIANCE)
+    mixture.setNMixtures(_MODES)
     return mixture
 
 
@@ -289,10 +320,13 @@ def _times(image: Image, factor: float) -> Image:
     return np.asarray(cv2.convertScaleAbs(image, alpha=factor), dtype=np.uint8)
 
 
-def _widest(difference: cv2.typing.MatLike) -> cv2.typing.MatLike:
-    """The largest of the three channels; NumPy takes long over so short an axis."""
-    one, two, three = cv2.split(difference)
-    return cv2.max(cv2.max(one, two), three)
+def _difference(picture: Image, mean: Floats) -> Image:
+    """Grey levels from the mean; of three channels the most."""
+    found = cv2.absdiff(picture, _bytes(mean))
+    if found.ndim == 3:  # noqa: PLR2004 - colour; NumPy takes long over so short an axis
+        one, two, three = cv2.split(found)
+        found = cv2.max(cv2.max(one, two), three)
+    return np.asarray(found, dtype=np.uint8)
 
 
 def _edges(image: Image) -> Floats:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.video_analytics.vision import geometry
 from workloads.video_analytics.vision.model import Image
 
 Boxes = NDArray[np.float64]  # n × 4: left, top, width, height in pixels
@@ -19,13 +20,15 @@ def find(mask: Image) -> tuple[Boxes, NDArray[np.float64]]:
 
     Larger and fuller ones are surer. At most 200, the largest; parts that nearly touch are one.
     """
-    none = np.empty((0, 4)), np.empty(0)
-    if not cv2.countNonZero(mask):
-        return none
+    rows, columns = geometry.around(mask, _JOIN)
+    part = mask[rows, columns]
+    if not part.size:
+        return np.empty((0, 4)), np.empty(0)
     kernel = np.ones((2 * _JOIN + 1, 2 * _JOIN + 1), np.uint8)
-    joined = cv2.dilate(mask, kernel)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
-    filled = np.bincount(labels[mask > 0], minlength=count)[1:]
+    joined = cv2.dilate(part, kernel)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, ltype=cv2.CV_16U)
+    stats[:, :2] += (columns.start, rows.start)
+    filled = np.bincount(labels[part > 0], minlength=count)[1:]
     boxes = stats[1:, :4].astype(np.float64)
     height, width = mask.shape
     right = np.minimum(boxes[:, 0] + boxes[:, 2] - _JOIN, width)

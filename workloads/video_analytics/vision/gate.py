@@ -69,8 +69,9 @@ class Gate:
         return self._open_for > 0
 
     def memory(self) -> dict[str, object]:
-        """What it knows of the still picture."""
-        return {"average": self._average, "noise": self._noise}
+        """What it knows of the still picture, to an eighth of a grey level."""
+        average = None if self._average is None else self._average.astype(np.float16)
+        return {"average": average, "noise": self._noise}
 
     def recall(self, memory: dict[str, object]) -> None:
         """Go on with another one's average; what does not fit is ignored."""

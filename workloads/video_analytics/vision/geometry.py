@@ -41,6 +41,22 @@ def masked(image: Image, polygons: Sequence[Sequence[Point]]) -> Image:
     return found
 
 
+def around(mask: Image, margin: int) -> tuple[slice, slice]:
+    """Rows and columns of the least part of a mask that holds all of it, and a margin around.
+
+    Args:
+        mask: 0 where there is nothing; of nothing at all the part is empty.
+        margin: pixels, as far as the picture goes.
+    """
+    left, top, width, height = cv2.boundingRect(mask)
+    if not width or not height:
+        return slice(0, 0), slice(0, 0)
+    return (
+        slice(max(0, top - margin), min(mask.shape[0], top + height + margin)),
+        slice(max(0, left - margin), min(mask.shape[1], left + width + margin)),
+    )
+
+
 def inside(point: Point, polygon: Sequence[Point]) -> bool:
     """Whether a point is in a polygon (even-odd rule); anything is, when there is no polygon."""
     if len(polygon) < 3:  # noqa: PLR2004 - no area

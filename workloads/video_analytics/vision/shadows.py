@@ -5,12 +5,11 @@ the background is below one, smooth, and the same in all channels. A dark thing 
 What is enclosed by a thing belongs to it, so a grey car keeps its bonnet.
 """
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.video_analytics.vision import geometry
 from workloads.video_analytics.vision.model import Image
 
 Floats = NDArray[np.float32]
@@ -21,6 +20,7 @@ _CHROMA = 0.07
 _SMOOTH = 0.035  # standard deviation of the ratio within a shadow,
 _NOISE = 3.5  # and the grey levels of noise in it
 _WINDOW = (5, 5)
+_AROUND = 6  # pixels that the windows see around what is new
 _LARGE = 240 * 130  # pixels; smaller pictures have smaller things in them
 
 
@@ -32,10 +32,9 @@ def without_shadows(raw: Image, picture: Image, mean: Floats) -> Image:
         picture, mean: of now and of the background, grey or BGR.
     """
     raw = np.asarray(cv2.medianBlur(raw, 3), np.uint8)  # single pixels are noise
-    box = cv2.boundingRect(raw)
-    if not box[2] or not box[3]:
+    grown = geometry.around(raw, _AROUND)
+    if not raw[grown].size:
         return raw
-    grown = _grown(box, raw.shape)
     part = np.zeros_like(raw)
     new, dim, proven = _shade(raw[grown], picture[grown], mean[grown])
     sure = _cleaned(np.asarray((new & ~dim) * np.uint8(255), np.uint8), raw.size)
@@ -101,15 +100,6 @@ def _filled(mask: Image) -> Image:
     whole = np.zeros_like(mask)
     cv2.drawContours(whole, outlines, -1, 255, cv2.FILLED)
     return whole
-
-
-def _grown(box: Sequence[int], shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """The part of the picture around a box, a little larger than it."""
-    left, top, width, height = box
-    return (
-        slice(max(0, top - 6), min(shape[0], top + height + 6)),
-        slice(max(0, left - 6), min(shape[1], left + width + 6)),
-    )
 
 
 def _luma(picture: Floats) -> Floats:

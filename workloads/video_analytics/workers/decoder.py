@@ -85,7 +85,10 @@ class Sender:
 
     def __init__(self, handle: int) -> None:
         self._handle = handle
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)  # there is something to send
+        # One for each camera: to wake them all for each frame costs more than the frame.
+        self._taken: dict[str, threading.Condition] = {}
         self._news: list[tuple[dict[str, Any], bytes]] = []
         self._frames: dict[str, Picture] = {}
         self._dropped: dict[str, int] = {}
@@ -95,13 +98,13 @@ class Sender:
         """Put a frame where the next is taken from."""
         with self._changed:
             while wait and camera in self._frames and camera not in self._stopped:
-                self._changed.wait(0.5)
+                self._wait_until_taken(camera)
             if camera in self._stopped:
                 return
             if camera in self._frames:
                 self._dropped[camera] = self._dropped.get(camera, 0) + 1
             self._frames[camera] = picture
-            self._changed.notify_all()
+            self._changed.notify()
 
     def say(self, header: dict[str, Any], body: bytes = b"") -> None:
         """Send news; what is soon said again is left out when the lane does not listen."""
@@ -109,13 +112,17 @@ class Sender:
             if len(self._news) > _MOST_NEWS and header["is"] in {"beat", "live"}:
                 return
             self._news.append((header, body))
-            self._changed.notify_all()
+            self._changed.notify()
 
     def drain(self, camera: str) -> None:
         """Wait until the last frame of a camera was taken."""
         with self._changed:
             while camera in self._frames:
-                self._changed.wait(0.5)
+                self._wait_until_taken(camera)
+
+    def _wait_until_taken(self, camera: str) -> None:
+        """Wait until the sender has taken its frame, or it is watched no more; with the lock."""
+        self._taken.setdefault(camera, threading.Condition(self._lock)).wait(0.5)
 
     def begin(self, camera: str) -> None:
         """A camera is watched (again)."""
@@ -128,7 +135,8 @@ class Sender:
             self._stopped.add(camera)
             self._frames.pop(camera, None)
             self._dropped.pop(camera, None)
-            self._changed.notify_all()
+            if (waiting := self._taken.pop(camera, None)) is not None:
+                waiting.notify_all()
 
     def run(self) -> None:
         """Send until the lane is gone; then nothing is left to do."""
@@ -146,7 +154,8 @@ class Sender:
             camera = next(iter(self._frames), None)
             picture = self._frames.pop(camera) if camera is not None else None
             dropped = self._dropped.pop(camera, 0) if camera is not None else 0
-            self._changed.notify_all()
+            if camera in self._taken:
+                self._taken[camera].notify_all()
         for header, body in news:
             wire.write(self._handle, header, *([body] if body else []))
         if picture is not None:

@@ -46,7 +46,7 @@ class Garbled(Exception):
 def pack(header: Mapping[str, Any], *parts: bytes | memoryview) -> list[bytes | memoryview]:
     """A message as pieces to be written one after the other."""
     body = sum(len(part) for part in parts)
-    text = json.dumps({**header, "parts": [len(part) for part in parts]}, default=_plain).encode()
+    text = _ENCODER.encode({**header, "parts": [len(part) for part in parts]}).encode()
     if len(text) > _MAX_HEADER or body > _MAX_BODY:
         raise ValueError("the message is too long")
     return [_HEAD.pack(len(text), body), text, *parts]
@@ -73,14 +73,14 @@ def read(handle: int) -> Message | None:
     Raises:
         Garbled: it is none.
     """
-    head = _exactly(handle, _HEAD.size)
-    if head is None:
+    head = memoryview(bytearray(_HEAD.size))
+    if not _fill(handle, [head]):
         return None
     header_length, body_length = _HEAD.unpack(head)
     if header_length > _MAX_HEADER or body_length > _MAX_BODY:
         raise Garbled("too long")
-    text, body = _exactly(handle, header_length), _exactly(handle, body_length)
-    if text is None or body is None:
+    text, body = memoryview(bytearray(header_length)), memoryview(bytearray(body_length))
+    if not _fill(handle, [text, body]):
         return None
     try:
         header = json.loads(bytes(text))
@@ -104,15 +104,18 @@ def readable(handles: Sequence[int], seconds: float) -> list[int]:
     return [handle for handle, _ in poller.poll(seconds * 1000)]
 
 
-def _exactly(handle: int, length: int) -> memoryview | None:
-    buffer = memoryview(bytearray(length))
-    at = 0
-    while at < length:
-        got = os.readv(handle, [buffer[at:]])
+def _fill(handle: int, buffers: list[memoryview]) -> bool:
+    """Read as much as the buffers hold; whether there was so much."""
+    left = [buffer for buffer in buffers if len(buffer)]
+    while left:
+        got = os.readv(handle, left)
         if not got:
-            return None
-        at += got
-    return buffer
+            return False
+        while left and got >= len(left[0]):
+            got -= len(left.pop(0))
+        if got:
+            left[0] = left[0][got:]
+    return True
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a detector put into its data
@@ -123,6 +126,9 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a detector put into it
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     return str(value)
+
+
+_ENCODER = json.JSONEncoder(default=_plain)
 
 
 # What the messages hold ---------------------------------------------------------------------------

@@ -140,3 +140,12 @@ def test_nonsense_is_not_recalled(memory: dict[str, object]) -> None:
     background = Background()
     background.recall(memory)
     assert background.picture is None
+
+
+def test_noise_is_not_learned_larger_than_it_is() -> None:
+    """Strong noise alone is asked about; were it learned from, faint things would be missed."""
+    ground = street(320, 180)
+    grey = float(ground[60:120, 130:260].mean()) + 12
+    thing = Mover(160, 90, 60, 40, vx=25, grey=grey, start=20)
+    frames = play(ground, [thing], 23, _RATE, noise=4.0)
+    assert _score(frames, Background(), after=20.5) > 0.67

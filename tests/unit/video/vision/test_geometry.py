@@ -61,3 +61,13 @@ def test_there_and_back_over_a_bent_line_is_no_crossing() -> None:
 def test_distance_is_in_heights() -> None:
     line = _points((0.5, 0.0), (0.5, 1.0))
     assert geometry.distance(Point(0.75, 0.5), line, 16 / 9) == pytest.approx(0.25 * 16 / 9)
+
+
+def test_the_part_of_a_mask_that_holds_all_of_it() -> None:
+    mask = np.zeros((20, 30), np.uint8)
+    assert mask[geometry.around(mask, 4)].size == 0
+    mask[5:7, 10:13] = 255
+    assert geometry.around(mask, 0) == (slice(5, 7), slice(10, 13))
+    assert geometry.around(mask, 4) == (slice(1, 11), slice(6, 17))
+    mask[19, 29] = 255
+    assert geometry.around(mask, 4) == (slice(1, 20), slice(6, 30))
