@@ -289,6 +289,7 @@ def _service(endpoint: str, dataset: str) -> dict[str, Any]:
         "description": {"en": "Asks the register of households.", "zh": "查询家庭登记信息。"},
         "themes": ["SOCI"],
         "serves": [dataset],
+        "legal_basis": "Measures for social assistance",
         "interface": {"endpoint": endpoint, "paths": ["/households"], "records": "/records"},
         "contact": {"name": "Data office", "email": "data@city.example"},
     }
