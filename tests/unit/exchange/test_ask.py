@@ -110,12 +110,12 @@ def test_every_term_is_said() -> None:
     for part in (
         "/city/housing/", "dst_1", "/city/tax/", "svc_1", "Service provision", "name (in full)",
         "id (as a pseudonym of this agreement)", "/open is true", "1 calls in all", "2 calls a day",
-        "3 calls a minute", "4 rows in all", "5,000 rows a call", "2026-11-03T00:00:00Z",
-        "2026-11-04T00:00:00Z",
+        "3 calls a minute", "4 rows in all", "5,000 rows a call", "2026-11-03 00:00:00 UTC",
+        "2026-11-04 00:00:00 UTC",
     ):  # fmt: skip
         assert part in english
     chinese = " ".join(one.zh for one in said(terms))
-    for part in ("提供服务", "完整值", "本协议专用假名", "5,000 行", "2026-11-04T00:00:00Z"):
+    for part in ("提供服务", "完整值", "本协议专用假名", "5,000 行", "2026-11-04 00:00:00 UTC"):
         assert part in chinese
     free = replace(terms, limits=Limits(), rows=())
     assert "Without a limit of calls or rows." in [one.en for one in said(free)]

@@ -1,10 +1,9 @@
 """What terms allow, in sentences that a person can check, in English and Chinese."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from foundation.kernel.text import Text
-from foundation.kernel.time import format_instant
 from workloads.data_exchange.agreements import purposes
 from workloads.data_exchange.agreements.terms import Operator, RowFilter, Terms
 from workloads.data_exchange.directory.elements import Masking
@@ -105,4 +104,5 @@ def _limits(terms: Terms) -> list[Text]:
 
 
 def _moment(at: datetime) -> str:
-    return format_instant(at)
+    """To the second, which is what people compare."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -15,6 +15,7 @@ from foundation.surface.api import (
     PageQuery,
     Schema,
     current_actor,
+    idempotent,
     public,
     requires,
     use,
@@ -304,6 +305,7 @@ def get_agreement_words(agreement_id: str) -> Answer:
 
 @api.post("/agreements/<agreement_id>/signatures")
 @requires("agreement.sign")
+@idempotent
 @api.input(AgreementSign)
 @api.output(VersionOut)
 def sign_agreement(agreement_id: str, json_data: AgreementSign) -> Answer:
@@ -318,6 +320,7 @@ def sign_agreement(agreement_id: str, json_data: AgreementSign) -> Answer:
 
 @api.post("/agreements/<agreement_id>/revoke")
 @requires("agreement.revoke")
+@idempotent
 @api.input(AgreementRevoke)
 @api.output(AgreementOut)
 def revoke_agreement(agreement_id: str, json_data: AgreementRevoke) -> Answer:

@@ -232,6 +232,7 @@ def list_access_steps(request_id: str) -> Answer:
 
 @api.post("/requests/<request_id>/review")
 @requires("request.review")
+@idempotent
 @api.input(AccessReview)
 @api.output(AccessRequestOut)
 def review_access_request(request_id: str, json_data: AccessReview) -> Answer:
@@ -241,6 +242,7 @@ def review_access_request(request_id: str, json_data: AccessReview) -> Answer:
 
 @api.post("/requests/<request_id>/decision")
 @requires("request.decide")
+@idempotent
 @api.input(AccessDecision)
 @api.output(AccessRequestOut)
 def decide_access_request(request_id: str, json_data: AccessDecision) -> Answer:
@@ -250,6 +252,7 @@ def decide_access_request(request_id: str, json_data: AccessDecision) -> Answer:
 
 @api.post("/requests/<request_id>/reply")
 @requires("request.create")
+@idempotent
 @api.input(AccessReply)
 @api.output(AccessRequestOut)
 def reply_access_request(request_id: str, json_data: AccessReply) -> Answer:
@@ -259,6 +262,7 @@ def reply_access_request(request_id: str, json_data: AccessReply) -> Answer:
 
 @api.post("/requests/<request_id>/ruling")
 @requires("request.review")
+@idempotent
 @api.input(AccessRuling)
 @api.output(AccessRequestOut)
 def rule_access_request(request_id: str, json_data: AccessRuling) -> Answer:

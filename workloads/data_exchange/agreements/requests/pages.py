@@ -8,11 +8,12 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from foundation.access import policy
 from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from foundation.kernel.paging import PageRequest
 from foundation.surface.auth import current_actor, requires
 from foundation.surface.registry import use
-from foundation.surface.web.forms import Field, Form
+from foundation.surface.web.forms import Field, Form, Option
 from foundation.surface.web.i18n import N_, local, say
 from foundation.surface.web.pages import Crumb, Pages, go, show
 from foundation.surface.web.show import now
@@ -132,7 +133,7 @@ def _new(
         fields = []
         asked = [
             Field("consumer", gettext("Agency that would use it"), "select",
-                  given.get("consumer", ""), required=True, options=options()),
+                  given.get("consumer", ""), required=True, options=_mine()),
             *forms.fields(offered, given),
             Field("legal_basis", gettext("Legal basis"), "textarea", given.get("legal_basis", ""),
                   required=True, max_length=LONGEST_TEXT,
@@ -147,6 +148,12 @@ def _new(
         "requests/new.html", status, offered=offered, dataset=dataset, service=service,
         form=Form.of([*fields, *asked], problems), crumbs=_way(Crumb(gettext("New request"))),
     )  # fmt: skip
+
+
+def _mine() -> tuple[Option, ...]:
+    """The agencies for which the visitor may ask."""
+    actor = current_actor()
+    return tuple(one for one in options() if policy.allows(actor, "request.create", one.value))
 
 
 @pages.get("/requests/<id>")
