@@ -22,13 +22,14 @@ from workloads.data_exchange.agencies.service import Agencies
 from workloads.data_exchange.agencies.store import PostgresAgencies
 from workloads.data_exchange.agreeing import Agreeing, agreeing
 from workloads.data_exchange.agreements.ports import Catalogue
+from workloads.data_exchange.agreements.published import Published
 from workloads.data_exchange.cataloguing import Cataloguing, build_cataloguing
 from workloads.data_exchange.gateway.ports import Source
 from workloads.data_exchange.gateway.sources import Reading
+from workloads.data_exchange.interfaces import Interfaces
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.migrations import SCHEMA
-from workloads.data_exchange.offering import Offering
 from workloads.data_exchange.receipts import jobs as receipt_jobs
 from workloads.data_exchange.receipts.service import Receipts
 from workloads.data_exchange.receipts.store import PostgresReceipts
@@ -119,8 +120,8 @@ def build(
     )  # fmt: skip
     usage = Usage(PostgresUsage(database), database, clock, telling)
     cataloguing = build_cataloguing(settings, base, places, keys, usage)
-    offering = Offering(cataloguing.directory)
-    agreed = agreeing(base, outbox, keys, places, catalogue or offering)
+    published = Published(cataloguing.directory)
+    agreed = agreeing(base, outbox, keys, places, catalogue or published)
     return Exchange(
         settings,
         base,
@@ -132,7 +133,7 @@ def build(
         cataloguing,
         agreed,
         Receipts(PostgresReceipts(database), database, clock, keys, base.audit, usage),
-        Reading(agreed.agreements, offering, keys, clock),
+        Reading(agreed.agreements, Interfaces(cataloguing.directory), keys, clock),
     )
 
 
