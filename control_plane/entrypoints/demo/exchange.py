@@ -159,11 +159,12 @@ class _Exchange(WorkloadChapter):
                 f"/agreements/{agreement}/signatures",
                 {"party": "provider", "digest": self._digest(people["second"], agreement)},
             )
-            signed = people["signer"].post(
+            people["signer"].post(
                 f"/agreements/{agreement}/signatures",
                 {"party": "consumer", "digest": self._digest(people["signer"], agreement)},
             )
-            self._say.check(f"agreement {agreement}", signed["state"], "in_force")
+            state = people["signer"].get(f"/agreements/{agreement}")["state"]
+            self._say.check(f"agreement {agreement}", state, "in_force")
             return agreement
 
     def _digest(self, client: Client, agreement: str) -> str:
