@@ -24,7 +24,7 @@ PUBLIC = frozenset({
     "GET /api/v1/checkpoints/export",
 })  # fmt: skip
 
-_QUERIES = {"GET /api/v1/receipts/export": {"agreement": "agr_1"}}
+_EXPORT = {"GET /api/v1/receipts/export": {"agreement": "agr_1"}}
 _SYSTEM = Actor.system("test")
 _TEXT = {"en": "Test", "zh": "测试"}
 
@@ -35,6 +35,8 @@ def make(exchange: Exchange) -> Things:
         exchange.agencies.create(_SYSTEM, parent=parent, slug=slug, name=Text(slug, slug))
     empty = exchange.agencies.create(_SYSTEM, parent=A, slug="empty", name=Text("e", "空"))
     key = exchange.keys.generate(_SYSTEM, A)
+    day = f"{exchange.base.clock.now():%Y-%m-%d}"
+    queries = {**_EXPORT, "GET /api/v1/receipts/archive": {"day": day}}
     told = replace(draft(exchange.base.clock.now()), consumer=A, provider=A)
     (receipt,) = written(exchange, [told])
     exchange.receipts.sign_checkpoint()
@@ -42,7 +44,7 @@ def make(exchange: Exchange) -> Things:
     ids = {"agencies": empty.id, "keys": key.kid, "receipts": receipt.id, **accounts}
     # Agencies and their keys are known to everybody who signs in.
     owned = frozenset({*accounts.values(), receipt.id})
-    return Things(ids, owned, _bodies(accounts["service-accounts"]), _QUERIES, {})
+    return Things(ids, owned, _bodies(accounts["service-accounts"]), queries, {})
 
 
 def _bodies(robot: str) -> dict[str, Any]:

@@ -324,3 +324,38 @@ def test_a_term_that_ends_between_two_calls_ends_them(exchange: Exchange) -> Non
         assert (await one.call()).code == "term"
 
     play(exchange, story, ends=SystemClock().now() + timedelta(seconds=1.5))
+
+
+def test_an_answer_is_fetched_later_by_its_asker_alone(exchange: Exchange) -> None:
+    async def story(one: Running) -> None:
+        one.provider.delay = 0.3
+        one.told.terms["agr_2"] = terms(agreement="agr_2")
+        taken = await one.call(headers={"Prefer": "respond-async"})
+        assert taken.status == 202
+        address = taken.headers["location"]
+        assert (await one.call(address)).status == 202
+        other = await one.call(address, token=grant(agreement="agr_2"))
+        assert (other.status, other.code) == (404, "call")
+        for _ in range(40):
+            await asyncio.sleep(0.1)
+            answer = await one.call(address)
+            if answer.status != 202:
+                break
+        assert answer.status == 200
+        assert answer.json["records"][0]["name"] == "Zh****ng"
+        assert answer.headers["exchange-receipt"] != taken.headers["exchange-receipt"]
+        assert (await one.call("/calls/rcp_20260101-0000000000-1")).code == "call"
+        assert (await one.call("/calls/../x")).code == "address"
+        refused = await one.call(headers={"Prefer": "respond-async"}, purpose=OTHER_PURPOSE)
+        assert refused.code == "purpose"
+        # What was agreed no longer gives nothing that was kept either.
+        one.told.terms[AGREEMENT] = terms(revoked_at=SystemClock().now())
+        await asyncio.sleep(1.5)
+        assert (await one.call(address)).code == "term"
+
+    play(exchange, story)
+    begun, ended, refused = told(exchange)
+    assert [one["kind"] for one in (begun, ended, refused)] == ["begun", "ended", "call"]
+    with exchange.base.database.transaction():
+        kept = exchange.base.database.execute(sa.text("SELECT answer FROM exchange_later"))
+        assert "Zh" not in str(kept.scalar_one())

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from foundation.access import policy
 from foundation.kernel.actor import Actor
@@ -102,6 +102,22 @@ class Receipts:
                 raise policy.unknown(NOUN)
             private, keys = self._keys.private("/"), self._keys.jwks("/")
             about = About(agreement, self._clock.now())
+        return bundle.write(about, keys, self.parts(chosen), private)
+
+    def archive(self, actor: Actor, day: date) -> Iterator[bytes]:
+        """A bundle with all receipts of the logs of a day (UTC), line by line, to be kept elsewhere.
+
+        Raises:
+            Forbidden: the actor may not have all of them.
+            NotFound: there are none.
+        """
+        with self._db.transaction():
+            policy.require(actor, "receipt.archive", policy.ROOT, NOUN)
+            chosen = Filter(day=day)
+            if next(self._store.each(chosen), None) is None:
+                raise policy.unknown(NOUN)
+            private, keys = self._keys.private("/"), self._keys.jwks("/")
+            about = About("", self._clock.now())
         return bundle.write(about, keys, self.parts(chosen), private)
 
     def parts(self, chosen: Filter) -> Iterator[Checkpoint | Proven | Grown]:

@@ -294,6 +294,8 @@ def _conditions(chosen: Filter) -> list[sa.ColumnElement[bool]]:
         found.append(sa.or_(sa.false(), *either))
     if chosen.agreement:
         found.append(_R.agreement == chosen.agreement)
+    if chosen.day is not None:
+        found.append(_R.day == chosen.day)
     if chosen.log:
         found += [_R.day == day_of(chosen.log), _R.log == chosen.log]
     if chosen.since is not None:
