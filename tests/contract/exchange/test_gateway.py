@@ -22,6 +22,7 @@ from tests.harness.exchange_gateway import (
     grant,
     terms,
 )
+from tests.harness.loops import run as run_alone
 from workloads.data_exchange.agreements.terms import Field, Limits, Operator, RowFilter
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.directory.elements import Masking
@@ -36,7 +37,7 @@ def play(exchange: Exchange, story: Play, **changes: Any) -> None:
         async with gateway(exchange, **changes) as running:
             await story(running)
 
-    asyncio.run(run())
+    run_alone(run())
 
 
 def told(exchange: Exchange) -> list[dict[str, Any]]:

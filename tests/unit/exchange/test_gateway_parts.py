@@ -1,6 +1,5 @@
 """Parts of the gateway that need nobody: JSON of strangers, masks, rows, paths, counts, sources."""
 
-import asyncio
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from foundation.kernel.actor import Actor
 from foundation.kernel.errors import NotFound
 from tests.harness.exchange_gateway import AGREEMENT, CONSUMER, SERVICE, terms
+from tests.harness.loops import run as run_alone
 from workloads.data_exchange.agreements.terms import Field, Limits, Operator, RowFilter, Terms
 from workloads.data_exchange.directory.elements import Masking
 from workloads.data_exchange.gateway.addresses import Address, Paths
@@ -201,7 +201,7 @@ def test_days_begin_at_the_citys_midnight_and_minutes_anywhere() -> None:
                 await one.call("b", minute, AT + timedelta(seconds=second))
         await one.call("b", minute, AT + timedelta(seconds=75))
 
-    asyncio.run(run())
+    run_alone(run())
 
 
 def test_blocks_are_a_hundredth_and_never_pass_the_limit() -> None:
@@ -221,7 +221,7 @@ def test_blocks_are_a_hundredth_and_never_pass_the_limit() -> None:
         with pytest.raises(Refusal, match="cannot be counted"):
             await gateways[0].rows("a", Limits(rows=5), 1)
 
-    asyncio.run(run())
+    run_alone(run())
 
 
 @dataclass

@@ -250,10 +250,11 @@ class Calls:
             if call.begun is None:
                 call.begun = await self._write(call, Kind.BEGUN, answer.status, "", 0, ())
             kept = stack.pop_all()
-        headers = {name: answer.headers[name] for name in _SHOWN if name in answer.headers}
+        headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+        headers |= {name: answer.headers[name] for name in _SHOWN if name in answer.headers}
         length = answer.headers.get("content-length", "")
         response = Response(
-            200, {**headers, "cache-control": "no-store"}, stream=self._poured(call, answer, kept),
+            200, headers, stream=self._poured(call, answer, kept),
             length=int(length) if length.isdecimal() else None,
         )  # fmt: skip
         return _with_receipt(response, call.begun)

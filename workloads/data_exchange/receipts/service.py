@@ -105,7 +105,7 @@ class Receipts:
         return bundle.write(about, keys, self.parts(chosen), private)
 
     def archive(self, actor: Actor, day: date) -> Iterator[bytes]:
-        """A bundle with all receipts of the logs of a day (UTC), line by line, to be kept elsewhere.
+        """A bundle with all receipts of a day's logs (UTC), line by line, to be kept elsewhere.
 
         Raises:
             Forbidden: the actor may not have all of them.
