@@ -21,6 +21,7 @@ from workloads.data_exchange.gateway.counts import Allowance
 from workloads.data_exchange.gateway.credentials import Seen
 from workloads.data_exchange.gateway.documents import NotJson, read
 from workloads.data_exchange.gateway.model import WINDOW, Provider, Refusal
+from workloads.data_exchange.gateway.offered import OfferedServices
 from workloads.data_exchange.gateway.ports import CountingFailed
 from workloads.data_exchange.gateway.shaping import Shaper, generalised, partial, pseudonym
 from workloads.data_exchange.gateway.sources import Reading
@@ -278,3 +279,89 @@ def test_agreements_are_read_once_and_then_what_changed() -> None:
     found = source.read([AGREEMENT], [CONSUMER.kid])
     assert found.terms[AGREEMENT].revoked_at == AT
     assert found.dead == {CONSUMER.kid}
+
+
+@dataclass
+class Way:
+    kind: str = "none"
+    username: str = ""
+    header: str = ""
+
+
+@dataclass
+class Pass:
+    authentication: Way
+    secret: str = "s3cret"
+
+
+@dataclass
+class Video:
+    video: bool = False
+
+
+@dataclass
+class FakeInterface:
+    endpoint: str = "https://water.test/api"
+    protocol: Video = field(default_factory=Video)
+    methods: tuple[str, ...] = ("GET",)
+    paths: tuple[str, ...] = ("/a",)
+    records: str = "/records"
+    connect_seconds: float = 1.0
+    read_seconds: float = 2.0
+    cache_seconds: int = 3
+    repeatable: bool = False
+
+
+@dataclass
+class Life:
+    shown: bool = True
+
+
+@dataclass
+class FakeOffered:
+    interface: FakeInterface | None = field(default_factory=FakeInterface)
+    state: Life = field(default_factory=Life)
+    harvested: bool = False
+
+
+@dataclass
+class FakeDirectory:
+    """One service; asked as ``offered.Directory``."""
+
+    there: FakeOffered | None
+    given: Pass | None = None
+
+    def find(self, entry_id: str) -> FakeOffered | None:
+        assert entry_id == "s"
+        return self.there
+
+    def credentials(self, service_id: str) -> Pass | None:
+        assert service_id == "s"
+        return self.given
+
+
+@pytest.mark.parametrize(
+    ("way", "headers"),
+    [
+        (Way(), {}), (Way("bearer"), {"authorization": "Bearer s3cret"}),
+        (Way("basic", "me"), {"authorization": "Basic bWU6czNjcmV0"}),
+        (Way("header", header="X-Key"), {"x-key": "s3cret"}),
+    ],
+)  # fmt: skip
+def test_providers_are_asked_as_the_directory_says(way: Way, headers: dict[str, str]) -> None:
+    found = OfferedServices(FakeDirectory(FakeOffered(), Pass(way))).provider("s")
+    assert found is not None
+    assert (found.headers, found.records, found.repeatable) == (headers, "/records", False)
+    assert (found.connect_seconds, found.read_seconds, found.cache_seconds) == (1.0, 2.0, 3)
+    assert "s3cret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        None, FakeOffered(None), FakeOffered(state=Life(False)), FakeOffered(harvested=True),
+        FakeOffered(FakeInterface("rtsp://camera.test/1")),
+    ],
+)  # fmt: skip
+def test_what_is_not_offered_here_is_not_asked(there: FakeOffered | None) -> None:
+    assert OfferedServices(FakeDirectory(there)).provider("s") is None
