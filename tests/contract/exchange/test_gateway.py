@@ -73,61 +73,63 @@ def test_an_agreed_call_is_masked_answered_and_proven(exchange: Exchange) -> Non
 FILTER = RowFilter("/id", Operator.EQ, ("2",))
 
 
-@pytest.mark.parametrize(
-    ("changes", "call", "status", "code"),
-    [
-        ({}, {"purpose": OTHER_PURPOSE}, 403, "purpose"),
-        ({"purposes": frozenset({"dpv:X"})}, {}, 403, "purpose"),
-        ({"ends": datetime(2026, 1, 1, tzinfo=UTC)}, {}, 403, "term"),
-        ({"begins": datetime(2100, 1, 1, tzinfo=UTC)}, {}, 403, "term"),
-        ({"revoked_at": datetime(2026, 1, 1, tzinfo=UTC)}, {}, 403, "term"),
-        ({"consumer": "/city/tax/"}, {}, 403, "consumer"),
-        ({}, {"method": "DELETE"}, 405, "method"),
-        ({}, {"target": f"/services/{SERVICE}/other"}, 404, "path"),
-        ({}, {"target": f"/services/{SERVICE}/people/1/2"}, 404, "path"),
-        ({}, {"target": "/services/svc_2/people"}, 403, "service"),
-        ({"limits": Limits(rows_per_call=1)}, {}, 403, "rows"),
-        ({"limits": Limits(rows=1)}, {}, 403, "count"),
-        ({"limits": Limits(calls=0)}, {}, 403, "count"),
-        ({"limits": Limits(calls_per_day=0)}, {}, 429, "count"),
-        ({"limits": Limits(calls_per_minute=0)}, {}, 429, "rate"),
-    ],
-)  # fmt: skip
-def test_crossing_a_term_is_refused_and_has_a_receipt(
-    exchange: Exchange, changes: dict[str, Any], call: dict[str, Any], status: int, code: str
-) -> None:
+#: What is agreed otherwise, how it is called, and the refusal.
+CROSSED: list[tuple[dict[str, Any], dict[str, Any], int, str]] = [
+    ({}, {"purpose": OTHER_PURPOSE}, 403, "purpose"),
+    ({"purposes": frozenset({"dpv:X"})}, {}, 403, "purpose"),
+    ({"ends": datetime(2026, 1, 1, tzinfo=UTC)}, {}, 403, "term"),
+    ({"begins": datetime(2100, 1, 1, tzinfo=UTC)}, {}, 403, "term"),
+    ({"revoked_at": datetime(2026, 1, 1, tzinfo=UTC)}, {}, 403, "term"),
+    ({"consumer": "/city/tax/"}, {}, 403, "consumer"),
+    ({}, {"method": "DELETE"}, 405, "method"),
+    ({}, {"target": f"/services/{SERVICE}/other"}, 404, "path"),
+    ({}, {"target": f"/services/{SERVICE}/people/1/2"}, 404, "path"),
+    ({}, {"target": "/services/svc_2/people"}, 403, "service"),
+    ({"limits": Limits(rows_per_call=1)}, {}, 403, "rows"),
+    ({"limits": Limits(rows=1)}, {}, 403, "count"),
+    ({"limits": Limits(calls=0)}, {}, 403, "count"),
+    ({"limits": Limits(calls_per_day=0)}, {}, 429, "count"),
+    ({"limits": Limits(calls_per_minute=0)}, {}, 429, "rate"),
+]  # fmt: skip
+
+
+def test_crossing_a_term_is_refused_and_has_a_receipt(exchange: Exchange) -> None:
     async def story(one: Running) -> None:
-        answer = await one.call(**call)
-        assert (answer.status, answer.code) == (status, code)
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.headers["exchange-receipt"]
-        assert b"Zhang" not in answer.body
+        for number, (changes, call, status, code) in enumerate(CROSSED):
+            agreement = f"agr_x{number}"
+            one.told.terms[agreement] = terms(agreement=agreement, **changes)
+            answer = await one.call(token=grant(agreement=agreement), **call)
+            assert (answer.status, answer.code) == (status, code), changes
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["exchange-receipt"]
+            assert b"Zhang" not in answer.body
 
-    play(exchange, story, **changes)
-    (receipt,) = told(exchange)
-    assert (receipt["status"], receipt["rows"]) == (status, 0)
-    assert f"refused:{code}" in receipt["decisions"]
+    play(exchange, story)
+    for receipt, (_, _, status, code) in zip(told(exchange), CROSSED, strict=True):
+        assert (receipt["status"], receipt["rows"]) == (status, 0)
+        assert f"refused:{code}" in receipt["decisions"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "records"),
-    [
-        ({"fields": (Field("id", "/id"),)}, [{"id": "1"}, {"id": "2"}]),
-        ({"fields": ()}, [{}, {}]),
-        ({"fields": (Field("n", "/name", Masking.OMIT), Field("id", "/id"))},
-         [{"id": "1"}, {"id": "2"}]),
-        ({"rows": (FILTER,), "fields": (Field("id", "/id"),)}, [{"id": "2"}]),
-        ({"rows": (RowFilter("/none", Operator.NEQ, ("2",)),)}, []),
-    ],
-)  # fmt: skip
-def test_only_agreed_fields_and_rows_are_handed_out(
-    exchange: Exchange, changes: dict[str, Any], records: list[Any]
-) -> None:
+#: What is agreed on, and what of the provider's two records is handed out.
+AGREED: list[tuple[dict[str, Any], list[Any]]] = [
+    ({"fields": (Field("id", "/id"),)}, [{"id": "1"}, {"id": "2"}]),
+    ({"fields": ()}, [{}, {}]),
+    ({"fields": (Field("n", "/name", Masking.OMIT), Field("id", "/id"))},
+     [{"id": "1"}, {"id": "2"}]),
+    ({"rows": (FILTER,), "fields": (Field("id", "/id"),)}, [{"id": "2"}]),
+    ({"rows": (RowFilter("/none", Operator.NEQ, ("2",)),)}, []),
+]  # fmt: skip
+
+
+def test_only_agreed_fields_and_rows_are_handed_out(exchange: Exchange) -> None:
     async def story(one: Running) -> None:
-        answer = await one.call()
-        assert answer.json == {"records": records}
+        for number, (changes, records) in enumerate(AGREED):
+            agreement = f"agr_f{number}"
+            one.told.terms[agreement] = terms(agreement=agreement, **changes)
+            answer = await one.call(token=grant(agreement=agreement))
+            assert answer.json == {"records": records}, changes
 
-    play(exchange, story, **changes)
+    play(exchange, story)
 
 
 def test_counts_hold_for_all_calls_together(exchange: Exchange) -> None:
