@@ -258,6 +258,21 @@ def test_ten_years_of_keys(exchange: Exchange, clock: SettableClock) -> None:
     assert report.problems == []
 
 
+def test_a_key_that_is_replaced_within_a_second_signed_what_it_signed(
+    exchange: Exchange, clock: SettableClock
+) -> None:
+    clock.advance(microseconds=200_000)
+    exchange.keys.generate(SYSTEM, "/")
+    written(exchange, [draft(clock.now())])
+    exchange.receipts.sign_checkpoint()
+    clock.advance(microseconds=500_000)
+    exchange.keys.generate(SYSTEM, "/")
+    written(exchange, [draft(clock.now())])
+    exchange.receipts.sign_checkpoint()
+    report = verify(bundled(exchange))
+    assert (report.problems, report.proven) == ([], 2)
+
+
 def test_a_checkpoint_of_a_lost_key_is_found_by_its_time(
     exchange: Exchange, clock: SettableClock
 ) -> None:

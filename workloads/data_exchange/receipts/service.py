@@ -4,13 +4,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from foundation.access import policy
 from foundation.kernel.actor import Actor
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock
+from workloads.data_exchange.keys.service import OWN_LOCK
 from workloads.data_exchange.proofs import merkle
-from workloads.data_exchange.proofs.keys import ProofError
+from workloads.data_exchange.proofs.keys import PrivateKey, ProofError
 from workloads.data_exchange.receipts import bundle, checkpoints
 from workloads.data_exchange.receipts.bundle import About, Grown, Proven
 from workloads.data_exchange.receipts.checkpoints import Checkpoint, Head, Ring
@@ -100,8 +102,8 @@ class Receipts:
             first = next(self._store.each(chosen), None)
             if first is None:
                 raise policy.unknown(NOUN)
-            private, keys = self._keys.private("/"), self._keys.jwks("/")
-            about = About(agreement, self._clock.now())
+            private, keys, now = self._signing()
+            about = About(agreement, now)
         return bundle.write(about, keys, self.parts(chosen), private)
 
     def archive(self, actor: Actor, day: date) -> Iterator[bytes]:
@@ -116,8 +118,8 @@ class Receipts:
             chosen = Filter(day=day)
             if next(self._store.each(chosen), None) is None:
                 raise policy.unknown(NOUN)
-            private, keys = self._keys.private("/"), self._keys.jwks("/")
-            about = About("", self._clock.now())
+            private, keys, now = self._signing()
+            about = About("", now)
         return bundle.write(about, keys, self.parts(chosen), private)
 
     def parts(self, chosen: Filter) -> Iterator[Checkpoint | Proven | Grown]:
@@ -177,8 +179,8 @@ class Receipts:
             newest = self._store.last_checkpoint()
             if newest is None or first > newest[0]:
                 raise policy.unknown("checkpoint")
-            private, keys = self._keys.private("/"), self._keys.jwks("/")
-        about = About("", self._clock.now())
+            private, keys, now = self._signing()
+        about = About("", now)
         end = min(last or newest[0], newest[0])
         return bundle.write(about, keys, self._grown(max(first, 1), end), private)
 
@@ -213,7 +215,8 @@ class Receipts:
         """
         with self._db.transaction():
             self._db.lock("exchange:checkpoint")
-            now, heads = self._clock.now(), dict[str, Head]()
+            private, _, now = self._signing()
+            heads: dict[str, Head] = {}
             last = self._store.last_checkpoint()
             number = last[0] + 1 if last else 1
             for log in self._store.open_logs():
@@ -223,9 +226,15 @@ class Receipts:
             if not heads:
                 return None
             previous = digest(last[1].encode()) if last else ""
-            made = checkpoints.sign(number, previous, now, heads, self._keys.private("/"))
+            made = checkpoints.sign(number, previous, now, heads, private)
             self._store.add_checkpoint(made)
             return made
+
+    def _signing(self) -> tuple[PrivateKey, dict[str, Any], datetime]:
+        """The key of now, all keys, and the time: none is replaced until the transaction ends."""
+        self._db.lock(OWN_LOCK)
+        private, keys = self._keys.private("/"), self._keys.jwks("/")
+        return private, keys, self._clock.now()
 
     def _grow(self, log: Log, number: int, now: datetime) -> Head | None:
         hashes = self._store.hashes(log.name, log.size, log.size + _ROUND)
