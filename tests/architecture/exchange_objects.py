@@ -32,7 +32,7 @@ PUBLIC = frozenset({
     "GET /api/v1/checkpoints/export", "POST /api/v1/agreements/<agreement_id>/grants/signed",
 })  # fmt: skip
 
-_QUERIES = {"GET /api/v1/receipts/export": {"agreement": "agr_1"}}
+_EXPORT = {"GET /api/v1/receipts/export": {"agreement": "agr_1"}}
 _SYSTEM = Actor.system("test")
 _TEXT = {"en": "Test", "zh": "测试"}
 
@@ -50,6 +50,8 @@ def make(exchange: Exchange) -> Things:
     key = exchange.keys.generate(_SYSTEM, A)
     exchange.keys.generate(_SYSTEM, C)
     request, agreement = _agreed(exchange)
+    day = f"{exchange.base.clock.now():%Y-%m-%d}"
+    queries = {**_EXPORT, "GET /api/v1/receipts/archive": {"day": day}}
     told = replace(draft(exchange.base.clock.now()), consumer=A, provider=A)
     (receipt,) = written(exchange, [told])
     exchange.receipts.sign_checkpoint()
@@ -61,7 +63,7 @@ def make(exchange: Exchange) -> Things:
     # Agencies and their keys are known to everybody who signs in.
     owned = frozenset({*accounts.values(), request.id, agreement.agreement, receipt.id})
     bodies = _bodies(accounts["service-accounts"], agreement, key.kid)
-    return Things(ids, owned, bodies, _QUERIES, {})
+    return Things(ids, owned, bodies, queries, {})
 
 
 def _agreed(exchange: Exchange) -> tuple[Request, Version]:

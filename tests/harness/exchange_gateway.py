@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from foundation.adapters.clock import SystemClock
 from foundation.kernel import ids
+from foundation.kernel.secretbox import SecretBox
 from tests.harness.exchange import CIVIL, HOUSING
 from workloads.data_exchange.agreements.terms import Field, Limits, Terms
 from workloads.data_exchange.directory.elements import Masking
@@ -164,6 +165,10 @@ class FileSource:
         return State(wanted, providers, keys, frozenset(told["dead"]) & set(kids))
 
 
+#: Seals what gateways of tests keep.
+VAULT = SecretBox([bytes(32)])
+
+
 def secret(agreement: str) -> bytes:
     return hashlib.sha256(agreement.encode()).digest()
 
@@ -185,7 +190,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     told = json.loads((folder / "gateway.json").read_text())
     chosen = options(told["database"], told["port"], shared=True, per_peer=2000)
-    run(chosen, FileSource(folder), secret, SystemClock(), _said)
+    run(chosen, FileSource(folder), secret, SystemClock(), VAULT, _said)
 
 
 if __name__ == "__main__":

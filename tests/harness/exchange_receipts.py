@@ -10,6 +10,7 @@ import psycopg
 from foundation.kernel import ids
 from foundation.kernel.time import Clock
 from tests.harness.exchange import CIVIL, HOUSING
+from tests.harness.loops import run as run_alone
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.proofs.keys import PrivateKey
 from workloads.data_exchange.proofs.requests import prove
@@ -58,4 +59,4 @@ def written(exchange: Exchange, drafts: Sequence[Draft]) -> list[Receipt]:
         async with writing(exchange.base.database.url, exchange.base.clock) as writer:
             return list(await asyncio.gather(*map(writer.write, drafts)))
 
-    return asyncio.run(run())
+    return run_alone(run())

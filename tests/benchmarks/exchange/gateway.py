@@ -118,7 +118,7 @@ def _signed(port: int, calls: int) -> "list[bytes]":
 
 @contextlib.contextmanager
 def _nginx(folder: Path, behind: int) -> "Iterator[tuple[int, list[int]] | None]":
-    program = os.environ.get("NGINX") or shutil.which("nginx") or "/usr/sbin/nginx"
+    program = os.environ.get("NGINX_PROGRAM") or shutil.which("nginx") or "/usr/sbin/nginx"
     if not Path(program).exists():
         yield None
         return

@@ -104,7 +104,8 @@ def _bytes(exchange: Exchange) -> None:
         f"{count} receipts: text {body:.0f} B, signature of the request {proof:.0f} B, table with "
         f"indexes {int(table) / count:.0f} B, bundle {len(raw) / count:.0f} B, packed "
         f"{len(packed) / count:.0f} B each; 17 million a day: "
-        f"{int(table) / count * 17e6 / 1e9:.1f} GB of table, {len(packed) / count * 17e6 / 1e9:.1f} GB packed; verified "
+        f"{int(table) / count * 17e6 / 1e9:.1f} GB of table, "
+        f"{len(packed) / count * 17e6 / 1e9:.1f} GB packed; verified "
         f"{report.receipts / seconds:.0f}/s, {len(report.problems)} problems"
     )
 

@@ -11,6 +11,7 @@ from foundation.adapters.clock import SystemClock
 from tests.harness.exchange_gateway import (
     AGREEMENT,
     SERVICE,
+    VAULT,
     Told,
     grant,
     options,
@@ -107,5 +108,5 @@ async def gateway(
         }  # fmt: skip
         told.providers[SERVICE] = Provider(SERVICE, behind.url + "/base", **given)
         chosen = options(exchange.base.database.url, **(bounds or {}))
-        async with serving(chosen, told, secret, SystemClock()) as port:
+        async with serving(chosen, told, secret, SystemClock(), VAULT) as port:
             yield Running(port, told, behind)

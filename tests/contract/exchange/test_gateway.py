@@ -22,6 +22,7 @@ from tests.harness.exchange_gateway import (
     grant,
     terms,
 )
+from tests.harness.loops import run as run_alone
 from workloads.data_exchange.agreements.terms import Field, Limits, Operator, RowFilter
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.directory.elements import Masking
@@ -36,7 +37,7 @@ def play(exchange: Exchange, story: Play, **changes: Any) -> None:
         async with gateway(exchange, **changes) as running:
             await story(running)
 
-    asyncio.run(run())
+    run_alone(run())
 
 
 def told(exchange: Exchange) -> list[dict[str, Any]]:
@@ -72,61 +73,63 @@ def test_an_agreed_call_is_masked_answered_and_proven(exchange: Exchange) -> Non
 FILTER = RowFilter("/id", Operator.EQ, ("2",))
 
 
-@pytest.mark.parametrize(
-    ("changes", "call", "status", "code"),
-    [
-        ({}, {"purpose": OTHER_PURPOSE}, 403, "purpose"),
-        ({"purposes": frozenset({"dpv:X"})}, {}, 403, "purpose"),
-        ({"ends": datetime(2026, 1, 1, tzinfo=UTC)}, {}, 403, "term"),
-        ({"begins": datetime(2100, 1, 1, tzinfo=UTC)}, {}, 403, "term"),
-        ({"revoked_at": datetime(2026, 1, 1, tzinfo=UTC)}, {}, 403, "term"),
-        ({"consumer": "/city/tax/"}, {}, 403, "consumer"),
-        ({}, {"method": "DELETE"}, 405, "method"),
-        ({}, {"target": f"/services/{SERVICE}/other"}, 404, "path"),
-        ({}, {"target": f"/services/{SERVICE}/people/1/2"}, 404, "path"),
-        ({}, {"target": "/services/svc_2/people"}, 403, "service"),
-        ({"limits": Limits(rows_per_call=1)}, {}, 403, "rows"),
-        ({"limits": Limits(rows=1)}, {}, 403, "count"),
-        ({"limits": Limits(calls=0)}, {}, 403, "count"),
-        ({"limits": Limits(calls_per_day=0)}, {}, 429, "count"),
-        ({"limits": Limits(calls_per_minute=0)}, {}, 429, "rate"),
-    ],
-)  # fmt: skip
-def test_crossing_a_term_is_refused_and_has_a_receipt(
-    exchange: Exchange, changes: dict[str, Any], call: dict[str, Any], status: int, code: str
-) -> None:
+#: What is agreed otherwise, how it is called, and the refusal.
+CROSSED: list[tuple[dict[str, Any], dict[str, Any], int, str]] = [
+    ({}, {"purpose": OTHER_PURPOSE}, 403, "purpose"),
+    ({"purposes": frozenset({"dpv:X"})}, {}, 403, "purpose"),
+    ({"ends": datetime(2026, 1, 1, tzinfo=UTC)}, {}, 403, "term"),
+    ({"begins": datetime(2100, 1, 1, tzinfo=UTC)}, {}, 403, "term"),
+    ({"revoked_at": datetime(2026, 1, 1, tzinfo=UTC)}, {}, 403, "term"),
+    ({"consumer": "/city/tax/"}, {}, 403, "consumer"),
+    ({}, {"method": "DELETE"}, 405, "method"),
+    ({}, {"target": f"/services/{SERVICE}/other"}, 404, "path"),
+    ({}, {"target": f"/services/{SERVICE}/people/1/2"}, 404, "path"),
+    ({}, {"target": "/services/svc_2/people"}, 403, "service"),
+    ({"limits": Limits(rows_per_call=1)}, {}, 403, "rows"),
+    ({"limits": Limits(rows=1)}, {}, 403, "count"),
+    ({"limits": Limits(calls=0)}, {}, 403, "count"),
+    ({"limits": Limits(calls_per_day=0)}, {}, 429, "count"),
+    ({"limits": Limits(calls_per_minute=0)}, {}, 429, "rate"),
+]  # fmt: skip
+
+
+def test_crossing_a_term_is_refused_and_has_a_receipt(exchange: Exchange) -> None:
     async def story(one: Running) -> None:
-        answer = await one.call(**call)
-        assert (answer.status, answer.code) == (status, code)
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.headers["exchange-receipt"]
-        assert b"Zhang" not in answer.body
+        for number, (changes, call, status, code) in enumerate(CROSSED):
+            agreement = f"agr_x{number}"
+            one.told.terms[agreement] = terms(agreement=agreement, **changes)
+            answer = await one.call(token=grant(agreement=agreement), **call)
+            assert (answer.status, answer.code) == (status, code), changes
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["exchange-receipt"]
+            assert b"Zhang" not in answer.body
 
-    play(exchange, story, **changes)
-    (receipt,) = told(exchange)
-    assert (receipt["status"], receipt["rows"]) == (status, 0)
-    assert f"refused:{code}" in receipt["decisions"]
+    play(exchange, story)
+    for receipt, (_, _, status, code) in zip(told(exchange), CROSSED, strict=True):
+        assert (receipt["status"], receipt["rows"]) == (status, 0)
+        assert f"refused:{code}" in receipt["decisions"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "records"),
-    [
-        ({"fields": (Field("id", "/id"),)}, [{"id": "1"}, {"id": "2"}]),
-        ({"fields": ()}, [{}, {}]),
-        ({"fields": (Field("n", "/name", Masking.OMIT), Field("id", "/id"))},
-         [{"id": "1"}, {"id": "2"}]),
-        ({"rows": (FILTER,), "fields": (Field("id", "/id"),)}, [{"id": "2"}]),
-        ({"rows": (RowFilter("/none", Operator.NEQ, ("2",)),)}, []),
-    ],
-)  # fmt: skip
-def test_only_agreed_fields_and_rows_are_handed_out(
-    exchange: Exchange, changes: dict[str, Any], records: list[Any]
-) -> None:
+#: What is agreed on, and what of the provider's two records is handed out.
+AGREED: list[tuple[dict[str, Any], list[Any]]] = [
+    ({"fields": (Field("id", "/id"),)}, [{"id": "1"}, {"id": "2"}]),
+    ({"fields": ()}, [{}, {}]),
+    ({"fields": (Field("n", "/name", Masking.OMIT), Field("id", "/id"))},
+     [{"id": "1"}, {"id": "2"}]),
+    ({"rows": (FILTER,), "fields": (Field("id", "/id"),)}, [{"id": "2"}]),
+    ({"rows": (RowFilter("/none", Operator.NEQ, ("2",)),)}, []),
+]  # fmt: skip
+
+
+def test_only_agreed_fields_and_rows_are_handed_out(exchange: Exchange) -> None:
     async def story(one: Running) -> None:
-        answer = await one.call()
-        assert answer.json == {"records": records}
+        for number, (changes, records) in enumerate(AGREED):
+            agreement = f"agr_f{number}"
+            one.told.terms[agreement] = terms(agreement=agreement, **changes)
+            answer = await one.call(token=grant(agreement=agreement))
+            assert answer.json == {"records": records}, changes
 
-    play(exchange, story, **changes)
+    play(exchange, story)
 
 
 def test_counts_hold_for_all_calls_together(exchange: Exchange) -> None:
@@ -324,3 +327,38 @@ def test_a_term_that_ends_between_two_calls_ends_them(exchange: Exchange) -> Non
         assert (await one.call()).code == "term"
 
     play(exchange, story, ends=SystemClock().now() + timedelta(seconds=1.5))
+
+
+def test_an_answer_is_fetched_later_by_its_asker_alone(exchange: Exchange) -> None:
+    async def story(one: Running) -> None:
+        one.provider.delay = 0.3
+        one.told.terms["agr_2"] = terms(agreement="agr_2")
+        taken = await one.call(headers={"Prefer": "respond-async"})
+        assert taken.status == 202
+        address = taken.headers["location"]
+        assert (await one.call(address)).status == 202
+        other = await one.call(address, token=grant(agreement="agr_2"))
+        assert (other.status, other.code) == (404, "call")
+        for _ in range(40):
+            await asyncio.sleep(0.1)
+            answer = await one.call(address)
+            if answer.status != 202:
+                break
+        assert answer.status == 200
+        assert answer.json["records"][0]["name"] == "Zh****ng"
+        assert answer.headers["exchange-receipt"] != taken.headers["exchange-receipt"]
+        assert (await one.call("/calls/rcp_20260101-0000000000-1")).code == "call"
+        assert (await one.call("/calls/../x")).code == "address"
+        refused = await one.call(headers={"Prefer": "respond-async"}, purpose=OTHER_PURPOSE)
+        assert refused.code == "purpose"
+        # What was agreed no longer gives nothing that was kept either.
+        one.told.terms[AGREEMENT] = terms(revoked_at=SystemClock().now())
+        await asyncio.sleep(1.5)
+        assert (await one.call(address)).code == "term"
+
+    play(exchange, story)
+    begun, ended, refused = told(exchange)
+    assert [one["kind"] for one in (begun, ended, refused)] == ["begun", "ended", "call"]
+    with exchange.base.database.transaction():
+        kept = exchange.base.database.execute(sa.text("SELECT answer FROM exchange_later"))
+        assert "Zh" not in str(kept.scalar_one())

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from foundation.adapters.clock import SystemClock
 from tests.contract.exchange.gateway_calls import Running, gateway, read_answer
 from tests.harness.exchange_gateway import CONSUMER, EXCHANGE, SERVICE, grant, signed
+from tests.harness.loops import run as run_alone
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.proofs import jws
 from workloads.data_exchange.proofs.keys import PrivateKey, encoded
@@ -29,7 +30,7 @@ def play(exchange: Exchange, story: Story, **changes: Any) -> None:
         async with gateway(exchange, **changes) as running:
             await story(running)
 
-    asyncio.run(run())
+    run_alone(run())
 
 
 def receipts(exchange: Exchange) -> int:
@@ -160,7 +161,7 @@ def test_a_replay_is_refused_here_at_another_gateway_and_after_a_restart(
         async with gateway(exchange, told=one.told) as later:
             assert (await later.raw(data)).code == "proof"
 
-    asyncio.run(story())
+    run_alone(story())
     assert receipts(exchange) == 1
 
 

@@ -14,6 +14,7 @@ from foundation.kernel.paging import PageRequest
 from tests.conftest import SettableClock
 from tests.harness.exchange import CIVIL, SYSTEM, TAX, person
 from tests.harness.exchange_receipts import draft, request, writing, written
+from tests.harness.loops import run as run_alone
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.proofs.keys import PrivateKey
 from workloads.data_exchange.receipts import bundle, checkpoints
@@ -55,7 +56,7 @@ def test_several_writers_do_not_wait_for_each_other(
                 both = [one.write(draft(clock.now())), other.write(draft(clock.now()))]
                 await asyncio.gather(*both)
 
-    asyncio.run(run())
+    run_alone(run())
     exchange.receipts.sign_checkpoint()
     report = verify(bundled(exchange))
     assert report.problems == []
@@ -77,7 +78,7 @@ def test_logs_that_stand_in_several_checkpoints_of_a_bundle_are_proven_to_have_g
             await other.write(draft(clock.now()))
             exchange.receipts.sign_checkpoint()
 
-    asyncio.run(run())
+    run_alone(run())
     lines = bundled(exchange)
     report = verify(lines)
     assert report.problems == []
@@ -100,7 +101,7 @@ def test_a_log_ends_with_its_day_and_checkpoints_go_on(
                 clock.advance(hours=13)
         return logs
 
-    logs = asyncio.run(run())
+    logs = run_alone(run())
     assert len(set(logs)) == 3
     clock.advance(days=3)
     exchange.receipts.sign_checkpoint()
@@ -128,7 +129,7 @@ def test_the_same_request_is_taken_once_by_all_gateways(
             ]
             return list(await asyncio.gather(*twice, return_exceptions=True))
 
-    answers = asyncio.run(run())
+    answers = run_alone(run())
     taken = [one for one in answers if isinstance(one, Receipt)]
     assert len(taken) == 20
     assert sum(isinstance(one, Replayed) for one in answers) == 20
@@ -148,7 +149,7 @@ def test_nothing_is_written_without_a_database(clock: SettableClock) -> None:
             await writer.write(draft(clock.now()))
         task.cancel()
 
-    asyncio.run(run())
+    run_alone(run())
 
 
 def test_after_a_fault_a_new_log_begins(exchange: Exchange, clock: SettableClock) -> None:
@@ -166,7 +167,7 @@ def test_after_a_fault_a_new_log_begins(exchange: Exchange, clock: SettableClock
                 await writer.write(draft(clock.now()))
             return first, await writer.write(draft(clock.now()))
 
-    first, second = asyncio.run(run())
+    first, second = run_alone(run())
     assert first.log != second.log
     assert second.number == second.sequence == 1
 
@@ -255,6 +256,21 @@ def test_ten_years_of_keys(exchange: Exchange, clock: SettableClock) -> None:
     assert len(report.keys) >= 10
     report = verify(exchange.receipts.export_checkpoints(1, 0))
     assert report.problems == []
+
+
+def test_a_key_that_is_replaced_within_a_second_signed_what_it_signed(
+    exchange: Exchange, clock: SettableClock
+) -> None:
+    clock.advance(microseconds=200_000)
+    exchange.keys.generate(SYSTEM, "/")
+    written(exchange, [draft(clock.now())])
+    exchange.receipts.sign_checkpoint()
+    clock.advance(microseconds=500_000)
+    exchange.keys.generate(SYSTEM, "/")
+    written(exchange, [draft(clock.now())])
+    exchange.receipts.sign_checkpoint()
+    report = verify(bundled(exchange))
+    assert (report.problems, report.proven) == ([], 2)
 
 
 def test_a_checkpoint_of_a_lost_key_is_found_by_its_time(

@@ -34,6 +34,7 @@ from tests.harness.exchange_gateway import (
     write_told,
 )
 from tests.harness.exchange_provider import FakeProvider
+from tests.harness.loops import run as run_alone
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
 from workloads.data_exchange.gateway.model import Provider
 from workloads.data_exchange.proofs.keys import encoded
@@ -190,7 +191,7 @@ async def _story(city: City) -> None:
 
 
 def test_no_answer_without_a_receipt_and_no_broken_chain(city: City) -> None:
-    asyncio.run(_story(city))
+    run_alone(_story(city))
     assert city.refused or city.cut
     exchange = city.exchange
     exchange.base.database.engine.dispose()

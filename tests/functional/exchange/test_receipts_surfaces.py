@@ -102,6 +102,12 @@ def test_a_bundle_goes_from_the_command_line_to_somebody_without_a_service(
     packed = tmp_path / "bundle.gz"
     packed.write_bytes(gzip.compress(file.read_bytes()))
     assert nobody.invoke(program, ["verify", str(packed)]).exit_code == 0
+    day = f"{running.exchange.base.clock.now():%Y-%m-%d}"
+    assert cli(running, tmp_path, "receipt", "archive", day, str(packed)).exit_code == 0
+    archived = nobody.invoke(program, ["verify", str(packed)])
+    assert "3 receipts, 2 proven" in archived.output, archived.output
+    for none, code in (("2020-01-01", 3), ("2020-13-01", 2), ("today", 2)):
+        assert cli(running, tmp_path, "receipt", "archive", none, str(packed)).exit_code == code
     file.write_bytes(file.read_bytes().replace(b'\\"rows\\":1', b'\\"rows\\":2', 1))
     wrong = nobody.invoke(program, ["verify", str(file)])
     assert wrong.exit_code == 1

@@ -51,7 +51,8 @@ def gateway(settings: Settings) -> None:
                     yield
 
             try:
-                run(chosen, exchange.source, secret(exchange), exchange.base.clock, ready)
+                base = exchange.base
+                run(chosen, exchange.source, secret(exchange), base.clock, base.secrets, ready)
             except OSError as error:
                 where = f"{settings.host}:{settings.gateway_port}"
                 raise Failure(f"cannot listen on {where}: {error.strerror}") from None

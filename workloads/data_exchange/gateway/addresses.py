@@ -58,4 +58,4 @@ class Paths:
 
 def _pattern(template: str) -> "re.Pattern[str]":
     parts = re.split(r"\{[^{}/]*\}", template)
-    return re.compile("[^/]+".join(re.escape(part) for part in parts))
+    return re.compile("[^/\\s]+".join(re.escape(part) for part in parts))

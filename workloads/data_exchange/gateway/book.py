@@ -71,6 +71,7 @@ class Book:
         self._asked: OrderedDict[str, float] = OrderedDict()
         self._kids: OrderedDict[str, float] = OrderedDict()
         self._dead: frozenset[str] = frozenset()
+        self._judged: frozenset[str] = frozenset()
         self._read_at = float("-inf")
         self._threads = ThreadPoolExecutor(1, "terms")
         self._poke = asyncio.Event()
@@ -92,7 +93,7 @@ class Book:
             Refusal: there is no such agreement, the key signs no more, or nobody knows now.
         """
         now = self._monotonic()
-        known = agreement in self._rulings and kid in self._kids
+        known = agreement in self._rulings and kid in self._judged
         self._asked[agreement] = self._kids[kid] = now
         if not known:
             for kept in (self._asked, self._kids):
@@ -151,7 +152,7 @@ class Book:
             self._next = _merged(waiting, self._next)
             await asyncio.sleep(0.2)
             return
-        self._rulings, self._dead = rulings, state.dead
+        self._rulings, self._dead, self._judged = rulings, state.dead, frozenset(kids)
         self._grants.trust(state.keys)
         self._read_at = began
         if waiting is not None and not waiting.done():

@@ -2,10 +2,11 @@
 
 import contextlib
 import hashlib
+import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from foundation.kernel.time import Clock
 from workloads.data_exchange.gateway.addresses import Address
@@ -14,6 +15,7 @@ from workloads.data_exchange.gateway.book import Book, Ruling
 from workloads.data_exchange.gateway.counts import Allowance
 from workloads.data_exchange.gateway.credentials import Grants, Proofs, Seen, replayed
 from workloads.data_exchange.gateway.documents import dump
+from workloads.data_exchange.gateway.later import Later, Whose, accepted
 from workloads.data_exchange.gateway.model import WINDOW, Grant, Proof, Refusal
 from workloads.data_exchange.gateway.server import Request, Response, problem
 from workloads.data_exchange.gateway.upstream import Answer, Failed, Upstream
@@ -27,6 +29,8 @@ _PASSED = ("accept", "accept-language", "content-type")
 #: What of a file's answer reaches the consumer.
 _SHOWN = ("content-type", "etag", "last-modified")
 _JSON = "application/json"
+_LATER = b"/calls/"
+_CALL = re.compile(rb"/calls/rcp_[0-9a-z-]{10,80}")
 
 
 @dataclass(slots=True)
@@ -68,7 +72,7 @@ class Calls:
             as the ``Host`` of each request says, by http.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - its parts
         self,
         book: Book,
         grants: Grants,
@@ -76,6 +80,7 @@ class Calls:
         writer: Writer,
         allowance: Allowance,
         clock: Clock,
+        later: Later,
         url: str = "",
         counted: Callable[[int, float], None] = lambda _status, _seconds: None,
     ) -> None:
@@ -87,6 +92,7 @@ class Calls:
         self._writer = writer
         self._allowance = allowance
         self._clock = clock
+        self._later = later
         self._url = url
         self._counted = counted
         self._cache = Cache()
@@ -104,33 +110,85 @@ class Calls:
         return response
 
     async def _handle(self, request: Request, began: float) -> Response:
+        if request.target.startswith(_LATER):
+            return await self._fetched(request)
         call = await self._known(request, began)
+        if "respond-async" in request.headers.get("prefer", "") and not call.ruling.provider.raw:
+            return await self._accepted(call)
+        return await self._finished(call, self._answer)
+
+    async def _finished(
+        self, call: Call, answer: Callable[[Call], Awaitable[Response]]
+    ) -> Response:
+        """The answer, or the refusal with its receipt."""
         try:
-            return await self._answer(call)
+            return await answer(call)
         except Refusal as refusal:
             response = problem(refusal)
             call.rows = 0
             receipt = await self._end(call, response, [*call.decisions, f"refused:{refusal.code}"])
         return _with_receipt(response, receipt)
 
+    async def _accepted(self, call: Call) -> Response:
+        """A call whose answer is fetched later: begun, on record, and let go."""
+
+        async def begin(call: Call) -> Response:
+            await self._let_through(call)
+            call.begun = await self._write(call, Kind.BEGUN, 0, "", 0, ())
+            provider = call.ruling.provider
+            most = timedelta(seconds=2 * (provider.connect_seconds + provider.read_seconds) + 60)
+            whose = Whose(call.begun.id, call.grant.agreement, call.grant.key)
+            await self._later.begin(whose, call.at + most, call.at, work)
+            return _with_receipt(accepted(call.begun.id), call.begun)
+
+        async def work() -> Response:
+            try:
+                return await self._finished(call, self._given)
+            except _Final as final:
+                return problem(final.refusal)
+
+        return await self._finished(call, begin)
+
+    async def _fetched(self, request: Request) -> Response:
+        """The answer of a call that was accepted before; signed as every request."""
+        if request.method != "GET" or not _CALL.fullmatch(request.target):
+            raise Refusal(404, "address", "the address is not one of a service's")
+        path, now = request.target.decode(), self._clock.now()
+        grant, proof = self._signed(request, path, now)
+        self._seen.take(grant.key, proof.nonce, proof.issued, now)
+        ruling = await self._book.ruling(grant.agreement, grant.key)
+        if not ruling.terms.holds_at(now) or grant.consumer != ruling.terms.consumer:
+            raise Refusal(403, "term", "the agreement is not in force")
+        whose = Whose(path.removeprefix("/calls/"), grant.agreement, grant.key)
+        return await self._later.find(whose, now)
+
+    def _signed(self, request: Request, path: str, now: datetime) -> tuple[Grant, Proof]:
+        grant = self._grants.verify(_token(request), now)
+        target, body = digest(request.target), digest(request.body) if request.body else ""
+        url = f"{self._url or 'http://' + request.headers['host']}{path}"
+        text = request.headers.get("dpop", "")
+        return grant, self._proofs.verify(text, grant, request.method, url, target, body, now)
+
     async def _known(self, request: Request, began: float) -> Call:
         """Who calls, and what is agreed; what fails here is nobody's call and has no receipt."""
         address, now = Address(request.target), self._clock.now()
-        grant = self._grants.verify(_token(request), now)
-        target, body = digest(request.target), digest(request.body) if request.body else ""
-        url = f"{self._url or 'http://' + request.headers['host']}{address.path}"
-        text = request.headers.get("dpop", "")
-        proof = self._proofs.verify(text, grant, request.method, url, target, body, now)
+        grant, proof = self._signed(request, address.path, now)
         self._seen.take(grant.key, proof.nonce, proof.issued, now)
         ruling = await self._book.ruling(grant.agreement, grant.key)
+        target, body = digest(request.target), digest(request.body) if request.body else ""
         return Call(request, address, grant, proof, ruling, target, body, now, began)
 
-    async def _answer(self, call: Call) -> Response:
+    async def _let_through(self, call: Call) -> None:
         _check(call)
-        limits = call.ruling.terms.limits
-        await self._allowance.call(call.grant.agreement, limits, call.at)
+        await self._allowance.call(call.grant.agreement, call.ruling.terms.limits, call.at)
+
+    async def _answer(self, call: Call) -> Response:
+        await self._let_through(call)
         if call.once:
             call.begun = await self._write(call, Kind.BEGUN, 0, "", 0, ())
+        return await self._given(call)
+
+    async def _given(self, call: Call) -> Response:
         kept = self._cache.find(call.ruling, call.request, call.at)
         if kept is not None:
             call.decisions.append("cached")
@@ -192,10 +250,11 @@ class Calls:
             if call.begun is None:
                 call.begun = await self._write(call, Kind.BEGUN, answer.status, "", 0, ())
             kept = stack.pop_all()
-        headers = {name: answer.headers[name] for name in _SHOWN if name in answer.headers}
+        headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+        headers |= {name: answer.headers[name] for name in _SHOWN if name in answer.headers}
         length = answer.headers.get("content-length", "")
         response = Response(
-            200, {**headers, "cache-control": "no-store"}, stream=self._poured(call, answer, kept),
+            200, headers, stream=self._poured(call, answer, kept),
             length=int(length) if length.isdecimal() else None,
         )  # fmt: skip
         return _with_receipt(response, call.begun)

@@ -21,6 +21,7 @@ from workloads.data_exchange.gateway.book import Book
 from workloads.data_exchange.gateway.calls import Calls
 from workloads.data_exchange.gateway.counts import Allowance
 from workloads.data_exchange.gateway.credentials import Grants
+from workloads.data_exchange.gateway.later import Later, Vault
 from workloads.data_exchange.gateway.model import Refusal
 from workloads.data_exchange.gateway.ports import Source
 from workloads.data_exchange.gateway.server import Bounds, Request, Response, Server, problem
@@ -60,7 +61,7 @@ class Options:
 
 
 def run(
-    options: Options, source: Source, secret: Callable[[str], bytes], clock: Clock,
+    options: Options, source: Source, secret: Callable[[str], bytes], clock: Clock, vault: Vault,
     ready: Callable[[int], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,  # type: ignore[assignment]
 ) -> None:  # fmt: skip
     """Answer calls until SIGTERM or SIGINT.
@@ -70,6 +71,7 @@ def run(
         source: of terms, interfaces and keys.
         secret: gives the key of an agreement's pseudonyms.
         clock: the present.
+        vault: seals answers that are fetched later.
         ready: is entered with the port when it listens.
 
     Raises:
@@ -81,7 +83,7 @@ def run(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)
-        async with serving(options, source, secret, clock) as port:
+        async with serving(options, source, secret, clock, vault) as port:
             with ready(port):
                 await ending.wait()
 
@@ -90,7 +92,7 @@ def run(
 
 @contextlib.asynccontextmanager
 async def serving(
-    options: Options, source: Source, secret: Callable[[str], bytes], clock: Clock
+    options: Options, source: Source, secret: Callable[[str], bytes], clock: Clock, vault: Vault
 ) -> AsyncIterator[int]:
     """A gateway that listens, until the end of the block; gives its port."""
 
@@ -100,9 +102,12 @@ async def serving(
     grants, figures = Grants(), _Figures()
     book = Book(source, grants, secret)
     writer, counter = Writer(connect, clock), PostgresCounter(connect)
+    later = Later(connect, vault)
     allowance = Allowance(counter, options.zone)
     upstream = Upstream(local=options.local)
-    calls = Calls(book, grants, upstream, writer, allowance, clock, options.url, figures.count)
+    calls = Calls(
+        book, grants, upstream, writer, allowance, clock, later, options.url, figures.count
+    )
     server = Server(_Front(calls, book, figures).handle, options.bounds, _tell)
     loop = asyncio.get_running_loop()
     await book.read()
@@ -114,6 +119,7 @@ async def serving(
     finally:
         serving.close()
         await server.drain(_DRAIN_SECONDS)
+        await later.finish()
         await writer.finish()
         with contextlib.suppress(Exception):
             await allowance.give_back()
@@ -167,7 +173,7 @@ class _Front:
         self._figures = figures
 
     async def handle(self, request: Request) -> Response:
-        if request.target.startswith(b"/services/"):
+        if request.target.startswith((b"/services/", b"/calls/")):
             return await self._calls.handle(request)
         if request.target == b"/healthz":
             return _told({"status": "ok"})

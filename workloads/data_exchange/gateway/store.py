@@ -1,4 +1,4 @@
-"""The table of what was used of agreements."""
+"""The tables of what was used of agreements, and of answers that are fetched later."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,6 +18,17 @@ use_table = sa.Table(
     sa.Column("used", sa.BigInteger, nullable=False),
     sa.CheckConstraint("what IN ('calls', 'rows')", name="what"),
     sa.CheckConstraint("used >= 0", name="used"),
+)
+later_table = sa.Table(
+    "exchange_later",
+    metadata,
+    sa.Column("id", sa.Text(collation="C"), primary_key=True),
+    sa.Column("agreement", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("due", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("answer", sa.Text),
+    sa.Index("ix_exchange_later_until", "until"),
 )
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('exchange-use:' || %s, 0))"
 _USED = (

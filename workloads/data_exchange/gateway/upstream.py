@@ -401,7 +401,7 @@ class Upstream:
             if isinstance(one, ipaddress.IPv6Address) and one.ipv4_mapped:
                 one = one.ipv4_mapped
             never = one.is_link_local or one.is_multicast or one.is_unspecified or one.is_reserved
-            if not never and (self._local or not one.is_loopback):
+            if (one.is_loopback and self._local) or not (one.is_loopback or never):
                 return str(address[0])
         raise Failed("its address is not one of a provider", sent=False)
 

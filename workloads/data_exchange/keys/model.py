@@ -57,9 +57,17 @@ class Key:
         return KeyState.ACTIVE if self.signs_at(at) else KeyState.RETIRED
 
     def jwk(self) -> dict[str, object]:
-        """For a JWK set: with the times between which it signs, in seconds since 1970."""
-        found: dict[str, object] = {**self.public.jwk(), "nbf": int(self.created_at.timestamp())}
+        """For a JWK set: with the times between which it signs, in seconds since 1970.
+
+        With their fraction: a signature may be of the same second.
+        """
+        found: dict[str, object] = {**self.public.jwk(), "nbf": _seconds(self.created_at)}
         ends = [end for end in (self.not_after, self.revoked_at) if end is not None]
         if ends:
-            found["exp"] = int(min(ends).timestamp())
+            found["exp"] = _seconds(min(ends))
         return found
+
+
+def _seconds(at: datetime) -> float:
+    found = at.timestamp()
+    return int(found) if found.is_integer() else found

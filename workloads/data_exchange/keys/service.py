@@ -18,6 +18,8 @@ from workloads.data_exchange.proofs.keys import PrivateKey, ProofError, PublicKe
 NOUN = "key"
 #: The path of the exchange's own keys.
 OWN = policy.ROOT
+#: Held while the exchange's own key is replaced, and by those who sign with it and say when.
+OWN_LOCK = "exchange:own-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,9 @@ class Keys:
         """
         with self._db.transaction():
             path, _ = self._find(actor, "key.manage", agency)
+            if path == OWN:
+                # Who signs as the exchange holds it too: no signature is later than its key's end.
+                self._db.lock(OWN_LOCK)
             private, now = PrivateKey.generate(), self._clock.now()
             for old in self._store.of(path):
                 if old.hosted and old.signs_at(now):
@@ -201,7 +206,7 @@ class Keys:
             now = self._clock.now()
             found = self._current(path, now)
             if found is None and path == OWN:
-                self._db.lock("exchange:own-key")
+                self._db.lock(OWN_LOCK)
                 found = self._current(path, now) or self.generate(Actor.system("keys"), OWN)
             if found is None:
                 raise Conflict("this agency has no key here: make one, or sign with its own")

@@ -3,11 +3,13 @@
 import json
 import tempfile
 from collections.abc import Iterable
+from datetime import date
 from typing import IO, Annotated, Any
 
 from flask import Response, send_file
 from pydantic import Field
 
+from foundation.kernel.errors import Invalid, Problem
 from foundation.kernel.paging import Page
 from foundation.surface.api import (
     Answer,
@@ -81,6 +83,12 @@ class ExportQuery(Input):
     agreement: Annotated[str, Field(min_length=1, max_length=100)]
 
 
+class ArchiveQuery(Input):
+    """The day on which the logs began, UTC."""
+
+    day: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+
+
 class CheckpointExportQuery(Input):
     """Which checkpoints: from ``first`` to ``last``, 0 for the newest."""
 
@@ -124,6 +132,19 @@ def export_receipts(query_data: ExportQuery) -> Response:
     """All receipts of an agreement with their proofs, as a bundle that is verified off-line."""
     lines = use(Receipts).export(current_actor(), query_data.agreement)
     return _file(lines, f"receipts-{query_data.agreement}.ndjson")
+
+
+@api.get("/receipts/archive")
+@requires("receipt.archive")
+@api.input(ArchiveQuery, location="query")
+@api.output({}, 200, content_type="application/x-ndjson")
+def archive_receipts(query_data: ArchiveQuery) -> Response:
+    """All receipts of a day's logs, as a bundle to be kept elsewhere."""
+    try:
+        day = date.fromisoformat(query_data.day)
+    except ValueError:
+        raise Invalid([Problem("day", "must be a day such as 2026-11-21")]) from None
+    return _file(use(Receipts).archive(current_actor(), day), f"receipts-{day}.ndjson")
 
 
 @api.get("/receipts/<receipt_id>")

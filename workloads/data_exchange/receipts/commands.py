@@ -68,6 +68,16 @@ def export(console: cli.Console, agreement: str, file: IO[bytes]) -> None:
 
 
 @receipt.command()
+@click.argument("day")
+@click.argument("file", type=click.File("wb"))
+@cli.console(api="GET /api/v1/receipts/archive", web="/receipts")
+def archive(console: cli.Console, day: str, file: IO[bytes]) -> None:
+    """Write all receipts of DAY (UTC, 2026-11-21) to FILE, packed, to be kept elsewhere."""
+    with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as packed:
+        packed.write(console.client.download("/receipts/archive", day=day))
+
+
+@receipt.command()
 @click.argument("receipt_id")
 @click.option("--reason", required=True, help="Why, for the record.")
 @cli.console(api="POST /api/v1/receipts/{id}/redact", web="/receipts/{id}")

@@ -244,7 +244,7 @@ _dumps = json.JSONEncoder(
 
 def instant(at: datetime) -> str:
     """RFC 3339 in UTC with six decimals: all of one length, so that they sort as text."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def digest(data: bytes) -> str:

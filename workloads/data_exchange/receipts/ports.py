@@ -20,6 +20,7 @@ class Filter:
     Attributes:
         agreement: its id.
         log: its name.
+        day: on which their logs began.
         since, until: when the answers were ready, half-open.
         paths: consumer or provider lies at or below one of these; None for all.
     """
@@ -29,6 +30,7 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
     paths: tuple[str, ...] | None = None
+    day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from foundation.access import policy
 from foundation.kernel.actor import Actor
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock
+from workloads.data_exchange.keys.service import OWN_LOCK
 from workloads.data_exchange.proofs import merkle
-from workloads.data_exchange.proofs.keys import ProofError
+from workloads.data_exchange.proofs.keys import PrivateKey, ProofError
 from workloads.data_exchange.receipts import bundle, checkpoints
 from workloads.data_exchange.receipts.bundle import About, Grown, Proven
 from workloads.data_exchange.receipts.checkpoints import Checkpoint, Head, Ring
@@ -25,7 +27,7 @@ from workloads.data_exchange.receipts.ports import (
     Work,
 )
 from workloads.data_exchange.receipts.tree import GROUP, LargeTree
-from workloads.data_exchange.usage.model import BATCH, CALLS, QUERY, size_of
+from workloads.data_exchange.usage.model import BATCH, CALLS, QUERY, hour_of, size_of
 
 NOUN = "receipt"
 #: Receipts of one log that one checkpoint takes in; the next one takes in the rest.
@@ -100,8 +102,24 @@ class Receipts:
             first = next(self._store.each(chosen), None)
             if first is None:
                 raise policy.unknown(NOUN)
-            private, keys = self._keys.private("/"), self._keys.jwks("/")
-            about = About(agreement, self._clock.now())
+            private, keys, now = self._signing()
+            about = About(agreement, now)
+        return bundle.write(about, keys, self.parts(chosen), private)
+
+    def archive(self, actor: Actor, day: date) -> Iterator[bytes]:
+        """A bundle with all receipts of a day's logs (UTC), line by line, to be kept elsewhere.
+
+        Raises:
+            Forbidden: the actor may not have all of them.
+            NotFound: there are none.
+        """
+        with self._db.transaction():
+            policy.require(actor, "receipt.archive", policy.ROOT, NOUN)
+            chosen = Filter(day=day)
+            if next(self._store.each(chosen), None) is None:
+                raise policy.unknown(NOUN)
+            private, keys, now = self._signing()
+            about = About("", now)
         return bundle.write(about, keys, self.parts(chosen), private)
 
     def parts(self, chosen: Filter) -> Iterator[Checkpoint | Proven | Grown]:
@@ -161,8 +179,8 @@ class Receipts:
             newest = self._store.last_checkpoint()
             if newest is None or first > newest[0]:
                 raise policy.unknown("checkpoint")
-            private, keys = self._keys.private("/"), self._keys.jwks("/")
-        about = About("", self._clock.now())
+            private, keys, now = self._signing()
+        about = About("", now)
         end = min(last or newest[0], newest[0])
         return bundle.write(about, keys, self._grown(max(first, 1), end), private)
 
@@ -197,7 +215,8 @@ class Receipts:
         """
         with self._db.transaction():
             self._db.lock("exchange:checkpoint")
-            now, heads = self._clock.now(), dict[str, Head]()
+            private, _, now = self._signing()
+            heads: dict[str, Head] = {}
             last = self._store.last_checkpoint()
             number = last[0] + 1 if last else 1
             for log in self._store.open_logs():
@@ -207,9 +226,15 @@ class Receipts:
             if not heads:
                 return None
             previous = digest(last[1].encode()) if last else ""
-            made = checkpoints.sign(number, previous, now, heads, self._keys.private("/"))
+            made = checkpoints.sign(number, previous, now, heads, private)
             self._store.add_checkpoint(made)
             return made
+
+    def _signing(self) -> tuple[PrivateKey, dict[str, Any], datetime]:
+        """The key of now, all keys, and the time: none is replaced until the transaction ends."""
+        self._db.lock(OWN_LOCK)
+        private, keys = self._keys.private("/"), self._keys.jwks("/")
+        return private, keys, self._clock.now()
 
     def _grow(self, log: Log, number: int, now: datetime) -> Head | None:
         hashes = self._store.hashes(log.name, log.size, log.size + _ROUND)
@@ -233,12 +258,14 @@ class Receipts:
     def _count(self, log: Log, more: int) -> None:
         """Count the calls that were answered, in the transaction that takes them in: once each."""
         answered: Counter[tuple[datetime, str, str]] = Counter()
-        for hour, size, streamed, calls in self._store.answered(
-            log.name, log.size, log.size + more
-        ):
+        # Not as of the hour's start: then the service may not have been there yet.
+        since: dict[datetime, datetime] = {}
+        for at, size, streamed, calls in self._store.answered(log.name, log.size, log.size + more):
+            hour = hour_of(at)
             answered[hour, BATCH if streamed else QUERY, size_of(size)] += calls
+            since[hour] = min(at, since.get(hour, at))
         for (hour, interface, sold), calls in sorted(answered.items()):
-            self._meters.note(CALLS, hour, calls, interface=interface, size=sold)
+            self._meters.note(CALLS, since[hour], calls, interface=interface, size=sold)
 
     def keep_house(self) -> None:
         """Make the partitions of the coming days, and forget old requests."""

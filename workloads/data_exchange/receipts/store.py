@@ -158,20 +158,23 @@ class PostgresReceipts:
     def answered(
         self, log: str, first: int, last: int
     ) -> Sequence[tuple[datetime, int, bool, int]]:
-        """The calls among ``[first, last)`` that were answered with data, by hour and size."""
+        """The calls among ``[first, last)`` that were answered with data, by hour and size.
+
+        Each with the time of the earliest of them.
+        """
         hour = sa.func.date_trunc("hour", _R.at, "UTC")
         body = sa.cast(_R.body, postgresql.JSONB)
         size = sa.cast(body["size"].astext, sa.BigInteger)
         streamed = body["decisions"].contains(["streamed"])
         query = (
-            sa.select(hour.label("hour"), size.label("size"), streamed.label("streamed"),
+            sa.select(sa.func.min(_R.at), size.label("size"), streamed.label("streamed"),
                       sa.func.count())
             .where(_R.day == day_of(log), _R.log == log, _R.number > first, _R.number <= last,
                    body["kind"].astext != "begun", body["status"].astext == "200")
-            .group_by("hour", "size", "streamed")
+            .group_by(hour, "size", "streamed")
         )  # fmt: skip
         rows: list[Any] = list(self._db.execute(query))
-        return [(hour, int(size), bool(file), int(calls)) for hour, size, file, calls in rows]
+        return [(at, int(size), bool(file), int(calls)) for at, size, file, calls in rows]
 
     def nodes(self, log: str, size: int) -> Sequence[bytes]:
         """The roots of the whole groups in the first ``size`` receipts of a log."""
@@ -294,6 +297,8 @@ def _conditions(chosen: Filter) -> list[sa.ColumnElement[bool]]:
         found.append(sa.or_(sa.false(), *either))
     if chosen.agreement:
         found.append(_R.agreement == chosen.agreement)
+    if chosen.day is not None:
+        found.append(_R.day == chosen.day)
     if chosen.log:
         found += [_R.day == day_of(chosen.log), _R.log == chosen.log]
     if chosen.since is not None:

@@ -28,6 +28,7 @@ class LargeTree:
         self._nodes = nodes
         self._leaves = leaves
         self._groups: dict[int, Sequence[bytes]] = {}
+        self._roots: dict[tuple[int, int], bytes] = {}
 
     @property
     def root(self) -> bytes:
@@ -77,8 +78,13 @@ class LargeTree:
             if last - first == GROUP and first // GROUP < len(self._nodes):
                 return self._nodes[first // GROUP]
             return merkle.root(self._group(first, last))
-        half = first + merkle.half(last - first)
-        return merkle.node(self._root(first, half), self._root(half, last))
+        # Kept: the paths of many leaves go through the same nodes.
+        found = self._roots.get((first, last))
+        if found is None:
+            half = first + merkle.half(last - first)
+            found = merkle.node(self._root(first, half), self._root(half, last))
+            self._roots[first, last] = found
+        return found
 
     def _group(self, first: int, last: int) -> Sequence[bytes]:
         number = first // GROUP

@@ -324,6 +324,18 @@ CREATE TABLE exchange_key (
 
 CREATE INDEX ix_exchange_key_path ON exchange_key (path, created_at);
 
+CREATE TABLE exchange_later (
+	id TEXT COLLATE "C" NOT NULL, 
+	agreement TEXT NOT NULL, 
+	key TEXT NOT NULL, 
+	due TIMESTAMP WITH TIME ZONE NOT NULL, 
+	until TIMESTAMP WITH TIME ZONE NOT NULL, 
+	answer TEXT, 
+	CONSTRAINT pk_exchange_later PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_exchange_later_until ON exchange_later (until);
+
 CREATE TABLE exchange_receipt (
 	day DATE NOT NULL, 
 	log TEXT COLLATE "C" NOT NULL, 
