@@ -67,8 +67,8 @@ class ReceiptStore(Protocol):
     ) -> Sequence[tuple[datetime, int, bool, int]]:
         """The calls among ``[first, last)`` that were answered with data.
 
-        Each with its hour, the bytes of the answer, whether it was a file or picture, and how many
-        there were of that kind.
+        Of each kind in each hour: the time of the first, the bytes of the answer, whether it was a
+        file or picture, and how many there were.
         """
         ...
 
