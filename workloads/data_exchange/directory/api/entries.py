@@ -210,7 +210,7 @@ def destroy_entry(entry_id: str, json_data: DestroyBody) -> Answer:
     return use(Directory).destroy(current_actor(), entry_id, method=json_data.method)
 
 
-@api.get("/entries/<entry_id>/certificate")
+@api.get("/certificates/<entry_id>")
 @requires("dataset.view")
 @api.output(CertificateOut)
 def get_certificate(entry_id: str) -> Answer:
