@@ -13,12 +13,12 @@ from tests.architecture.harness import Things
 from tests.harness.directory import dataset
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.directory.model import Kind
-from workloads.data_exchange.harvesting.model import Protocol
+from workloads.data_exchange.harvesting.model import SourceProtocol
 
 #: The agency that owns the things, and another one.
 A, B = "/city/civil-affairs/", "/city/housing/"
-#: Actions of features that are made elsewhere; each leaves this set with its endpoints.
-ELSEWHERE: frozenset[str] = frozenset()
+#: Actions that services ask for rather than endpoints: who sees drafts besides their makers.
+ELSEWHERE: frozenset[str] = frozenset({"dataset.audit"})
 #: Endpoints for everybody.
 PUBLIC = frozenset({"GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks"})
 
@@ -42,7 +42,7 @@ def make(exchange: Exchange) -> Things:
     accounts = make_accounts(exchange.people, exchange.base, "exchange_officer", A)
     draft, shown, destroyed = _entries(exchange)
     source = exchange.cataloguing.harvesting.mount(
-        _SYSTEM, agency=A, protocol=Protocol.DCAT, url="https://data.example/catalog.ttl",
+        _SYSTEM, agency=A, protocol=SourceProtocol.DCAT, url="https://data.example/catalog.ttl",
         title=Text("Other", "其他"),
     )  # fmt: skip
     ids = {

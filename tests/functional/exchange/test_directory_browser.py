@@ -17,7 +17,7 @@ from tests.harness.directory import dataset, published, service
 from tests.harness.exchange import CIVIL, SYSTEM
 from workloads.data_exchange.directory.model import Kind
 from workloads.data_exchange.directory.ports import EntryQuery
-from workloads.data_exchange.harvesting.model import Protocol
+from workloads.data_exchange.harvesting.model import SourceProtocol
 
 __all__ = ["browser", "visit"]
 
@@ -78,7 +78,7 @@ def test_every_page_is_accessible_in_both_languages(
     data = published(running.exchange, dataset())
     served = published(running.exchange, service(data.id), Kind.SERVICE, secret="s3cret")
     source = running.exchange.cataloguing.harvesting.mount(
-        SYSTEM, agency=CIVIL, protocol=Protocol.CKAN, url="https://data.province.example",
+        SYSTEM, agency=CIVIL, protocol=SourceProtocol.CKAN, url="https://data.province.example",
         title=Text("Province", "省平台"),
     )  # fmt: skip
     someone = visit(running.url)

@@ -228,7 +228,7 @@ def _values(body: Body | None) -> dict[str, Any]:
             for one in body.elements
         ),
         "distributions": "\n".join(
-            " | ".join((one.name, one.title.en, one.title.zh, one.format, one.access_url))
+            f"{one.name} | {one.title.en} | {one.title.zh} | {one.format} | {one.access_url}"
             for one in body.distributions
         ),
     }  # fmt: skip
