@@ -12,6 +12,7 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from tests.architecture.accounts import account_bodies, make_accounts
 from tests.architecture.harness import Things
+from tests.harness.directory import dataset
 from tests.harness.exchange_receipts import draft, written
 from workloads.data_exchange.agreements.ask import Ask, AskedField
 from workloads.data_exchange.agreements.calendar.model import PERIODS, sample
@@ -19,13 +20,15 @@ from workloads.data_exchange.agreements.contracts.model import Party, Version
 from workloads.data_exchange.agreements.requests.model import Act, Request
 from workloads.data_exchange.agreements.terms import Limits
 from workloads.data_exchange.bootstrap import Exchange
+from workloads.data_exchange.directory.model import Kind
+from workloads.data_exchange.harvesting.model import SourceProtocol
 
 #: The agency that owns the things, and another one.
 A, B = "/city/civil-affairs/", "/city/housing/"
 #: Who provides what A asks for.
 C = "/city/tax/"
-#: Actions of features that are made elsewhere; each leaves this set with its endpoints.
-ELSEWHERE: frozenset[str] = frozenset()
+#: Actions that services ask for rather than endpoints: who sees drafts besides their makers.
+ELSEWHERE: frozenset[str] = frozenset({"dataset.audit"})
 #: Endpoints for everybody.
 PUBLIC = frozenset({
     "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks", "GET /api/v1/checkpoints",
@@ -35,6 +38,13 @@ PUBLIC = frozenset({
 _EXPORT = {"GET /api/v1/receipts/export": {"agreement": "agr_1"}}
 _SYSTEM = Actor.system("test")
 _TEXT = {"en": "Test", "zh": "测试"}
+_BODY = {"title": _TEXT, "description": _TEXT}
+_FORM = {
+    "title.en": "Test", "title.zh": "测试", "description.en": "Test", "description.zh": "测试",
+    "frequency": "DAILY", "access": "RESTRICTED",
+}  # fmt: skip
+#: Steps that need a reason, or may have one.
+_NOTED = ("send-back", "approve", "withdraw", "archive")
 
 
 def make(exchange: Exchange) -> Things:
@@ -56,14 +66,37 @@ def make(exchange: Exchange) -> Things:
     (receipt,) = written(exchange, [told])
     exchange.receipts.sign_checkpoint()
     accounts = make_accounts(exchange.people, exchange.base, "exchange_officer", A)
+    drafted, shown, destroyed = _entries(exchange)
+    source = exchange.cataloguing.harvesting.mount(
+        _SYSTEM, agency=A, protocol=SourceProtocol.DCAT, url="https://data.example/catalog.ttl",
+        title=Text("Other", "其他"),
+    )  # fmt: skip
     ids = {
         "agencies": empty.id, "keys": key.kid, "requests": request.id, "receipts": receipt.id,
-        "agreements": agreement.agreement, "versions": "1", **accounts,
+        "agreements": agreement.agreement, "versions": "1", "sources": source.id,
+        "catalog": shown, "entries": drafted, "directory": drafted, "certificates": destroyed,
+        **accounts,
     }  # fmt: skip
     # Agencies and their keys are known to everybody who signs in.
-    owned = frozenset({*accounts.values(), request.id, agreement.agreement, receipt.id})
+    owned = frozenset({
+        *accounts.values(), request.id, agreement.agreement, receipt.id, drafted, source.id,
+    })  # fmt: skip
     bodies = _bodies(accounts["service-accounts"], agreement, key.kid)
     return Things(ids, owned, bodies, queries, {})
+
+
+def _entries(exchange: Exchange) -> tuple[str, str, str]:
+    """A draft, one that everybody finds, and one of which a certificate is left."""
+    directory, other = exchange.cataloguing.directory, Actor.system("another")
+    draft, shown, destroyed = (
+        directory.create(_SYSTEM, Kind.DATASET, agency=A, body=dataset()).id for _ in range(3)
+    )
+    for one in (shown, destroyed):
+        directory.submit(_SYSTEM, one)
+        directory.approve(other, one)
+    directory.archive(_SYSTEM, destroyed, "old")
+    directory.destroy(other, destroyed, method="shredded")
+    return draft, shown, destroyed
 
 
 def _agreed(exchange: Exchange) -> tuple[Request, Version]:
@@ -103,6 +136,32 @@ def _bodies(robot: str, agreement: Version, kid: str) -> dict[str, Any]:
         "POST /api/v1/keys/<kid>/revoke": {"reason": "lost"},
         "POST /receipts/verify": {"text": "no bundle"},
         "POST /api/v1/receipts/<receipt_id>/redact": {"reason": "names a person"},
+        "POST /api/v1/entries": {"kind": "dataset", "agency": A, "body": _BODY},
+        "PUT /api/v1/entries/<entry_id>/draft": {"body": _BODY},
+        **{f"POST /api/v1/entries/<entry_id>/{one}": {"note": "why"} for one in _NOTED},
+        "POST /api/v1/entries/<entry_id>/destroy": {"method": "shredded"},
+        "POST /api/v1/sources": {
+            "agency": A,
+            "protocol": "dcat",
+            "url": "https://more.example/c",
+            "title": _TEXT,
+        },
+        "PUT /api/v1/sources/<source_id>": {"hours": 1, "enabled": True},
+        "POST /api/v1/sources/<source_id>/runs": {},
+        "POST /directory/new": {"kind": "dataset", "agency": A, **_FORM},
+        "POST /directory/<entry_id>/edit": _FORM,
+        "POST /directory/<entry_id>/steward": {"action": "submit"},
+        "POST /directory/<entry_id>/review": {"action": "approve"},
+        "POST /directory/<entry_id>/destroy": {"method": "shredded"},
+        "POST /directory/sources": {
+            "url": "https://more.example/c",
+            "protocol": "dcat",
+            "agency": A,
+            "level": "municipal",
+            "title.en": "T",
+            "title.zh": "题",
+            "hours": "24",
+        },
     }
 
 

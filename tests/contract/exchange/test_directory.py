@@ -23,7 +23,12 @@ from tests.harness.directory import (
 )
 from tests.harness.exchange import CIVIL, HOUSING, SYSTEM
 from workloads.data_exchange.bootstrap import Exchange
-from workloads.data_exchange.directory.interface import Interface, Protocol
+from workloads.data_exchange.directory.interface import (
+    Authentication,
+    AuthenticationKind,
+    Interface,
+    Protocol,
+)
 from workloads.data_exchange.directory.model import Kind, State, Work
 from workloads.data_exchange.directory.ports import EntryQuery
 from workloads.data_exchange.directory.service import DESTRUCTION, Directory
@@ -167,10 +172,19 @@ def test_a_providers_secret_is_kept_sealed_and_shown_to_nobody(
     assert known is not None
     assert known.secret == "t0ken-of-the-provider"
     assert "t0ken" not in repr(known)
+    assert known.headers() == {"Authorization": "Bearer t0ken-of-the-provider"}
     with exchange.base.database.transaction():
         for table in ("exchange_entry", "exchange_entry_secret", "exchange_entry_step"):
             rows = exchange.base.database.execute(sa.text(f"SELECT * FROM {table}")).all()  # noqa: S608
             assert "t0ken" not in str(rows)
+    basic = Authentication(AuthenticationKind.BASIC, "gateway-name")
+    named = service(data.id)
+    assert named.interface is not None
+    named = replace(named, interface=replace(named.interface, authentication=basic))
+    other = published(exchange, named, Kind.SERVICE, secret="x")
+    assert "gateway-name" in str(directory.entry(AUTHOR, other.id))
+    assert "gateway-name" not in str(directory.entry(READER, other.id))
+    directory.withdraw(AUTHOR, other.id, "a test")
     [found] = directory.services_of(data.id)
     assert (found.id, found.serves) == (made.id, (data.id,))
     directory.change(AUTHOR, made.id, service(data.id))

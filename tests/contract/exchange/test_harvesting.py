@@ -12,7 +12,7 @@ from rdflib import Graph
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.addresses import NetworkPolicy
 from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
-from foundation.kernel.paging import PageRequest
+from foundation.kernel.paging import PageRequest, everything
 from foundation.kernel.text import Text
 from tests.conftest import SettableClock
 from tests.fakes.catalogues import Answer, Platform, platform
@@ -26,7 +26,7 @@ from workloads.data_exchange.directory.rdf.names import Names
 from workloads.data_exchange.directory.searching import Query
 from workloads.data_exchange.harvesting import ckan
 from workloads.data_exchange.harvesting.fetch import HttpFetcher
-from workloads.data_exchange.harvesting.model import Protocol, Run, Source
+from workloads.data_exchange.harvesting.model import Run, Source, SourceProtocol
 from workloads.data_exchange.harvesting.ports import Refused
 
 HEAD = """@prefix dcat: <http://www.w3.org/ns/dcat#> . @prefix dct: <http://purl.org/dc/terms/> .
@@ -37,7 +37,8 @@ HEAD = """@prefix dcat: <http://www.w3.org/ns/dcat#> . @prefix dct: <http://purl
 
 
 def entry(n: int, title: str = "") -> str:
-    return f"""<set/{n}> a dcat:Dataset ; dct:title "{title or f"Set {n}"}"@en, "数据集{n}"@zh-Hans ;
+    title = title or f"Set {n}"
+    return f"""<set/{n}> a dcat:Dataset ; dct:title "{title}"@en, "数据集{n}"@zh-Hans ;
       dct:description "About {n}"@en ; dcat:keyword "水务" ; dct:identifier "P-{n}" ;
       dcat:theme <http://publications.europa.eu/resource/authority/data-theme/ENVI> ;
       dct:accrualPeriodicity <http://publications.europa.eu/resource/authority/frequency/DAILY> ;
@@ -73,7 +74,7 @@ def there() -> Iterator[Platform]:
 
 
 def mounted(
-    exchange: Exchange, url: str, protocol: Protocol = Protocol.DCAT, **more: str
+    exchange: Exchange, url: str, protocol: SourceProtocol = SourceProtocol.DCAT, **more: str
 ) -> Source:
     return exchange.cataloguing.harvesting.mount(
         AUTHOR, agency=CIVIL, protocol=protocol, url=url, title=Text("Province", "省"), **more
@@ -96,7 +97,8 @@ def read(exchange: Exchange, source: Source, *, accepts_loss: bool = False) -> R
 
 
 def shown(exchange: Exchange) -> dict[str, Entry]:
-    found = exchange.cataloguing.search.find(READER, Query(), PageRequest(limit=200)).items
+    search = exchange.cataloguing.search
+    found = everything(lambda page: search.find(READER, Query(), page))
     return {one.origin.uri.rpartition("/")[2]: one for one in found if one.origin}
 
 
@@ -279,7 +281,7 @@ def test_ckan_is_read_in_parts_and_asked_again_for_what_is_gone(
     exchange: Exchange, there: Platform
 ) -> None:
     answer_packages(there, [package(n) for n in range(250)])
-    source = mounted(exchange, there.url, Protocol.CKAN, token="s3cret")
+    source = mounted(exchange, there.url, SourceProtocol.CKAN, token="s3cret")
     run = read(exchange, source)
     assert (run.pages, run.found) == (3, 250)
     assert {token for _, token in there.asked} == {"Bearer s3cret"}
@@ -319,7 +321,7 @@ def test_odd_packages_lose_fields_and_not_their_neighbours(
     exchange: Exchange, there: Platform, odd: list[object], found: int
 ) -> None:
     answer_packages(there, odd)
-    run = read(exchange, mounted(exchange, there.url, Protocol.CKAN))
+    run = read(exchange, mounted(exchange, there.url, SourceProtocol.CKAN))
     assert (run.found, run.refused) == (found, len(odd) - found)
 
 
@@ -384,6 +386,25 @@ def test_odd_entries_do_not_spoil_their_neighbours(exchange: Exchange, there: Pl
     exchange.cataloguing.catalogue.whole(
         READER, Names("https://data.city.example"), PageRequest()
     ).graph.serialize()
+
+
+def test_what_becomes_of_another_kind_is_another_entry(exchange: Exchange, there: Platform) -> None:
+    there.answers["/c"] = Answer(document(range(2)))
+    source = mounted(exchange, f"{there.url}/c")
+    read(exchange, source)
+    text = (
+        HEAD
+        + entry(0)
+        + """<set/1> a dcat:DataService ; dct:title "S" ;
+      dcat:endpointURL <https://province.example/api> ."""
+    )
+    there.answers["/c"] = Answer(text.encode())
+    run = read(exchange, source)
+    assert (run.changed, run.withdrawn) == (1, 1)
+    assert shown(exchange)["1"].kind is Kind.SERVICE
+    # Whoever makes entries is not shown those of other platforms as theirs.
+    mine = exchange.cataloguing.directory.entries(AUTHOR, EntryQuery(), PageRequest())
+    assert mine.items == ()
 
 
 def test_pages_that_go_round_or_away_end(exchange: Exchange, there: Platform) -> None:
@@ -451,7 +472,8 @@ def test_what_cannot_be_mounted(
     exchange: Exchange, changes: dict[str, object], fields: set[str]
 ) -> None:
     given: dict[str, object] = {
-        "url": "http://127.0.0.1/c", "protocol": Protocol.DCAT, "title": Text("P", "省"), **changes,
+        "url": "http://127.0.0.1/c", "protocol": SourceProtocol.DCAT, "title": Text("P", "省"),
+        **changes,
     }  # fmt: skip
     with pytest.raises(Invalid) as caught:
         exchange.cataloguing.harvesting.mount(AUTHOR, agency=CIVIL, **given)  # type: ignore[arg-type]
@@ -465,7 +487,7 @@ def test_who_may_mount_and_take_away(exchange: Exchange, there: Platform) -> Non
         harvesting.mount(
             AUTHOR,
             agency=HOUSING,
-            protocol=Protocol.DCAT,
+            protocol=SourceProtocol.DCAT,
             url=f"{there.url}/c",
             title=Text("a", "b"),
         )

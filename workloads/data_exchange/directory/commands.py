@@ -201,10 +201,10 @@ def destroy(console: cli.Console, entry_id: str, method: str, *, yes: bool) -> N
 
 @dataset.command()
 @_ENTRY
-@cli.console(api="GET /api/v1/entries/{id}/certificate", web="/directory/{id}")
+@cli.console(api="GET /api/v1/certificates/{id}", web="/directory/{id}")
 def certificate(console: cli.Console, entry_id: str) -> None:
     """Print the certificate of what was destroyed."""
-    told = console.client.get(f"/entries/{entry_id}/certificate")
+    told = console.client.get(f"/certificates/{entry_id}")
     console.text(told["jws"], told)
 
 

@@ -6,12 +6,14 @@ are chosen from so many candidates, and facets are counted over so many entries,
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from foundation.kernel.database import Database
+from foundation.kernel.errors import Invalid, Problem
 from foundation.kernel.paging import Page, PageRequest, page_of
 from foundation.kernel.time import parse_instant
 from workloads.data_exchange.directory import words
@@ -19,10 +21,10 @@ from workloads.data_exchange.directory.model import Body, Entry
 from workloads.data_exchange.directory.searching import FACETS, Counts, Order, Query
 from workloads.data_exchange.tables import metadata
 
-#: Of so many that fit by their title, and so many that fit at all, the best are chosen.
+#: Of so many that fit by their title, the latest, the best are chosen.
 CANDIDATES = 300
 #: Over so many that fit, facets are counted.
-COUNTED = 2000
+COUNTED = 1000
 #: So much of a description is searched.
 _DESCRIPTION = 4000
 _PER_FACET = 30
@@ -58,25 +60,24 @@ _WRITE = sa.text("""
         facets = excluded.facets
 """)
 
-_BEST = """
-    SELECT entry_id, score FROM (
-        SELECT entry_id, round((
-            CASE WHEN title_terms @@ CAST(:said AS tsquery) THEN 1 ELSE 0 END
+#: Those that have all words in their title: the phrase first, then how much of the title it is.
+_TITLED = """
+    SELECT entry_id, score, modified_at FROM (
+        SELECT entry_id, modified_at, round((1
             + CASE WHEN position(:phrase IN titles) > 0 THEN 1 ELSE 0 END
-            + 2 * ts_rank(title_terms, CAST(:said AS tsquery), 1)
-            + 0.5 * ts_rank(terms, CAST(:said AS tsquery), 1))::numeric, 6) AS score
-        FROM (
-            (SELECT entry_id, titles, title_terms, terms FROM exchange_entry_index
-                WHERE title_terms @@ CAST(:said AS tsquery) {and_filter}
-                ORDER BY modified_at DESC, entry_id DESC LIMIT :candidates)
-            UNION ALL
-            (SELECT entry_id, titles, title_terms, terms FROM exchange_entry_index
-                WHERE terms @@ CAST(:whole AS tsquery)
-                AND NOT title_terms @@ CAST(:said AS tsquery)
-                ORDER BY modified_at DESC, entry_id DESC LIMIT :candidates)
-        ) found
+            + ts_rank(title_terms, CAST(:said AS tsquery), 1))::numeric, 6) AS score
+        FROM (SELECT entry_id, titles, title_terms, modified_at FROM exchange_entry_index
+            WHERE title_terms @@ CAST(:said AS tsquery) {and_filter}
+            ORDER BY modified_at DESC, entry_id DESC LIMIT :candidates) found
     ) scored
-    {after} ORDER BY score DESC, entry_id DESC LIMIT :limit
+    {after} ORDER BY score DESC, modified_at DESC, entry_id DESC LIMIT :limit
+"""
+#: Those that have some of them elsewhere, the latest first; their words are not looked at again,
+#: which would be most of the cost.
+_OTHERS = """
+    SELECT entry_id, 0::numeric AS score, modified_at FROM exchange_entry_index
+    WHERE terms @@ CAST(:whole AS tsquery) AND NOT title_terms @@ CAST(:said AS tsquery) {after}
+    ORDER BY modified_at DESC, entry_id DESC LIMIT :limit
 """
 
 _COUNT = """
@@ -161,44 +162,73 @@ class PostgresIndex:
     def find(self, query: Query, page: PageRequest) -> Page[Entry]:
         """Those that fit."""
         said, chosen = self._said(query.words), words.filtering(query.chosen)
-        if said and query.order is Order.RELEVANCE:
-            rows = self._best(query, said, chosen, page)
+        by_score = bool(said) and query.order is Order.RELEVANCE
+        after = page.key(3 if by_score else 2)
+        if by_score:
+            rows = self._best(query, said, chosen, after, page.limit + 1)
         else:
-            rows = self._latest(_both(said, chosen), page)
-        cut: Page[tuple[str, str]] = page_of(rows, page, lambda one: (one[1], one[0]))
-        there = self._read.known([entry_id for entry_id, _ in cut.items])
-        return Page(
-            tuple(there[entry_id] for entry_id, _ in cut.items if entry_id in there), cut.next
-        )
+            rows = self._latest(_both(said, chosen), after, page.limit + 1)
+        cut: Page[tuple[str, ...]] = page_of(rows, page, lambda one: one)
+        there = self._read.known([row[-1] for row in cut.items])
+        return Page(tuple(there[row[-1]] for row in cut.items if row[-1] in there), cut.next)
 
     def _best(
-        self, query: Query, said: str, chosen: str, page: PageRequest
-    ) -> list[tuple[str, str]]:
-        after = page.key(2)
-        given: dict[str, Any] = {
-            "said": said, "whole": _both(said, chosen), "candidates": CANDIDATES,
-            "phrase": words.folded(query.words).strip(), "limit": page.limit + 1,
-        }  # fmt: skip
-        and_filter = condition = ""
-        if chosen:
-            and_filter, given["chosen"] = "AND terms @@ CAST(:chosen AS tsquery)", chosen
+        self, query: Query, said: str, chosen: str, after: tuple[str, ...] | None, limit: int
+    ) -> list[tuple[str, ...]]:
+        """Score, time and id: those with all words in their title, then the others."""
+        given: dict[str, Any] = {"said": said}
+        titled: list[tuple[str, ...]] = []
+        place = ""
         if after is not None:
-            condition = "WHERE (score, entry_id) < (CAST(:score AS numeric), :last)"
-            given |= {"score": _number(after[0]), "last": after[1]}
-        statement = sa.text(_BEST.format(and_filter=and_filter, after=condition))
-        return [(row.entry_id, str(row.score)) for row in self._db.execute(statement, given)]
+            given |= {"score": _number(after[0]), "at": _at(after[1]), "last": after[2]}
+        if after is None or given["score"] != "0":
+            asked = {
+                **given, "candidates": CANDIDATES, "limit": limit,
+                "phrase": words.folded(query.words).strip(),
+            }  # fmt: skip
+            and_filter = ""
+            if chosen:
+                and_filter, asked["chosen"] = "AND terms @@ CAST(:chosen AS tsquery)", chosen
+            if after is not None:
+                place = (
+                    "WHERE (score, modified_at, entry_id) < (CAST(:score AS numeric), :at, :last)"
+                )
+            titled = self._rows(_TITLED.format(and_filter=and_filter, after=place), asked)
+            if len(titled) >= limit:
+                return titled
+            place = ""
+        elif after is not None:
+            place = "AND (modified_at, entry_id) < (:at, :last)"
+        asked = {**given, "whole": _both(said, chosen), "limit": limit - len(titled)}
+        if not place:
+            asked = {name: asked[name] for name in ("said", "whole", "limit")}
+        else:
+            asked.pop("score")
+        return titled + self._rows(_OTHERS.format(after=place), asked)
 
-    def _latest(self, wanted: str, page: PageRequest) -> list[tuple[str, str]]:
+    def _rows(self, statement: str, given: Mapping[str, Any]) -> list[tuple[str, ...]]:
+        rows = self._db.execute(sa.text(statement), given)
+        return [
+            (
+                str(row.score.normalize()) if row.score else "0",
+                row.modified_at.isoformat(),
+                row.entry_id,
+            )
+            for row in rows
+        ]
+
+    def _latest(
+        self, wanted: str, after: tuple[str, ...] | None, limit: int
+    ) -> list[tuple[str, ...]]:
         statement = sa.select(_I.entry_id, _I.modified_at)
         if wanted:
             statement = statement.where(_I.terms.op("@@")(sa.cast(wanted, postgresql.TSQUERY)))
-        after = page.key(2)
         if after is not None:
-            last = sa.tuple_(sa.literal(parse_instant(after[0], "cursor")), sa.literal(after[1]))
+            last = sa.tuple_(sa.literal(_at(after[0])), sa.literal(after[1]))
             statement = statement.where(sa.tuple_(_I.modified_at, _I.entry_id) < last)
         statement = statement.order_by(_I.modified_at.desc(), _I.entry_id.desc())
-        rows = self._db.execute(statement.limit(page.limit + 1))
-        return [(row.entry_id, row.modified_at.isoformat()) for row in rows]
+        rows = self._db.execute(statement.limit(limit))
+        return [(row.modified_at.isoformat(), row.entry_id) for row in rows]
 
     def count(self, query: Query) -> Counts:
         """How many fit, and of what they are."""
@@ -236,6 +266,16 @@ def _both(one: str, other: str) -> str:
 
 
 def _number(text: str) -> str:
-    """A score of a cursor; what is none ends the list."""
-    plain = text.removeprefix("-").replace(".", "", 1)
-    return text if plain.isascii() and plain.isdigit() and len(text) < 30 else "-1"  # noqa: PLR2004
+    """A score of a cursor.
+
+    Raises:
+        Invalid: it is none.
+    """
+    plain = text.replace(".", "", 1)
+    if not (plain.isascii() and plain.isdigit() and len(text) < len("1234567890")):
+        raise Invalid([Problem("cursor", "is not a cursor of this list")])
+    return text
+
+
+def _at(text: str) -> datetime:
+    return parse_instant(text, "cursor")

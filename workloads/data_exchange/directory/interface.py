@@ -4,6 +4,7 @@ The secret with which a provider is asked is no part of it: it is kept sealed be
 is given to the gateway alone (``service.Directory.credentials``).
 """
 
+import base64
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -105,3 +106,17 @@ class Credentials:
 
     authentication: Authentication
     secret: str
+
+    def headers(self) -> dict[str, str]:
+        """What is sent with each call of the provider."""
+        known = self.authentication
+        match known.kind:
+            case AuthenticationKind.NONE:
+                return {}
+            case AuthenticationKind.BASIC:
+                pair = f"{known.username}:{self.secret}".encode()
+                return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+            case AuthenticationKind.BEARER:
+                return {"Authorization": f"Bearer {self.secret}"}
+            case AuthenticationKind.HEADER:
+                return {known.header: self.secret}

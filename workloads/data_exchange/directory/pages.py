@@ -12,7 +12,7 @@ from foundation.kernel.paging import PageRequest
 from foundation.kernel.text import Text
 from foundation.surface.auth import current_actor, requires
 from foundation.surface.registry import use
-from foundation.surface.web.i18n import N_, local
+from foundation.surface.web.i18n import N_, local, say_problem
 from foundation.surface.web.pages import Crumb, Pages, go, show
 from workloads.data_exchange.agencies.pages import LEVELS, all_agencies, options
 from workloads.data_exchange.directory import forms
@@ -138,11 +138,11 @@ def _list(work: Work | None, title: str, cli: str, api: str) -> ResponseReturnVa
     )  # fmt: skip
 
 
-@pages.get("/directory/<entry_id>")
+@pages.get("/directory/<id>")
 @requires("dataset.view")
-def entry(entry_id: str) -> ResponseReturnValue:
+def entry(id: str) -> ResponseReturnValue:  # noqa: A002 - the name that other pages link by
     """One entry: what it holds, how it may be had, its life."""
-    return _entry(entry_id, ())
+    return _entry(id, ())
 
 
 def _entry(entry_id: str, problems: tuple[Problem, ...], status: int = 200) -> ResponseReturnValue:
@@ -156,7 +156,7 @@ def _entry(entry_id: str, problems: tuple[Problem, ...], status: int = 200) -> R
         status,
         entry=found,
         body=body,
-        problems=problems,
+        problems=[say_problem(one) for one in problems],
         may_do={
             a: directory.may(actor, f"dataset.{a}", found) for a in ("manage", "review", "destroy")
         },
@@ -191,7 +191,7 @@ def create() -> ResponseReturnValue:
         )  # fmt: skip
     except Invalid as error:
         return _form(kind, None, error.problems)
-    return go("directory_pages.entry", entry_id=made.id, notice="entry.created")
+    return go("directory_pages.entry", id=made.id, notice="entry.created")
 
 
 @pages.get("/directory/<entry_id>/edit")
@@ -218,7 +218,7 @@ def change(entry_id: str) -> ResponseReturnValue:
         return _form(there.kind, there, error.problems)
     except Conflict as error:
         return _form(there.kind, there, (Problem("", error.message),))
-    return go("directory_pages.entry", entry_id=entry_id, notice="entry.changed")
+    return go("directory_pages.entry", id=entry_id, notice="entry.changed")
 
 
 def _held(entry_id: str) -> Entry:
@@ -300,7 +300,7 @@ def _do(entry_id: str, work: Callable[[], Any] | None, notice: str) -> ResponseR
         return _entry(entry_id, error.problems, 422)
     except Conflict as error:
         return _entry(entry_id, (Problem("", error.message),), 409)
-    return go("directory_pages.entry", entry_id=entry_id, notice=notice)
+    return go("directory_pages.entry", id=entry_id, notice=notice)
 
 
 def _kind(text: str) -> Kind:

@@ -50,7 +50,7 @@ class EntryStore(Protocol):
         ...
 
     def list(self, paths: Sequence[str], query: EntryQuery, request: PageRequest) -> Page[Entry]:
-        """Those at or below any of the paths, by id."""
+        """Those at or below any of the paths, by id; harvested ones only of a catalogue."""
         ...
 
     def shown(self, query: EntryQuery, request: PageRequest) -> Page[Entry]:

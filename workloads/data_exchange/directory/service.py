@@ -292,7 +292,10 @@ class Directory:
                 return found
             if not (found.state.shown or found.state is State.DESTROYED):
                 raise policy.unknown(NOUN)
-            return replace(found, draft=None, work=Work.NONE, authors=(), note="")
+            return replace(
+                found, draft=None, shown=found.shown and _told(found.shown), work=Work.NONE,
+                authors=(), note="",
+            )  # fmt: skip
 
     def entries(self, actor: Actor, query: EntryQuery, page: PageRequest) -> Page[Entry]:
         """The entries that the actor makes or reviews, in any state, by id."""
@@ -312,7 +315,10 @@ class Directory:
         """
         found = self.entry(actor, entry_id)
         with self._db.transaction():
-            return self._store.versions(found.id)
+            versions = self._store.versions(found.id)
+        if self._inside(actor, found):
+            return versions
+        return [replace(one, body=_told(one.body)) for one in versions]
 
     def steps(self, actor: Actor, entry_id: str) -> Sequence[Step]:
         """What was done to it, the newest first; what is not published yet only for its makers.
@@ -436,6 +442,10 @@ class Directory:
             body.interface.authentication.kind is not AuthenticationKind.NONE
         )
         found.check(asks or not secret, "secret", "is for services whose provider asks for one")
+        basic = body.interface is not None and (
+            body.interface.authentication.kind is AuthenticationKind.BASIC
+        )
+        found.check(basic or secret.isascii(), "secret", "must be ASCII: it is sent in a header")
         found.check(not asks or keeps or secret, "secret", "is required", "required")
         found.check(
             len(secret) <= SECRET_MAX and secret.isprintable() and secret == secret.strip(),
@@ -472,6 +482,14 @@ class Directory:
             actor, f"dataset.{action}", subject=entry.id, path=entry.path,
             details={"state": entry.state.value, "version": entry.version, "note": note},
         )  # fmt: skip
+
+
+def _told(body: Body) -> Body:
+    """A description for everybody: not under which name the gateway asks the provider."""
+    if body.interface is None:
+        return body
+    known = replace(body.interface.authentication, username="", header="")
+    return replace(body, interface=replace(body.interface, authentication=known))
 
 
 def _offered(entry: Entry | None) -> Offered | None:

@@ -54,7 +54,6 @@ entry_table = sa.Table(
     sa.Column("authors", postgresql.ARRAY(sa.Text), nullable=False),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("catalog", sa.Text, sa.ForeignKey("exchange_catalog.id")),
-    sa.Column("uri", sa.Text(collation="C")),
     sa.Column("origin", postgresql.JSONB(none_as_null=True)),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("archived_by", sa.Text, nullable=False),
@@ -67,7 +66,7 @@ entry_table = sa.Table(
     sa.Index(
         "ix_exchange_entry_work", "path", "id", postgresql_where=sa.text("work <> 'none'")
     ),
-    sa.Index("uq_exchange_entry_uri", "catalog", "uri", unique=True),
+    sa.Index("ix_exchange_entry_catalog", "catalog", "id"),
     sa.Index(
         "ix_exchange_entry_serves", sa.text("(shown -> 'serves')"), postgresql_using="gin",
         postgresql_where=sa.text("kind = 'service'"),
@@ -188,8 +187,10 @@ class PostgresEntries:
         write_index(self._db, index_rows(entries))
 
     def list(self, paths: Sequence[str], query: EntryQuery, request: PageRequest) -> Page[Entry]:
-        """Those at or below any of the paths, by id."""
+        """Those at or below any of the paths, by id; harvested ones only of a catalogue."""
         wanted = _fitting(query).where(within(_E.path, paths))
+        if not query.catalog:
+            wanted = wanted.where(_E.catalog.is_(None))
         if query.state is not None:
             wanted = wanted.where(_E.state == query.state.value)
         return self._page(wanted, request)
@@ -366,7 +367,6 @@ def _values(entry: Entry) -> dict[str, Any]:
         "shown": None if entry.shown is None else body_json(entry.shown),
         "version": entry.version, "authors": list(entry.authors), "note": entry.note,
         "catalog": None if origin is None else origin.catalog,
-        "uri": None if origin is None else origin.uri,
         "origin": None if origin is None else _ORIGIN.dump_python(origin, mode="json"),
         "revision": entry.revision, "archived_by": entry.archived_by,
         "has_secret": entry.has_secret, "created_at": entry.created_at,

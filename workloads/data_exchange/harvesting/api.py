@@ -27,7 +27,7 @@ from foundation.surface.api import (
     with_etag,
 )
 from workloads.data_exchange.agencies.model import Level
-from workloads.data_exchange.harvesting.model import Protocol, Run, RunState, Source
+from workloads.data_exchange.harvesting.model import Run, Source, SourceProtocol, SourceRunState
 from workloads.data_exchange.harvesting.service import Harvesting
 
 api = ApiBlueprint("sources", __name__, tag="Harvesting")
@@ -40,7 +40,7 @@ class SourceCreate(Input):
     """Another platform's catalogue."""
 
     agency: Annotated[str, Field(min_length=1, max_length=500, description="Id or path.")]
-    protocol: Protocol
+    protocol: SourceProtocol
     url: Annotated[
         str, Field(max_length=2000, description="Of the document, or the root of a CKAN.")
     ]
@@ -60,7 +60,7 @@ class SourceChange(Input):
     ] = None
 
 
-class RunCreate(Input):
+class SourceRunCreate(Input):
     """How it is read."""
 
     accepts_loss: Annotated[
@@ -75,7 +75,7 @@ class SourceOut(Schema):
     catalog: str
     path: str
     level: Level
-    protocol: Protocol
+    protocol: SourceProtocol
     url: str
     hours: int
     enabled: bool
@@ -90,12 +90,12 @@ class SourceListOut(Schema):
     items: list[SourceOut]
 
 
-class RunOut(Schema):
+class SourceRunOut(Schema):
     """One reading of a source."""
 
     id: str
     source: str
-    state: RunState
+    state: SourceRunState
     started_at: Instant
     ended_at: Instant | None
     pages: int
@@ -167,9 +167,9 @@ def remove_source(source_id: str) -> ResponseReturnValue:
 @api.post("/sources/<source_id>/runs")
 @requires("harvest.manage")
 @idempotent
-@api.input(RunCreate)
-@api.output(RunOut, 201)
-def create_run(source_id: str, json_data: RunCreate) -> ResponseReturnValue:
+@api.input(SourceRunCreate)
+@api.output(SourceRunOut, 201)
+def create_run(source_id: str, json_data: SourceRunCreate) -> ResponseReturnValue:
     """Read it now; the worker does."""
     run = use(Harvesting).start(current_actor(), source_id, accepts_loss=json_data.accepts_loss)
     return created(run, f"/api/v1/sources/{source_id}/runs", etag(run.id))
@@ -178,7 +178,7 @@ def create_run(source_id: str, json_data: RunCreate) -> ResponseReturnValue:
 @api.get("/sources/<source_id>/runs")
 @requires("harvest.view")
 @api.input(PageQuery, location="query")
-@api.output(PageOut[RunOut])
+@api.output(PageOut[SourceRunOut])
 def list_runs(source_id: str, query_data: PageQuery) -> Page[Run]:
     """Its runs, the newest first."""
     return use(Harvesting).runs(current_actor(), source_id, query_data.page())

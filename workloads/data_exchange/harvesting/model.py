@@ -22,7 +22,7 @@ FEW = 10
 MESSAGE_MAX = 1000
 
 
-class Protocol(StrEnum):
+class SourceProtocol(StrEnum):
     """How another platform tells what it has."""
 
     #: A document of RDF (Turtle, JSON-LD, RDF/XML), whose parts may be linked by Hydra.
@@ -31,7 +31,7 @@ class Protocol(StrEnum):
     CKAN = "ckan"
 
 
-class RunState(StrEnum):
+class SourceRunState(StrEnum):
     """Where a run is."""
 
     RUNNING = "running"
@@ -58,7 +58,7 @@ class Source:
     catalog: str
     path: str
     level: Level
-    protocol: Protocol
+    protocol: SourceProtocol
     url: str
     hours: int
     enabled: bool
@@ -90,7 +90,7 @@ class Run:
 
     id: RunId
     source: SourceId
-    state: RunState
+    state: SourceRunState
     started_at: datetime
     ended_at: datetime | None = None
     position: str = ""

@@ -14,7 +14,7 @@ from foundation.surface.web.i18n import N_, local
 from foundation.surface.web.pages import Crumb, Pages, go, show
 from workloads.data_exchange.agencies.model import Level
 from workloads.data_exchange.agencies.pages import LEVELS, options
-from workloads.data_exchange.harvesting.model import Protocol
+from workloads.data_exchange.harvesting.model import SourceProtocol
 from workloads.data_exchange.harvesting.service import Harvesting
 
 pages = Pages("harvesting", __name__)
@@ -40,7 +40,7 @@ def _sources(problems: tuple[Problem, ...], status: int = 200) -> ResponseReturn
         Field("url", gettext("Address"), value=sent.get("url", ""), required=True,
               max_length=2000, help=gettext("Of the DCAT document, or the root of a CKAN.")),
         Field("protocol", gettext("Protocol"), "select", sent.get("protocol", "dcat"),
-              options=tuple(Option(one.value, one.value.upper()) for one in Protocol)),
+              options=tuple(Option(one.value, one.value.upper()) for one in SourceProtocol)),
         Field("agency", gettext("Shown below"), "select", sent.get("agency", ""),
               options=options()),
         Field("level", gettext("Level"), "select", sent.get("level", Level.MUNICIPAL.value),
@@ -71,11 +71,11 @@ def mount() -> ResponseReturnValue:
     whole = hours.isascii() and hours.isdigit() and len(hours) < len("100000")
     found.check(whole, "hours", "must be a number")
     found.check(level in {*Level}, "level", "is not one of the choices")
-    found.check(protocol in {*Protocol}, "protocol", "is not one of the choices")
+    found.check(protocol in {*SourceProtocol}, "protocol", "is not one of the choices")
     try:
         found.finish()
         use(Harvesting).mount(
-            current_actor(), agency=sent.get("agency", ""), protocol=Protocol(protocol),
+            current_actor(), agency=sent.get("agency", ""), protocol=SourceProtocol(protocol),
             url=sent.get("url", ""), title=Text(sent.get("title.en", ""), sent.get("title.zh", "")),
             level=Level(level), hours=int(hours), token=sent.get("token", ""),
         )  # fmt: skip
@@ -86,11 +86,11 @@ def mount() -> ResponseReturnValue:
     return go("harvesting_pages.sources", notice="source.mounted")
 
 
-@pages.get("/directory/sources/<source_id>")
+@pages.get("/directory/sources/<id>")
 @requires("harvest.view")
-def source(source_id: str) -> ResponseReturnValue:
+def source(id: str) -> ResponseReturnValue:  # noqa: A002 - the name that other pages link by
     """One source with its runs."""
-    return _source(source_id, ())
+    return _source(id, ())
 
 
 def _source(source_id: str, problems: tuple[str, ...], status: int = 200) -> ResponseReturnValue:
@@ -113,7 +113,7 @@ def read(source_id: str) -> ResponseReturnValue:
         use(Harvesting).start(current_actor(), source_id, accepts_loss=accepts)
     except Conflict as error:
         return _source(source_id, (error.message,), 409)
-    return go("harvesting_pages.source", source_id=source_id, notice="source.started")
+    return go("harvesting_pages.source", id=source_id, notice="source.started")
 
 
 @pages.post("/directory/sources/<source_id>/unmount")

@@ -115,15 +115,15 @@ class SourceStore(Protocol):
         ...
 
     def lost(self, source_id: str, run_id: str, limit: int) -> Sequence[tuple[str, str]]:
-        """URIs and ids of what an earlier run found and this one did not, by URI."""
+        """URIs and ids of what an earlier run found and this one did not."""
         ...
 
     def counts(self, source_id: str, run_id: str) -> tuple[int, int]:
         """How many this run found, and how many only earlier ones did."""
         ...
 
-    def forget(self, source_id: str, uris: Collection[str]) -> None:
-        """They are gone."""
+    def forget(self, source_id: str, entries: Collection[str]) -> None:
+        """They are gone, by their ids here."""
         ...
 
 

@@ -14,10 +14,10 @@ from workloads.data_exchange.harvesting.model import (
     LOSS,
     Found,
     Page,
-    Protocol,
     Run,
     RunId,
     Source,
+    SourceProtocol,
     entry_id,
 )
 from workloads.data_exchange.harvesting.ports import (
@@ -119,14 +119,14 @@ class Reading:
         return after
 
     def _asked(self, source: Source, position: str) -> tuple[str, str]:
-        if source.protocol is Protocol.CKAN:
+        if source.protocol is SourceProtocol.CKAN:
             return ckan.search_address(source.url, int(position or 0)), ckan.ACCEPT
         return position or source.url, documents.ACCEPT
 
     def _parsed(self, source: Source, run: Run, answer: Fetched) -> Page:
         if answer.status != _HTTP_OK:
             raise Refused(f"it answered {answer.status}")
-        if source.protocol is Protocol.CKAN:
+        if source.protocol is SourceProtocol.CKAN:
             return ckan.page_of(answer.body, source.url, int(run.position or 0))
         form = documents.form_of(answer.media_type, answer.url)
         graph = documents.parsed(answer.body, form, answer.url)
@@ -211,7 +211,7 @@ class Reading:
             if not gone:
                 return self._ended(run.id)
             kept = set()
-            if source.protocol is Protocol.CKAN and asked < _ASKED:
+            if source.protocol is SourceProtocol.CKAN and asked < _ASKED:
                 kept = {uri for uri in gone if self._still(source, uri, token)}
                 asked += len(gone)
             with self._db.transaction():
@@ -237,7 +237,7 @@ class Reading:
             for one in there.values()
             if one.state.shown
         ])  # fmt: skip
-        self._store.forget(source.id, gone)
+        self._store.forget(source.id, gone.values())
         latest = self._store.run(run.id, locked=True)
         if latest is not None:
             self._store.keep(replace(latest, withdrawn=latest.withdrawn + len(gone)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol as Port
+from typing import Protocol
 
 from foundation.access import policy
 from foundation.kernel import ids
@@ -19,12 +19,12 @@ from workloads.data_exchange.directory.model import Catalog, Entry, State
 from workloads.data_exchange.directory.ports import CatalogStore, EntryQuery
 from workloads.data_exchange.harvesting.model import (
     MESSAGE_MAX,
-    Protocol,
     Run,
     RunId,
-    RunState,
     Source,
     SourceId,
+    SourceProtocol,
+    SourceRunState,
     check,
 )
 from workloads.data_exchange.harvesting.ports import Audit, Book, SourceStore, Vault
@@ -38,7 +38,7 @@ _SCHEMES = ("https", "http")
 _ALL = 200
 
 
-class Entries(Port):
+class Entries(Protocol):
     """The entries of mounted catalogues."""
 
     def shown(self, query: EntryQuery, request: PageRequest) -> Page[Entry]: ...
@@ -82,7 +82,7 @@ class Harvesting:
         actor: Actor,
         *,
         agency: str,
-        protocol: Protocol,
+        protocol: SourceProtocol,
         url: str,
         title: Text,
         level: Level | None = None,
@@ -158,7 +158,7 @@ class Harvesting:
         with self._db.transaction():
             there = self._held(actor, source_id)
             last = self._store.runs(there.id, PageRequest(limit=1)).items
-            if last and last[0].state is RunState.RUNNING:
+            if last and last[0].state is SourceRunState.RUNNING:
                 raise Conflict("a run reads it now: wait for its end, or cancel it")
             now, asked = self._clock.now(), EntryQuery(catalog=there.catalog)
             while shown := self._entries.shown(asked, PageRequest(limit=_ALL)).items:
@@ -200,7 +200,7 @@ class Harvesting:
     def _begin(self, actor: Actor, source: Source, *, accepts_loss: bool = False) -> Run | None:
         now = self._clock.now()
         run = Run(
-            RunId(ids.new("hrv")), source.id, RunState.RUNNING, now, accepts_loss=accepts_loss
+            RunId(ids.new("hrv")), source.id, SourceRunState.RUNNING, now, accepts_loss=accepts_loss
         )
         if not self._store.begin(run):
             return None
@@ -216,9 +216,9 @@ class Harvesting:
         """Say how a run ended; for the worker."""
         with self._db.transaction():
             run = self._store.run(run_id, locked=True)
-            if run is None or run.state is not RunState.RUNNING:
+            if run is None or run.state is not SourceRunState.RUNNING:
                 return run
-            state = RunState.SUCCEEDED if error is None else RunState.FAILED
+            state = SourceRunState.SUCCEEDED if error is None else SourceRunState.FAILED
             message = "" if error is None else error.message[:MESSAGE_MAX]
             after = replace(run, state=state, ended_at=self._clock.now(), message=message)
             self._store.keep(after)

@@ -12,12 +12,12 @@ from foundation.kernel.database import Database, within
 from foundation.kernel.paging import Page, PageRequest, page_of
 from workloads.data_exchange.agencies.model import Level
 from workloads.data_exchange.harvesting.model import (
-    Protocol,
     Run,
     RunId,
-    RunState,
     Source,
     SourceId,
+    SourceProtocol,
+    SourceRunState,
     Validators,
 )
 from workloads.data_exchange.harvesting.ports import KnownPage
@@ -85,8 +85,8 @@ seen_table = sa.Table(
     "exchange_harvest_seen",
     metadata,
     sa.Column("source", sa.Text(collation="C"), sa.ForeignKey(_SOURCE), primary_key=True),
-    sa.Column("uri", sa.Text(collation="C"), primary_key=True),
-    sa.Column("entry", sa.Text, nullable=False),
+    sa.Column("entry", sa.Text(collation="C"), primary_key=True),
+    sa.Column("uri", sa.Text, nullable=False),
     sa.Column("run", sa.Text(collation="C"), nullable=False),
     sa.Index("ix_exchange_harvest_seen_run", "source", "run"),
 )
@@ -139,7 +139,9 @@ class PostgresSources:
 
     def due(self, now: datetime) -> Sequence[Source]:
         """Those to be read now that no run reads, locked."""
-        running = sa.select(_R.id).where(_R.source == _S.id, _R.state == RunState.RUNNING.value)
+        running = sa.select(_R.id).where(
+            _R.source == _S.id, _R.state == SourceRunState.RUNNING.value
+        )
         query = (
             sa.select(source_table)
             .where(_S.enabled, _S.next_at <= now, ~running.exists())
@@ -205,8 +207,8 @@ class PostgresSources:
         insert = postgresql.insert(seen_table)
         self._db.execute(
             insert.on_conflict_do_update(
-                index_elements=["source", "uri"],
-                set_={"run": insert.excluded.run, "entry": insert.excluded.entry},
+                index_elements=["source", "entry"],
+                set_={"run": insert.excluded.run, "uri": insert.excluded.uri},
             ),
             [
                 {"source": source_id, "uri": uri, "entry": entry, "run": run_id}
@@ -226,9 +228,9 @@ class PostgresSources:
         lost = self._db.execute(every.where(_N.run != run_id)).scalar() or 0
         return int(found), int(lost)
 
-    def forget(self, source_id: str, uris: Collection[str]) -> None:
+    def forget(self, source_id: str, entries: Collection[str]) -> None:
         """They are gone."""
-        gone = seen_table.delete().where(_N.source == source_id, _N.uri.in_(sorted(uris)))
+        gone = seen_table.delete().where(_N.source == source_id, _N.entry.in_(sorted(entries)))
         self._db.execute(gone)
 
 
@@ -243,8 +245,8 @@ def _source_values(source: Source) -> dict[str, Any]:
 
 def _source(row: sa.Row[Any]) -> Source:
     return Source(
-        SourceId(row.id), row.catalog, row.path, Level(row.level), Protocol(row.protocol), row.url,
-        row.hours, row.enabled, bool(row.sealed), row.created_at, row.next_at, row.version,
+        SourceId(row.id), row.catalog, row.path, Level(row.level), SourceProtocol(row.protocol),
+        row.url, row.hours, row.enabled, bool(row.sealed), row.created_at, row.next_at, row.version,
     )  # fmt: skip
 
 
@@ -254,7 +256,7 @@ def _run_values(run: Run) -> dict[str, Any]:
 
 def _run(row: sa.Row[Any]) -> Run:
     return Run(
-        RunId(row.id), SourceId(row.source), RunState(row.state), row.started_at, row.ended_at,
-        row.position, row.pages, row.found, row.changed, row.unchanged, row.refused,
+        RunId(row.id), SourceId(row.source), SourceRunState(row.state), row.started_at,
+        row.ended_at, row.position, row.pages, row.found, row.changed, row.unchanged, row.refused,
         row.withdrawn, row.accepts_loss, row.complete, row.message,
     )  # fmt: skip

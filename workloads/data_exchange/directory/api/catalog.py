@@ -23,7 +23,7 @@ from workloads.data_exchange.directory.catalogue import Catalogue
 from workloads.data_exchange.directory.rdf.forms import chosen, written
 from workloads.data_exchange.directory.rdf.names import Names
 
-api = ApiBlueprint("catalog", __name__, tag="Directory")
+api = ApiBlueprint("catalog", __name__, tag="Catalogue")
 
 FormName = Annotated[
     str,

@@ -27,11 +27,11 @@ from workloads.data_exchange.agencies.model import Level
 from workloads.data_exchange.directory.api.fields import (
     CertificateOut,
     DescriptionBody,
+    EntryNoteBody,
     EntryOut,
+    EntryStepListOut,
     EntrySummaryOut,
-    NoteBody,
-    StepListOut,
-    VersionListOut,
+    EntryVersionListOut,
 )
 from workloads.data_exchange.directory.model import Entry, Kind, State, Work
 from workloads.data_exchange.directory.ports import EntryQuery
@@ -64,13 +64,13 @@ class DraftChange(Input):
     ] = None
 
 
-class ApproveBody(Input):
+class EntryApproveBody(Input):
     """What is to be said with it."""
 
     note: Annotated[str, Field(max_length=2000)] = ""
 
 
-class DestroyBody(Input):
+class EntryDestroyBody(Input):
     """How the data themselves were destroyed."""
 
     method: Annotated[str, Field(min_length=1, max_length=2000)]
@@ -154,9 +154,9 @@ def submit_entry(entry_id: str) -> Answer:
 @api.post("/entries/<entry_id>/send-back")
 @requires("dataset.review")
 @idempotent
-@api.input(NoteBody)
+@api.input(EntryNoteBody)
 @api.output(EntryOut)
-def send_entry_back(entry_id: str, json_data: NoteBody) -> Answer:
+def send_entry_back(entry_id: str, json_data: EntryNoteBody) -> Answer:
     """Give the draft back to its authors."""
     return _answer(use(Directory).send_back(current_actor(), entry_id, json_data.note))
 
@@ -164,9 +164,9 @@ def send_entry_back(entry_id: str, json_data: NoteBody) -> Answer:
 @api.post("/entries/<entry_id>/approve")
 @requires("dataset.review")
 @idempotent
-@api.input(ApproveBody)
+@api.input(EntryApproveBody)
 @api.output(EntryOut)
-def approve_entry(entry_id: str, json_data: ApproveBody) -> Answer:
+def approve_entry(entry_id: str, json_data: EntryApproveBody) -> Answer:
     """Publish what is under review; its authors cannot."""
     return _answer(use(Directory).approve(current_actor(), entry_id, json_data.note))
 
@@ -174,9 +174,9 @@ def approve_entry(entry_id: str, json_data: ApproveBody) -> Answer:
 @api.post("/entries/<entry_id>/withdraw")
 @requires("dataset.manage")
 @idempotent
-@api.input(NoteBody)
+@api.input(EntryNoteBody)
 @api.output(EntryOut)
-def withdraw_entry(entry_id: str, json_data: NoteBody) -> Answer:
+def withdraw_entry(entry_id: str, json_data: EntryNoteBody) -> Answer:
     """Take it out of the directory at once."""
     return _answer(use(Directory).withdraw(current_actor(), entry_id, json_data.note))
 
@@ -193,9 +193,9 @@ def freeze_entry(entry_id: str) -> Answer:
 @api.post("/entries/<entry_id>/archive")
 @requires("dataset.manage")
 @idempotent
-@api.input(NoteBody)
+@api.input(EntryNoteBody)
 @api.output(EntryOut)
-def archive_entry(entry_id: str, json_data: NoteBody) -> Answer:
+def archive_entry(entry_id: str, json_data: EntryNoteBody) -> Answer:
     """Offer it no more."""
     return _answer(use(Directory).archive(current_actor(), entry_id, json_data.note))
 
@@ -203,14 +203,14 @@ def archive_entry(entry_id: str, json_data: NoteBody) -> Answer:
 @api.post("/entries/<entry_id>/destroy")
 @requires("dataset.destroy")
 @idempotent
-@api.input(DestroyBody)
+@api.input(EntryDestroyBody)
 @api.output(CertificateOut)
-def destroy_entry(entry_id: str, json_data: DestroyBody) -> Answer:
+def destroy_entry(entry_id: str, json_data: EntryDestroyBody) -> Answer:
     """Erase what it said; what is left is a certificate. Not by who archived it."""
     return use(Directory).destroy(current_actor(), entry_id, method=json_data.method)
 
 
-@api.get("/entries/<entry_id>/certificate")
+@api.get("/certificates/<entry_id>")
 @requires("dataset.view")
 @api.output(CertificateOut)
 def get_certificate(entry_id: str) -> Answer:
@@ -220,7 +220,7 @@ def get_certificate(entry_id: str) -> Answer:
 
 @api.get("/entries/<entry_id>/versions")
 @requires("dataset.view")
-@api.output(VersionListOut)
+@api.output(EntryVersionListOut)
 def list_versions(entry_id: str) -> Answer:
     """The earlier published versions, the newest first."""
     return {"items": use(Directory).versions(current_actor(), entry_id)}
@@ -228,7 +228,7 @@ def list_versions(entry_id: str) -> Answer:
 
 @api.get("/entries/<entry_id>/steps")
 @requires("dataset.view")
-@api.output(StepListOut)
+@api.output(EntryStepListOut)
 def list_steps(entry_id: str) -> Answer:
     """What was done to it, the newest first."""
     return {"items": use(Directory).steps(current_actor(), entry_id)}

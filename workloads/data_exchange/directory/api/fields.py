@@ -68,7 +68,7 @@ class DistributionBody(Both):
     service: Annotated[Short, Field(description="Id of the service that gives it.")] = ""
 
 
-class ContactBody(Both):
+class EntryContactBody(Both):
     """Whom to ask: an office, not a person."""
 
     name: Short = ""
@@ -119,7 +119,7 @@ class DescriptionBody(Both):
     licence: Short = ""
     identifier: Short = ""
     landing_page: Address = ""
-    contact: ContactBody = ContactBody()
+    contact: EntryContactBody = EntryContactBody()
     spatial: Address = ""
     begins: Annotated[str, Field(max_length=10, description="A day, such as 2026-01-01.")] = ""
     ends: Annotated[str, Field(max_length=10)] = ""
@@ -178,7 +178,7 @@ class EntryOut(EntrySummaryOut):
     issued_at: Instant | None
 
 
-class StepOut(Schema):
+class EntryStepOut(Schema):
     """Something that was done to an entry."""
 
     at: Instant
@@ -189,7 +189,7 @@ class StepOut(Schema):
     note: str
 
 
-class VersionOut(Schema):
+class EntryVersionOut(Schema):
     """An earlier published version."""
 
     version: int
@@ -198,16 +198,16 @@ class VersionOut(Schema):
     replaced_at: Instant
 
 
-class StepListOut(Schema):
+class EntryStepListOut(Schema):
     """Steps, the newest first."""
 
-    items: list[StepOut]
+    items: list[EntryStepOut]
 
 
-class VersionListOut(Schema):
+class EntryVersionListOut(Schema):
     """Earlier versions, the newest first."""
 
-    items: list[VersionOut]
+    items: list[EntryVersionOut]
 
 
 class CertificateOut(Schema):
@@ -218,7 +218,7 @@ class CertificateOut(Schema):
     jws: Annotated[str, Field(description="exchange-destruction+jws, by the exchange's own key.")]
 
 
-class NoteBody(Input):
+class EntryNoteBody(Input):
     """Why."""
 
     note: Annotated[str, Field(min_length=1, max_length=2000)]

@@ -20,7 +20,7 @@ from workloads.data_exchange.directory.api.entries import summary
 from workloads.data_exchange.directory.api.fields import EntrySummaryOut
 from workloads.data_exchange.directory.searching import FACETS, Order, Query, Search
 
-api = ApiBlueprint("directory", __name__, tag="Directory")
+api = ApiBlueprint("directory", __name__, tag="Search")
 
 Values = Annotated[
     list[Annotated[str, Field(max_length=500)]], Field(max_length=50, default_factory=list)

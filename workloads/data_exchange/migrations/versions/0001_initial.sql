@@ -536,7 +536,6 @@ CREATE TABLE exchange_entry (
 	authors TEXT[] NOT NULL, 
 	note TEXT NOT NULL, 
 	catalog TEXT, 
-	uri TEXT COLLATE "C", 
 	origin JSONB, 
 	revision INTEGER NOT NULL, 
 	archived_by TEXT NOT NULL, 
@@ -550,6 +549,8 @@ CREATE TABLE exchange_entry (
 	CONSTRAINT fk_exchange_entry_catalog FOREIGN KEY(catalog) REFERENCES exchange_catalog (id)
 );
 
+CREATE INDEX ix_exchange_entry_catalog ON exchange_entry (catalog, id);
+
 CREATE INDEX ix_exchange_entry_path ON exchange_entry (path, id);
 
 CREATE INDEX ix_exchange_entry_series ON exchange_entry ((shown ->> 'series')) WHERE shown ->> 'series' <> '';
@@ -557,8 +558,6 @@ CREATE INDEX ix_exchange_entry_series ON exchange_entry ((shown ->> 'series')) W
 CREATE INDEX ix_exchange_entry_serves ON exchange_entry USING gin ((shown -> 'serves')) WHERE kind = 'service';
 
 CREATE INDEX ix_exchange_entry_work ON exchange_entry (path, id) WHERE work <> 'none';
-
-CREATE UNIQUE INDEX uq_exchange_entry_uri ON exchange_entry (catalog, uri);
 
 CREATE TABLE exchange_harvest_source (
 	id TEXT COLLATE "C" NOT NULL, 
@@ -712,10 +711,10 @@ CREATE UNIQUE INDEX uq_exchange_harvest_run_running ON exchange_harvest_run (sou
 
 CREATE TABLE exchange_harvest_seen (
 	source TEXT COLLATE "C" NOT NULL, 
-	uri TEXT COLLATE "C" NOT NULL, 
-	entry TEXT NOT NULL, 
+	entry TEXT COLLATE "C" NOT NULL, 
+	uri TEXT NOT NULL, 
 	run TEXT COLLATE "C" NOT NULL, 
-	CONSTRAINT pk_exchange_harvest_seen PRIMARY KEY (source, uri), 
+	CONSTRAINT pk_exchange_harvest_seen PRIMARY KEY (source, entry), 
 	CONSTRAINT fk_exchange_harvest_seen_source FOREIGN KEY(source) REFERENCES exchange_harvest_source (id)
 );
 
