@@ -9,8 +9,10 @@ PRODUCT = Product(
     cookie="borough_exchange_session",
     # Whole sentences, because pages have them translated.
     unknown={
+        "application": "there is no such application",
         "agency": "there is no such agency",
         "key": "there is no such key",
+        "lottery": "there is no such lottery",
     },
 )
 declare(PRODUCT)

@@ -22,6 +22,10 @@ from workloads.data_exchange.agencies.service import Agencies
 from workloads.data_exchange.agencies.store import PostgresAgencies
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
+from workloads.data_exchange.lottery.drawing import Draws
+from workloads.data_exchange.lottery.ports import ByOfficer
+from workloads.data_exchange.lottery.service import Lotteries
+from workloads.data_exchange.lottery.store import PostgresLotteries
 from workloads.data_exchange.migrations import SCHEMA
 from workloads.data_exchange.settings import Settings
 from workloads.data_exchange.usage.service import TOPIC, Usage
@@ -42,6 +46,8 @@ class Exchange:
     agencies: Agencies
     keys: Keys
     usage: Usage
+    lotteries: Lotteries
+    draws: Draws
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -49,6 +55,7 @@ class Exchange:
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
             self.keys, self.usage,
+            self.lotteries, self.draws,
         )  # fmt: skip
 
     def schedules(self) -> list[Schedule]:
@@ -57,6 +64,7 @@ class Exchange:
         return [
             relay(self.outbox, self.base.database, [telling.receive]),
             *telling_schedules(telling, self.usage.tell, seconds),
+            Schedule("lottery.expire", 30.0, self.draws.expire),
         ]
 
 
@@ -88,14 +96,20 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
         PostgresTold(database, told_table), database, clock, outbox, program=PRODUCT.program,
         topic=TOPIC, resource=settings.platform_resource, platform=platform_of(settings),
     )  # fmt: skip
+    keys = Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets)
+    lotteries = PostgresLotteries(database)
     return Exchange(
         settings,
         base,
         outbox,
         base.people(places, ADMINISTRATOR),
         Agencies(places, database, base.audit),
-        Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets),
+        keys,
         Usage(PostgresUsage(database), database, clock, telling),
+        Lotteries(
+            lotteries, database, clock, base.audit, places, keys, base.secrets, ByOfficer()
+        ),
+        Draws(lotteries, database, clock, base.audit, keys),
     )
 
 

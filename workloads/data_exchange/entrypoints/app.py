@@ -22,6 +22,7 @@ FEATURES = (
     "foundation.operations.api",
     "workloads.data_exchange.agencies.api",
     "workloads.data_exchange.keys.api",
+    "workloads.data_exchange.lottery.api",
     "workloads.data_exchange.usage.api",
 )
 

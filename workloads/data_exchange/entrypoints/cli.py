@@ -16,6 +16,7 @@ _MEMBERS = {
     "key": (f"{_HERE}.keys.commands:key", "Keys that sign."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
+    "lottery": (f"{_HERE}.lottery.commands:lottery", "Lotteries: draw, recompute."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
     "person": ("foundation.access.commands:person", "People and their roles."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
@@ -26,7 +27,7 @@ _MEMBERS = {
 }
 
 _SECTIONS = {
-    "Administrators": ("agency", "key", "person", "operation", "audit", "usage"),
+    "Administrators": ("agency", "key", "lottery", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "The service itself": ("serve", "worker", "db", "administrator", "config"),
 }

@@ -303,6 +303,26 @@ CREATE TABLE exchange_key (
 
 CREATE INDEX ix_exchange_key_path ON exchange_key (path, created_at);
 
+CREATE TABLE exchange_lottery (
+	id TEXT COLLATE "C" NOT NULL, 
+	path TEXT COLLATE "C" NOT NULL, 
+	rules JSONB NOT NULL, 
+	state TEXT NOT NULL, 
+	sealed TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	round INTEGER NOT NULL, 
+	reveal_until TIMESTAMP WITH TIME ZONE, 
+	opening TEXT NOT NULL, 
+	frozen TEXT NOT NULL, 
+	voids JSONB NOT NULL, 
+	beacon TEXT NOT NULL, 
+	result TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_lottery PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_exchange_lottery_state ON exchange_lottery (state, reveal_until);
+
 CREATE TABLE exchange_usage_event (
 	id TEXT NOT NULL, 
 	payload JSONB NOT NULL, 
@@ -330,4 +350,27 @@ CREATE TABLE exchange_usage_standing (
 	meter TEXT NOT NULL, 
 	counted_until TIMESTAMP WITH TIME ZONE NOT NULL, 
 	CONSTRAINT pk_exchange_usage_standing PRIMARY KEY (meter)
+);
+
+CREATE TABLE exchange_lottery_application (
+	lottery TEXT COLLATE "C" NOT NULL, 
+	pseudonym TEXT COLLATE "C" NOT NULL, 
+	pool TEXT NOT NULL, 
+	chances INTEGER NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	standing TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	judged_by TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_lottery_application PRIMARY KEY (lottery, pseudonym), 
+	CONSTRAINT fk_exchange_lottery_application_lottery FOREIGN KEY(lottery) REFERENCES exchange_lottery (id)
+);
+
+CREATE TABLE exchange_lottery_word (
+	lottery TEXT COLLATE "C" NOT NULL, 
+	round INTEGER NOT NULL, 
+	party TEXT COLLATE "C" NOT NULL, 
+	commitment TEXT NOT NULL, 
+	reveal TEXT DEFAULT '' NOT NULL, 
+	CONSTRAINT pk_exchange_lottery_word PRIMARY KEY (lottery, round, party), 
+	CONSTRAINT fk_exchange_lottery_word_lottery FOREIGN KEY(lottery) REFERENCES exchange_lottery (id)
 );
