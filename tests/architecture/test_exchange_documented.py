@@ -9,7 +9,7 @@ from workloads.data_exchange.entrypoints import reference as exchange
 from workloads.data_exchange.settings import Settings
 
 #: The product's own groups; what the foundation's commands name, its own test looks after.
-OWN = {"agency", "key", "usage"}
+OWN = {"agency", "key", "lottery", "usage"}
 
 
 def test_the_reference_is_current() -> None:

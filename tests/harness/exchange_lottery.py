@@ -60,9 +60,7 @@ class Table:
 
     def commitment(self, lottery: Lottery, party: str) -> str:
         committed = draw.commitment(lottery.id, lottery.round, party, self.secrets[party])
-        told = statements.commitment(
-            lottery.id, lottery.round, lottery.digest, party, committed
-        )
+        told = statements.commitment(lottery.id, lottery.round, lottery.digest, party, committed)
         return jws.sign(told, self.keys[party], statements.COMMITMENT)
 
     def commit(self, lottery: Lottery, *parties: str) -> Standstill:
@@ -94,5 +92,3 @@ class Table:
         self.apply(lottery, *people)
         self.commit(lottery)
         return self.reveal(self.frozen(lottery)).lottery
-
-

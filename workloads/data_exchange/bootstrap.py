@@ -106,9 +106,7 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
         Agencies(places, database, base.audit),
         keys,
         Usage(PostgresUsage(database), database, clock, telling),
-        Lotteries(
-            lotteries, database, clock, base.audit, places, keys, base.secrets, ByOfficer()
-        ),
+        Lotteries(lotteries, database, clock, base.audit, places, keys, base.secrets, ByOfficer()),
         Draws(lotteries, database, clock, base.audit, keys),
     )
 

@@ -21,7 +21,7 @@ from workloads.data_exchange.lottery.verify import prove, verify
 from workloads.data_exchange.proofs import jws
 from workloads.data_exchange.proofs.keys import PrivateKey, ProofError
 
-PEOPLE = tuple(f"PERSON-{n}" for n in range(9)) + ("X-1",)
+PEOPLE = (*(f"PERSON-{n}" for n in range(9)), "X-1")
 
 
 @pytest.fixture
@@ -87,7 +87,8 @@ def test_no_identifier_is_kept(exchange: Exchange, table: Table) -> None:
             sa.text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         ).scalars()
         for name in set(names):
-            text = exchange.base.database.execute(sa.text(f'SELECT t::text FROM "{name}" t'))
+            rows = sa.select(sa.text("t::text")).select_from(sa.text(f'"{name}" t'))
+            text = exchange.base.database.execute(rows)
             assert "SECRET-PERSON-ID" not in " ".join(text.scalars()).upper(), name
 
 
@@ -264,17 +265,11 @@ def test_keys_known_from_elsewhere(exchange: Exchange, table: Table) -> None:
 
 def test_who_may(exchange: Exchange, table: Table) -> None:
     draft = exchange.lotteries.create(person("steward", CIVIL), table.rules())
-    refused(
-        NotFound, lambda: exchange.lotteries.lottery(person("steward", HOUSING), draft.id)
-    )
-    refused(
-        Forbidden, lambda: exchange.lotteries.create(person("officer", CIVIL), table.rules())
-    )
+    refused(NotFound, lambda: exchange.lotteries.lottery(person("steward", HOUSING), draft.id))
+    refused(Forbidden, lambda: exchange.lotteries.create(person("officer", CIVIL), table.rules()))
     lottery = exchange.lotteries.open(person("steward", CIVIL), draft.id)
     compact = table.commitment(lottery, HOUSING)
-    refused(
-        NotFound, lambda: exchange.draws.commit(person("steward", TAX), lottery.id, compact)
-    )
+    refused(NotFound, lambda: exchange.draws.commit(person("steward", TAX), lottery.id, compact))
     exchange.draws.commit(person("steward", HOUSING), lottery.id, compact)
     aborted = exchange.lotteries.abort(person("steward", CIVIL), lottery.id, reason="budget")
     assert exchange.draws.record(aborted.id)["reason"] == "budget"

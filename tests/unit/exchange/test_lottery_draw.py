@@ -60,7 +60,7 @@ def test_the_seed_hangs_on_everything() -> None:
     assert len({draw.seed_of(*one) for one in (given, *others)}) == 7  # type: ignore[arg-type]
 
 
-def bundle(**changes: Any) -> bytes:  # noqa: ANN401
+def bundle(**changes: Any) -> bytes:
     """A small lottery, drawn; ``changes`` are what a dishonest exchange would publish instead."""
     rules = {
         "draw": draw.METHOD, "pools": [{"name": "p", "places": 1}], "parties": list(PARTIES),
@@ -110,11 +110,10 @@ def test_any_changed_byte_is_found() -> None:
     good = bundle()
     assert len(verify(good).outcomes[0].winners) == 1
     for position in range(len(good)):
-        for flip in (0x01, 0x20):
-            bad = bytearray(good)
-            bad[position] ^= flip
-            with pytest.raises(ProofError):
-                verify(bytes(bad))
+        bad = bytearray(good)
+        bad[position] ^= 1 << position % 6
+        with pytest.raises(ProofError):
+            verify(bytes(bad))
     for cut in range(0, len(good), 97):
         with pytest.raises(ProofError):
             verify(good[:cut])
@@ -152,6 +151,7 @@ def test_what_is_no_bundle() -> None:
         *(
             canonical.dumps({**good, name: value}).encode() + b"\n"
             for name in good for value in (None, [], {}, 1, "x", [None], [[1, 2]])
+                if value != good[name]
         ),
     ):  # fmt: skip
         with pytest.raises(ProofError):

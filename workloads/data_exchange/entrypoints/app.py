@@ -14,6 +14,7 @@ from foundation.surface.web.install import Theme, install
 from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.agencies.pages import pages as agencies
 from workloads.data_exchange.entrypoints.home import pages as home
+from workloads.data_exchange.lottery.pages import pages as lottery
 from workloads.data_exchange.settings import Settings
 
 #: The features with an API; each module exports ``api``, or several as ``apis``.
@@ -27,7 +28,7 @@ FEATURES = (
 )
 
 #: The pages of the features.
-PAGES = (home, access, operations, agencies)
+PAGES = (home, access, operations, agencies, lottery)
 
 ABOUT = Text(
     "Borough Exchange: data, published, agreed on and proven", "Borough 数据交换：发布、约定、可证"

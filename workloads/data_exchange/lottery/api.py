@@ -174,12 +174,12 @@ class RecordOut(Schema):
     round: int
     opening: str
     commitments: list[str]
-    list: str
+    frozen: Annotated[str, Field(description="The signed list; empty before it is frozen.")]
     applications: Annotated[
-        "list[list[str | int]]", Field(description="Pseudonym, pool, chances; once frozen.")
+        list[list[str | int]], Field(description="Pseudonym, pool, chances; once frozen.")
     ]
     reveal_until: Instant | None
-    voids: "list[str]"
+    voids: list[str]
     reason: str
 
 

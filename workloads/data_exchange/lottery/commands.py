@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import click
 
+from foundation.kernel import canonical
 from foundation.surface import cli
 from foundation.surface.cli import USAGE, Failure
 from workloads.data_exchange.keys.commands import read_private
@@ -85,9 +86,7 @@ def open_(console: cli.Console, lottery_id: str) -> None:
 @click.option("--pool", required=True)
 @click.option("--chances", type=click.IntRange(1), default=1, show_default=True)
 @cli.console(api="POST /api/v1/lotteries/{id}/applications", web="/lotteries/{id}")
-def apply(  # noqa: PLR0913 - its options
-    console: cli.Console, lottery_id: str, person: str, pool: str, chances: int
-) -> None:
+def apply(console: cli.Console, lottery_id: str, person: str, pool: str, chances: int) -> None:
     """Take a person's application; prints their pseudonym (-o json: their receipt too)."""
     body = {"person": person, "pool": pool, "chances": chances}
     made = console.client.post(f"/lotteries/{lottery_id}/applications", body)
@@ -112,8 +111,8 @@ def applications(console: cli.Console, lottery_id: str, standing: str | None) ->
 @cli.console(
     api="POST /api/v1/lotteries/{id}/applications/{pseudonym}/judge", web="/lotteries/{id}"
 )
-def judge(  # noqa: PLR0913 - its options
-    console: cli.Console, lottery_id: str, pseudonym: str, qualified: bool, reason: str
+def judge(
+    console: cli.Console, lottery_id: str, pseudonym: str, *, qualified: bool, reason: str
 ) -> None:
     """Say whether somebody takes part, and why."""
     body = {"qualified": qualified, "reason": reason}
@@ -160,9 +159,7 @@ def _key_option(command: Any) -> Any:  # noqa: ANN401 - click's
 @click.argument("secret", type=click.Path(dir_okay=False, path_type=Path))
 @_key_option
 @cli.console(api="POST /api/v1/lotteries/{id}/commitments", web="/lotteries/{id}")
-def commit(
-    console: cli.Console, lottery_id: str, party: str, secret: Path, key: IO[str]
-) -> None:
+def commit(console: cli.Console, lottery_id: str, party: str, secret: Path, key: IO[str]) -> None:
     """Commit PARTY (a path) to a new secret, kept in the file SECRET (mode 0600).
 
     The secret is not sent: only its hash is. With a file that is there the same is handed in again.
@@ -183,9 +180,7 @@ def commit(
 @click.argument("secret", type=click.Path(dir_okay=False, exists=True, path_type=Path))
 @_key_option
 @cli.console(api="POST /api/v1/lotteries/{id}/reveals", web="/lotteries/{id}")
-def reveal(
-    console: cli.Console, lottery_id: str, party: str, secret: Path, key: IO[str]
-) -> None:
+def reveal(console: cli.Console, lottery_id: str, party: str, secret: Path, key: IO[str]) -> None:
     """Reveal what PARTY committed to, and attest the frozen list as it is now.
 
     Nothing is sent unless the rules are those that were committed to and the list has the root
@@ -195,14 +190,12 @@ def reveal(
     value = _secret(secret, lottery_id, party, record)
     try:
         root = draw.root_of(Entry(*line) for line in record["applications"])
-        told = json.loads(jws.parse(record["list"]).payload)
+        told = json.loads(jws.parse(record["frozen"]).payload)
     except (ProofError, TypeError, ValueError):
         raise Failure("the list is not frozen: nothing was sent") from None
     if root != told.get("root"):
         raise Failure("the list is not the one that was signed: nothing was sent")
-    said = statements.reveal(
-        lottery_id, int(record["round"]), record["digest"], root, party, value
-    )
+    said = statements.reveal(lottery_id, int(record["round"]), record["digest"], root, party, value)
     body = {"jws": jws.sign(said, read_private(key), statements.REVEAL)}
     console.one(console.client.post(f"/lotteries/{lottery_id}/reveals", body), _COLUMNS)
 
@@ -238,7 +231,7 @@ def _secret(file: Path, lottery_id: str, party: str, record: dict[str, Any]) -> 
 def bundle(console: cli.Console, lottery_id: str, file: IO[bytes]) -> None:
     """Write the bundle of a drawn lottery to FILE."""
     found = console.client.get(f"/lotteries/{lottery_id}/bundle")
-    file.write(draw.canonical.dumps(found).encode() + b"\n")
+    file.write(canonical.dumps(found).encode() + b"\n")
 
 
 @lottery.command()
@@ -251,7 +244,7 @@ def verify(file: IO[bytes], keys: IO[str] | None) -> None:
     that are printed with those that the agencies publish.
     """
     found = _proven(file, keys)
-    click.echo(f"lottery: {found.lottery}  rules: {draw.canonical.digest(found.rules)}")
+    click.echo(f"lottery: {found.lottery}  rules: {canonical.digest(found.rules)}")
     click.echo(f"applications: {len(found.entries)}  root: {found.root}")
     click.echo(f"seed: {found.seed.hex()}")
     for number, missing in enumerate(found.voids, 1):
@@ -276,7 +269,7 @@ def prove(file: IO[bytes], pseudonym: str, keys: IO[str] | None) -> None:
         found = proven_of(_proven(file, keys), pseudonym)
     except ProofError as error:
         raise Failure(str(error)) from None
-    click.echo(json.dumps(draw.canonical.plain(found), ensure_ascii=False, indent=2))
+    click.echo(json.dumps(canonical.plain(found), ensure_ascii=False, indent=2))
 
 
 def _proven(file: IO[bytes], keys: IO[str] | None) -> Proven:

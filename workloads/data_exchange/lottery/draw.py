@@ -61,7 +61,7 @@ def commitment(lottery: str, number: int, party: str, secret: bytes) -> str:
     return hashlib.sha256(_COMMITMENT + canonical.dumps(told).encode()).hexdigest()
 
 
-def seed_of(  # noqa: PLR0913 - all that it is made of
+def seed_of(
     lottery: str,
     number: int,
     rules: str,

@@ -1,5 +1,6 @@
 """The use cases of the parties: they commit, reveal, and the draw follows; and of whoever reads."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -134,9 +135,7 @@ class Draws:
         except ValueError:
             raise _wrong("must hold a secret in hexadecimal") from None
         root = str(_payload(lottery.frozen)["root"])
-        wanted = statements.reveal(
-            lottery.id, lottery.round, lottery.digest, root, party, secret
-        )
+        wanted = statements.reveal(lottery.id, lottery.round, lottery.digest, root, party, secret)
         if told != wanted or len(secret) != draw.SECRET_BYTES:
             raise _wrong("must name this lottery, its round, its rules, its list and the party")
         word = next(w for w in self._store.words(lottery) if w.party == party)
@@ -255,7 +254,7 @@ class Draws:
             return {
                 "lottery": lottery.id, "state": lottery.state, "rules": dict(lottery.rules),
                 "digest": lottery.digest, "round": lottery.round, "opening": lottery.opening,
-                "commitments": [word.commitment for word in words], "list": lottery.frozen,
+                "commitments": [word.commitment for word in words], "frozen": lottery.frozen,
                 "applications": [
                     [one.pseudonym, one.pool, one.chances]
                     for one in (self._store.entries(lottery.id) if shown else ())
@@ -356,9 +355,7 @@ class Draws:
         self._note(actor, f"lottery.{lottery.state.value}", lottery, {"round": lottery.round})
         return Standstill(lottery, self._store.words(lottery))
 
-    def _note(
-        self, actor: Actor, action: str, about: Lottery, details: Mapping[str, Any]
-    ) -> None:
+    def _note(self, actor: Actor, action: str, about: Lottery, details: Mapping[str, Any]) -> None:
         self._audit.record(actor, action, subject=about.id, path=about.path, details=details)
 
 
@@ -373,7 +370,7 @@ def _written(bundle: Mapping[str, Any]) -> bytes:
 
 
 def _is_digest(text: str) -> bool:
-    return len(text) == 64 and not set(text) - set("0123456789abcdef")
+    return len(text) == hashlib.sha256().digest_size * 2 and not set(text) - set("0123456789abcdef")
 
 
 def _wrong(message: str) -> Invalid:

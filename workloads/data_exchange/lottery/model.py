@@ -22,8 +22,8 @@ PARTIES_MIN, PARTIES_MAX = 2, 20
 CHANCES_MAX = 1000
 HOURS_MAX = 720
 TEXT_MAX = 20_000
+NAME_MAX = 200
 REASON_MAX = 500
-BEACON_MAX = 500
 PERSON_MAX = 100
 #: The value of a beacon as its operator publishes it: hexadecimal or base64url.
 BEACON_VALUE = re.compile(r"[0-9A-Za-z_-]{16,500}")
@@ -243,14 +243,17 @@ def check(found: Collector, rules: Rules, now: datetime) -> None:
     """Note what is wrong with rules."""
     for language in ("en", "zh"):
         name = rules.name.get(language).strip()
-        found.check(0 < len(name) <= 200, f"name.{language}", "must be 1 to 200 characters")
+        found.check(
+            0 < len(name) <= NAME_MAX, f"name.{language}", f"must be 1 to {NAME_MAX} characters"
+        )
     found.check(
         len(rules.conditions) <= TEXT_MAX, "conditions", f"must be at most {TEXT_MAX} characters"
     )
     found.check(1 <= len(rules.pools) <= POOLS_MAX, "pools", f"must be 1 to {POOLS_MAX}")
     for number, pool in enumerate(rules.pools):
         at = f"pools.{number}"
-        found.check(0 < len(pool.name.strip()) <= 100, f"{at}.name", "must be 1 to 100 characters")
+        good = 0 < len(pool.name.strip()) <= NAME_MAX
+        found.check(good, f"{at}.name", f"must be 1 to {NAME_MAX} characters")
         good = 1 <= pool.places <= APPLICATIONS_MAX
         found.check(good, f"{at}.places", f"must be 1 to {APPLICATIONS_MAX}")
     names = [pool.name for pool in rules.pools]
@@ -266,5 +269,5 @@ def check(found: Collector, rules: Rules, now: datetime) -> None:
     found.check(rules.closes_at > now, "closes_at", "must lie in the future")
     if rules.beacon is not None:
         for name, value in (("name", rules.beacon.name), ("round", rules.beacon.round)):
-            good = 0 < len(value.strip()) <= 200
-            found.check(good, f"beacon.{name}", "must be 1 to 200 characters")
+            good = 0 < len(value.strip()) <= NAME_MAX
+            found.check(good, f"beacon.{name}", f"must be 1 to {NAME_MAX} characters")

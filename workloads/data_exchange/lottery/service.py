@@ -50,7 +50,7 @@ _PSEUDONYM_BYTES = 24
 class Lotteries:
     """Lotteries, from their rules to the frozen list."""
 
-    def __init__(  # noqa: PLR0913 - its ports
+    def __init__(
         self,
         store: LotteryStore,
         db: UnitOfWork,
@@ -329,9 +329,7 @@ class Lotteries:
             self._note(actor, action, made, {"state": made.state.value, "reason": made.reason})
             return made
 
-    def _note(
-        self, actor: Actor, action: str, about: Lottery, details: Mapping[str, Any]
-    ) -> None:
+    def _note(self, actor: Actor, action: str, about: Lottery, details: Mapping[str, Any]) -> None:
         self._audit.record(actor, action, subject=about.id, path=about.path, details=details)
 
 

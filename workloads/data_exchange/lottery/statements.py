@@ -34,9 +34,7 @@ def application(lottery: str, entry: Mapping[str, Any], at: datetime) -> dict[st
     return {"lottery": lottery, "application": entry, "at": format_instant(at)}
 
 
-def commitment(
-    lottery: str, number: int, rules: str, party: str, committed: str
-) -> dict[str, Any]:
+def commitment(lottery: str, number: int, rules: str, party: str, committed: str) -> dict[str, Any]:
     """The payload of ``COMMITMENT``."""
     return {
         "lottery": lottery, "round": number, "rules": rules, "party": party,
@@ -44,7 +42,7 @@ def commitment(
     }  # fmt: skip
 
 
-def reveal(  # noqa: PLR0913 - all that it says
+def reveal(
     lottery: str, number: int, rules: str, root: str, party: str, secret: bytes
 ) -> dict[str, Any]:
     """The payload of ``REVEAL``: with the root, the party attests the list that it saw."""
@@ -54,7 +52,7 @@ def reveal(  # noqa: PLR0913 - all that it says
     }  # fmt: skip
 
 
-def frozen(  # noqa: PLR0913 - all that it says
+def frozen(
     lottery: str,
     rules: str,
     root: str,
@@ -70,7 +68,7 @@ def frozen(  # noqa: PLR0913 - all that it says
     }  # fmt: skip
 
 
-def void(  # noqa: PLR0913 - all that it says
+def void(
     lottery: str,
     number: int,
     missing: Sequence[str],

@@ -85,9 +85,7 @@ class PostgresLotteries:
 
     def save(self, lottery: Lottery) -> None:
         """Keep all that may change of it."""
-        self._db.execute(
-            lottery_table.update().where(_L.id == lottery.id).values(**_row(lottery))
-        )
+        self._db.execute(lottery_table.update().where(_L.id == lottery.id).values(**_row(lottery)))
 
     def list(self, drafts_of: Sequence[str], request: PageRequest) -> Page[Lottery]:
         """All, newest first; drafts only below these paths."""
@@ -107,9 +105,7 @@ class PostgresLotteries:
 
     def words(self, lottery: Lottery) -> Sequence[Word]:
         """What the parties handed in for the round that runs, by path."""
-        query = sa.select(word_table).where(
-            _W.lottery == lottery.id, _W.round == lottery.round
-        )
+        query = sa.select(word_table).where(_W.lottery == lottery.id, _W.round == lottery.round)
         rows = self._db.execute(query.order_by(_W.party))
         return [Word(row.party, row.commitment, row.reveal) for row in rows]
 
@@ -178,9 +174,11 @@ class PostgresLotteries:
 
     def count(self, lottery_id: str) -> Mapping[Standing, int]:
         """How many there are of each standing."""
-        query = sa.select(_A.standing, sa.func.count()).where(_A.lottery == lottery_id)
+        query = sa.select(_A.standing, sa.func.count().label("number")).where(
+            _A.lottery == lottery_id
+        )
         rows = self._db.execute(query.group_by(_A.standing))
-        found = {Standing(name): int(number) for name, number in rows}
+        found = {Standing(row.standing): int(row.number) for row in rows}
         return {one: found.get(one, 0) for one in Standing}
 
     def entries(self, lottery_id: str) -> Iterator[Entry]:

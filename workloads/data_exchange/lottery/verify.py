@@ -12,6 +12,7 @@ the digest of all else, so that no byte can change; the rest is recomputed all t
 exchange itself is not believed.
 """
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -183,11 +184,11 @@ def _entries(bundle: Mapping[str, Any], rules: Mapping[str, Any]) -> tuple[Entry
     pools = {one["name"] for one in rules["pools"]}
     entries = tuple(Entry(*line) for line in bundle["applications"])
     for one in entries:
-        if not isinstance(one.pseudonym, str) or one.pool not in pools:
+        if type(one.pseudonym) is not str or one.pool not in pools:
             raise ProofError("an application is in no pool")
         if type(one.chances) is not int or not 1 <= one.chances <= rules["chances"]:
             raise ProofError("an application has more chances than the rules allow, or none")
-    if any(a.pseudonym >= b.pseudonym for a, b in zip(entries, entries[1:], strict=False)):
+    if any(a.pseudonym >= b.pseudonym for a, b in itertools.pairwise(entries)):
         raise ProofError("the list is not sorted, or somebody stands in it twice")
     return entries
 
@@ -216,7 +217,7 @@ def _voids(
     return tuple(found)
 
 
-def _commitments(  # noqa: PLR0913 - all that they say
+def _commitments(
     ring: _Ring, parties: list[str], lottery: str, number: int, digest: str, given: list[str]
 ) -> dict[str, str]:
     _same(len(given), len(parties), "the commitments")
@@ -229,7 +230,7 @@ def _commitments(  # noqa: PLR0913 - all that they say
     return found
 
 
-def _secrets(  # noqa: PLR0913 - all that they say
+def _secrets(
     ring: _Ring,
     parties: list[str],
     lottery: str,
