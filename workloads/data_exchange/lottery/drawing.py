@@ -241,8 +241,12 @@ class Draws:
             )  # fmt: skip
             return True
 
-    def record(self, lottery_id: str) -> dict[str, Any]:
+    def record(self, lottery_id: str, *, listed: bool = True) -> dict[str, Any]:
         """What is public of a lottery while it goes on: all that was signed, without the reveals.
+
+        Args:
+            lottery_id: of the lottery.
+            listed: with the frozen list, which may be long.
 
         Raises:
             NotFound: there is none, or it is a draft.
@@ -250,7 +254,7 @@ class Draws:
         with self._db.transaction():
             lottery = self._published(lottery_id)
             words = self._store.words(lottery)
-            shown = bool(lottery.frozen)
+            shown = listed and bool(lottery.frozen)
             return {
                 "lottery": lottery.id, "state": lottery.state, "rules": dict(lottery.rules),
                 "digest": lottery.digest, "round": lottery.round, "opening": lottery.opening,

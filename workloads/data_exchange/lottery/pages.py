@@ -123,7 +123,7 @@ def judge(lottery_id: str) -> ResponseReturnValue:
 def draw(lottery_id: str) -> ResponseReturnValue:
     """What everybody sees: rules, parties, void rounds, winners, and one's own result."""
     draws, pseudonym = use(Draws), request.args.get("pseudonym", "").strip()
-    record = draws.record(lottery_id)
+    record = draws.record(lottery_id, listed=False)
     drawn = record["state"] is State.DRAWN
     place: Place | None = None
     problems: tuple[Problem, ...] = ()
