@@ -11,6 +11,8 @@ from typing import Any
 from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from tests.architecture.accounts import account_bodies, make_accounts
+from tests.architecture.exchange_lottery import PUBLIC as DRAWS
+from tests.architecture.exchange_lottery import lottery_bodies, make_lottery
 from tests.architecture.harness import Things
 from tests.harness.directory import dataset
 from tests.harness.exchange_receipts import draft, written
@@ -30,7 +32,7 @@ C = "/city/tax/"
 #: Actions that services ask for rather than endpoints: who sees drafts besides their makers.
 ELSEWHERE: frozenset[str] = frozenset({"dataset.audit"})
 #: Endpoints for everybody.
-PUBLIC = frozenset({
+PUBLIC = DRAWS | frozenset({
     "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks", "GET /api/v1/checkpoints",
     "GET /api/v1/checkpoints/export", "POST /api/v1/agreements/<agreement_id>/grants/signed",
 })  # fmt: skip
@@ -65,6 +67,7 @@ def make(exchange: Exchange) -> Things:
     told = replace(draft(exchange.base.clock.now()), consumer=A, provider=A)
     (receipt,) = written(exchange, [told])
     exchange.receipts.sign_checkpoint()
+    lottery, pseudonym, commitment = make_lottery(exchange, exchange.agencies.agency(_SYSTEM, A))
     accounts = make_accounts(exchange.people, exchange.base, "exchange_officer", A)
     drafted, shown, destroyed = _entries(exchange)
     source = exchange.cataloguing.harvesting.mount(
@@ -75,13 +78,14 @@ def make(exchange: Exchange) -> Things:
         "agencies": empty.id, "keys": key.kid, "requests": request.id, "receipts": receipt.id,
         "agreements": agreement.agreement, "versions": "1", "sources": source.id,
         "catalog": shown, "entries": drafted, "directory": drafted, "certificates": destroyed,
-        **accounts,
+        "lotteries": lottery, "applications": pseudonym, **accounts,
     }  # fmt: skip
     # Agencies and their keys are known to everybody who signs in.
     owned = frozenset({
         *accounts.values(), request.id, agreement.agreement, receipt.id, drafted, source.id,
     })  # fmt: skip
     bodies = _bodies(accounts["service-accounts"], agreement, key.kid)
+    bodies |= lottery_bodies(pseudonym, commitment)
     return Things(ids, owned, bodies, queries, {})
 
 

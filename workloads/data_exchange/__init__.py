@@ -11,12 +11,14 @@ PRODUCT = Product(
     unknown={
         "entry": "there is no such entry of the directory",
         "source": "there is no such source",
+        "application": "there is no such application",
         "agency": "there is no such agency",
         "agreement": "there is no such agreement",
         "key": "there is no such key",
         "request": "there is no such request",
         "checkpoint": "there is no such checkpoint",
         "receipt": "there is no such receipt",
+        "lottery": "there is no such lottery",
     },
 )
 declare(PRODUCT)

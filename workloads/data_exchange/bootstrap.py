@@ -29,6 +29,10 @@ from workloads.data_exchange.gateway.sources import Reading
 from workloads.data_exchange.interfaces import Interfaces
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
+from workloads.data_exchange.lottery.drawing import Draws
+from workloads.data_exchange.lottery.ports import ByOfficer
+from workloads.data_exchange.lottery.service import Lotteries
+from workloads.data_exchange.lottery.store import PostgresLotteries
 from workloads.data_exchange.migrations import SCHEMA
 from workloads.data_exchange.receipts import jobs as receipt_jobs
 from workloads.data_exchange.receipts.service import Receipts
@@ -56,6 +60,8 @@ class Exchange:
     agreeing: Agreeing
     receipts: Receipts
     source: Source
+    lotteries: Lotteries
+    draws: Draws
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -63,7 +69,7 @@ class Exchange:
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
             self.keys, self.usage, self.receipts, *self.cataloguing.services,
-            *self.agreeing.services,
+            *self.agreeing.services, self.lotteries, self.draws,
         )  # fmt: skip
 
     def handlers(self) -> dict[str, Job]:
@@ -79,6 +85,7 @@ class Exchange:
             *self.cataloguing.schedules(),
             *self.agreeing.schedules(),
             *receipt_jobs.schedules(self.receipts),
+            Schedule("lottery.expire", 30.0, self.draws.expire),
         ]
 
 
@@ -122,6 +129,7 @@ def build(
     cataloguing = build_cataloguing(settings, base, places, keys, usage)
     published = Published(cataloguing.directory)
     agreed = agreeing(base, outbox, keys, places, catalogue or published)
+    lotteries = PostgresLotteries(database)
     return Exchange(
         settings,
         base,
@@ -134,6 +142,8 @@ def build(
         agreed,
         Receipts(PostgresReceipts(database), database, clock, keys, base.audit, usage),
         Reading(agreed.agreements, Interfaces(cataloguing.directory), keys, clock),
+        Lotteries(lotteries, database, clock, base.audit, places, keys, base.secrets, ByOfficer()),
+        Draws(lotteries, database, clock, base.audit, keys),
     )
 
 

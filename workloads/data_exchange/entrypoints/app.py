@@ -20,6 +20,7 @@ from workloads.data_exchange.directory.pages import pages as directory
 from workloads.data_exchange.entrypoints.home import pages as home
 from workloads.data_exchange.harvesting.pages import pages as harvesting
 from workloads.data_exchange.keys.pages import pages as keys
+from workloads.data_exchange.lottery.pages import pages as lottery
 from workloads.data_exchange.receipts.pages import pages as receipts
 from workloads.data_exchange.settings import Settings
 
@@ -35,13 +36,14 @@ FEATURES = (
     "workloads.data_exchange.agreements.requests.api",
     "workloads.data_exchange.agreements.contracts.api",
     "workloads.data_exchange.receipts.api",
+    "workloads.data_exchange.lottery.api",
     "workloads.data_exchange.usage.api",
 )
 
 #: The pages of the features.
 PAGES = (
-    home, access, operations, directory, harvesting, requests, agreements, receipts, agencies,
-    keys, calendar,
+    home, access, operations, directory, harvesting, requests, agreements, receipts, lottery,
+    agencies, keys, calendar,
 )  # fmt: skip
 
 ABOUT = Text(

@@ -22,6 +22,7 @@ _MEMBERS = {
     "key": (f"{_HERE}.keys.commands:key", "Keys that sign."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
+    "lottery": (f"{_HERE}.lottery.commands:lottery", "Lotteries: draw, recompute."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
     "person": ("foundation.access.commands:person", "People and their roles."),
     "request": (f"{_HERE}.agreements.requests.commands:request", "Requests for access."),
@@ -38,7 +39,7 @@ _MEMBERS = {
 
 _SECTIONS = {
     "Data": ("dataset", "service", "catalog", "source", "request", "agreement", "call"),
-    "Evidence": ("receipt", "verify"),
+    "Evidence": ("receipt", "verify", "lottery"),
     "Administrators": ("agency", "key", "calendar", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "The service itself": ("serve", "gateway", "worker", "db", "administrator", "config"),

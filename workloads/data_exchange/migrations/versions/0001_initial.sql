@@ -336,6 +336,26 @@ CREATE TABLE exchange_later (
 
 CREATE INDEX ix_exchange_later_until ON exchange_later (until);
 
+CREATE TABLE exchange_lottery (
+	id TEXT COLLATE "C" NOT NULL, 
+	path TEXT COLLATE "C" NOT NULL, 
+	rules JSONB NOT NULL, 
+	state TEXT NOT NULL, 
+	sealed TEXT NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	round INTEGER NOT NULL, 
+	reveal_until TIMESTAMP WITH TIME ZONE, 
+	opening TEXT NOT NULL, 
+	frozen TEXT NOT NULL, 
+	voids JSONB NOT NULL, 
+	beacon TEXT NOT NULL, 
+	result TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_lottery PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_exchange_lottery_state ON exchange_lottery (state, reveal_until);
+
 CREATE TABLE exchange_receipt (
 	day DATE NOT NULL, 
 	log TEXT COLLATE "C" NOT NULL, 
@@ -474,6 +494,29 @@ CREATE TABLE exchange_catalog (
 	publisher TEXT NOT NULL, 
 	CONSTRAINT pk_exchange_catalog PRIMARY KEY (id), 
 	CONSTRAINT fk_exchange_catalog_path FOREIGN KEY(path) REFERENCES exchange_agency (path)
+);
+
+CREATE TABLE exchange_lottery_application (
+	lottery TEXT COLLATE "C" NOT NULL, 
+	pseudonym TEXT COLLATE "C" NOT NULL, 
+	pool TEXT NOT NULL, 
+	chances INTEGER NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	standing TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	judged_by TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_lottery_application PRIMARY KEY (lottery, pseudonym), 
+	CONSTRAINT fk_exchange_lottery_application_lottery FOREIGN KEY(lottery) REFERENCES exchange_lottery (id)
+);
+
+CREATE TABLE exchange_lottery_word (
+	lottery TEXT COLLATE "C" NOT NULL, 
+	round INTEGER NOT NULL, 
+	party TEXT COLLATE "C" NOT NULL, 
+	commitment TEXT NOT NULL, 
+	reveal TEXT DEFAULT '' NOT NULL, 
+	CONSTRAINT pk_exchange_lottery_word PRIMARY KEY (lottery, round, party), 
+	CONSTRAINT fk_exchange_lottery_word_lottery FOREIGN KEY(lottery) REFERENCES exchange_lottery (id)
 );
 
 CREATE TABLE exchange_request (
