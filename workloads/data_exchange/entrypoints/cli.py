@@ -18,6 +18,7 @@ _MEMBERS = {
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
     "person": ("foundation.access.commands:person", "People and their roles."),
+    "population": (f"{_HERE}.population.commands:population", "A synthetic city."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "token": ("foundation.access.commands:token", "API tokens."),
     "usage": (f"{_HERE}.usage.commands:usage", "What was used, by the hour."),
@@ -28,7 +29,7 @@ _MEMBERS = {
 _SECTIONS = {
     "Administrators": ("agency", "key", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
-    "The service itself": ("serve", "worker", "db", "administrator", "config"),
+    "The service itself": ("population", "serve", "worker", "db", "administrator", "config"),
 }
 
 
