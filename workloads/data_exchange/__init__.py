@@ -10,7 +10,9 @@ PRODUCT = Product(
     # Whole sentences, because pages have them translated.
     unknown={
         "agency": "there is no such agency",
+        "check": "there is no such check",
         "key": "there is no such key",
+        "scenario": "there is no such scenario",
     },
 )
 declare(PRODUCT)

@@ -20,6 +20,10 @@ from foundation.usage.telling import schedules as telling_schedules
 from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.agencies.service import Agencies
 from workloads.data_exchange.agencies.store import PostgresAgencies
+from workloads.data_exchange.checks.direct import DirectAsker
+from workloads.data_exchange.checks.jobs import schedules as check_schedules
+from workloads.data_exchange.checks.service import Checks
+from workloads.data_exchange.checks.store import PostgresChecks
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.migrations import SCHEMA
@@ -42,13 +46,14 @@ class Exchange:
     agencies: Agencies
     keys: Keys
     usage: Usage
+    checks: Checks
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
-            self.keys, self.usage,
+            self.keys, self.usage, self.checks,
         )  # fmt: skip
 
     def schedules(self) -> list[Schedule]:
@@ -56,6 +61,7 @@ class Exchange:
         telling, seconds = self.usage.telling, float(max(1, self.settings.usage_seconds))
         return [
             relay(self.outbox, self.base.database, [telling.receive]),
+            *check_schedules(self.checks),
             *telling_schedules(telling, self.usage.tell, seconds),
         ]
 
@@ -88,6 +94,7 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
         PostgresTold(database, told_table), database, clock, outbox, program=PRODUCT.program,
         topic=TOPIC, resource=settings.platform_resource, platform=platform_of(settings),
     )  # fmt: skip
+    usage = Usage(PostgresUsage(database), database, clock, telling)
     return Exchange(
         settings,
         base,
@@ -95,7 +102,17 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
         base.people(places, ADMINISTRATOR),
         Agencies(places, database, base.audit),
         Keys(PostgresKeys(database), database, clock, base.audit, places, base.secrets),
-        Usage(PostgresUsage(database), database, clock, telling),
+        usage,
+        Checks(
+            PostgresChecks(database),
+            database,
+            clock,
+            base.audit,
+            places,
+            base.secrets,
+            DirectAsker(settings.registries),
+            usage,
+        ),
     )
 
 

@@ -303,6 +303,14 @@ CREATE TABLE exchange_key (
 
 CREATE INDEX ix_exchange_key_path ON exchange_key (path, created_at);
 
+CREATE TABLE exchange_scenario (
+	name TEXT COLLATE "C" NOT NULL, 
+	version INTEGER NOT NULL, 
+	data JSONB NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_exchange_scenario PRIMARY KEY (name, version)
+);
+
 CREATE TABLE exchange_usage_event (
 	id TEXT NOT NULL, 
 	payload JSONB NOT NULL, 
@@ -331,3 +339,47 @@ CREATE TABLE exchange_usage_standing (
 	counted_until TIMESTAMP WITH TIME ZONE NOT NULL, 
 	CONSTRAINT pk_exchange_usage_standing PRIMARY KEY (meter)
 );
+
+CREATE TABLE exchange_check (
+	id TEXT NOT NULL, 
+	path TEXT COLLATE "C" NOT NULL, 
+	scenario TEXT COLLATE "C" NOT NULL, 
+	version INTEGER NOT NULL, 
+	sealed TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	verdict TEXT NOT NULL, 
+	reasons JSONB NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	limit_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_exchange_check PRIMARY KEY (id), 
+	CONSTRAINT fk_exchange_check_scenario_version FOREIGN KEY(scenario, version) REFERENCES exchange_scenario (name, version)
+);
+
+CREATE INDEX exchange_check_open ON exchange_check (limit_at) WHERE state = 'asking';
+
+CREATE TABLE exchange_check_consent (
+	check_id TEXT NOT NULL, 
+	person INTEGER NOT NULL, 
+	token TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	decided_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_exchange_check_consent PRIMARY KEY (check_id, person), 
+	CONSTRAINT fk_exchange_check_consent_check_id FOREIGN KEY(check_id) REFERENCES exchange_check (id), 
+	CONSTRAINT uq_exchange_check_consent_token UNIQUE (token)
+);
+
+CREATE TABLE exchange_check_question (
+	check_id TEXT NOT NULL, 
+	name TEXT COLLATE "C" NOT NULL, 
+	position INTEGER NOT NULL, 
+	state TEXT NOT NULL, 
+	findings JSONB NOT NULL, 
+	receipt TEXT DEFAULT '' NOT NULL, 
+	attempt INTEGER DEFAULT '0' NOT NULL, 
+	due_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	answered_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_exchange_check_question PRIMARY KEY (check_id, name), 
+	CONSTRAINT fk_exchange_check_question_check_id FOREIGN KEY(check_id) REFERENCES exchange_check (id)
+);
+
+CREATE INDEX exchange_check_question_due ON exchange_check_question (due_at) WHERE state='waiting';
