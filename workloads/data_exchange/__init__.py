@@ -12,6 +12,7 @@ PRODUCT = Product(
         "agency": "there is no such agency",
         "check": "there is no such check",
         "key": "there is no such key",
+        "ledger": "this code was used, is over or never was",
         "scenario": "there is no such scenario",
     },
 )

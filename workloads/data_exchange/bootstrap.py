@@ -26,6 +26,8 @@ from workloads.data_exchange.checks.service import Checks
 from workloads.data_exchange.checks.store import PostgresChecks
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
+from workloads.data_exchange.ledger.service import Ledger
+from workloads.data_exchange.ledger.store import PostgresLedger
 from workloads.data_exchange.migrations import SCHEMA
 from workloads.data_exchange.settings import Settings
 from workloads.data_exchange.usage.service import TOPIC, Usage
@@ -47,13 +49,14 @@ class Exchange:
     keys: Keys
     usage: Usage
     checks: Checks
+    ledger: Ledger
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
-            self.keys, self.usage, self.checks,
+            self.keys, self.usage, self.checks, self.ledger,
         )  # fmt: skip
 
     def schedules(self) -> list[Schedule]:
@@ -95,6 +98,7 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
         topic=TOPIC, resource=settings.platform_resource, platform=platform_of(settings),
     )  # fmt: skip
     usage = Usage(PostgresUsage(database), database, clock, telling)
+    ledger = Ledger(PostgresLedger(database), database, clock, base.audit, base.secrets)
     return Exchange(
         settings,
         base,
@@ -112,7 +116,9 @@ def build(settings: Settings, database: Database, clock: Clock) -> Exchange:
             base.secrets,
             DirectAsker(settings.registries),
             usage,
+            ledger=ledger,
         ),
+        ledger,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from foundation.kernel.actor import Actor
 from foundation.kernel.database import UnitOfWork
+from foundation.kernel.paging import Page, PageRequest
 from workloads.data_exchange.checks.model import Check, ConsentState, Question, Scenario
 
 
@@ -84,6 +85,10 @@ class CheckStore(Protocol):
         """By id."""
         ...
 
+    def list(self, paths: Sequence[str], request: PageRequest) -> Page[Check]:
+        """Those of agencies at or below any of the paths, newest first."""
+        ...
+
     def by_token(self, digest: str) -> tuple[str, int] | None:
         """The check and the person of a consent link."""
         ...
@@ -121,6 +126,17 @@ class Meter(Protocol):
     """Counts what is used."""
 
     def note(self, meter: str, at: datetime, quantity: int = 1, **dimensions: str) -> None: ...
+
+
+class Ledger(Protocol):
+    """Where citizens see who asked about them."""
+
+    def enter(
+        self, *, key: str, purpose: str, asker: str, service: str, basis: str,
+        persons: Sequence[str],
+    ) -> None:  # fmt: skip
+        """Enter that something is asked; the same key again changes nothing."""
+        ...
 
 
 class Vault(Protocol):

@@ -14,6 +14,7 @@ from foundation.access import policy
 from foundation.kernel import ids
 from foundation.kernel.actor import Actor
 from foundation.kernel.errors import Collector, Conflict
+from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock
 from workloads.data_exchange.agencies.ports import AgencyStore
 from workloads.data_exchange.checks import rules
@@ -36,6 +37,7 @@ from workloads.data_exchange.checks.ports import (
     CheckStore,
     Claimed,
     Late,
+    Ledger,
     Meter,
     Refused,
     Vault,
@@ -72,14 +74,16 @@ class Checks:
         vault: seals whom a check is about.
         asker: asks providers.
         meter: counts verdicts.
+        ledger: where citizens see who asked about them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each port
         self, store: CheckStore, db: Work, clock: Clock, audit: Audit, agencies: AgencyStore,
-        vault: Vault, asker: Asker, meter: Meter,
+        vault: Vault, asker: Asker, meter: Meter, *, ledger: Ledger,
     ) -> None:  # fmt: skip
         self._store, self._db, self._clock, self._audit = store, db, clock, audit
         self._agencies, self._vault, self._asker, self._meter = agencies, vault, asker, meter
+        self._ledger = ledger
 
     def ship(self) -> None:
         """Keep the scenarios that come with the product, where their names are free."""
@@ -175,6 +179,11 @@ class Checks:
             policy.require(actor, "check.view", found.path, NOUN)
             return found
 
+    def checks(self, actor: Actor, request: PageRequest) -> Page[Check]:
+        """The checks that the actor may see, newest first."""
+        with self._db.transaction():
+            return self._store.list(policy.visible_paths(actor, "check.view"), request)
+
     def asked_of(self, token: str) -> tuple[Check, Scenario, ConsentState]:
         """What a consent link is about: for the person who holds it.
 
@@ -242,9 +251,23 @@ class Checks:
             now = self._clock.now()
             taken = self._store.claim(now, _BATCH)
             for one in taken:
-                patience = timedelta(seconds=self._scenario(one.check).patience)
+                scenario = self._scenario(one.check)
+                self._enter(one, scenario)
+                patience = timedelta(seconds=scenario.patience)
                 self._store.lease(one.check.id, one.name, now + patience + _GRACE)
             return taken
+
+    def _enter(self, one: Claimed, scenario: Scenario) -> None:
+        asked = next(question for question in scenario.questions if question.name == one.name)
+        self._ledger.enter(
+            key=f"{one.check.id}:{one.name}", purpose=scenario.name, asker=one.check.path,
+            service=asked.service, basis=str(scenario.data.get("basis", "")),
+            persons=self._filled(one.check)["persons"],
+        )  # fmt: skip
+
+    def _filled(self, check: Check) -> dict[str, Any]:
+        filled: dict[str, Any] = json.loads(self._vault.open(check.sealed, f"check:{check.id}"))
+        return filled
 
     def _ask(self, one: Claimed) -> None:
         check = one.check
@@ -255,7 +278,7 @@ class Checks:
                 return
             scenario = self._scenario(check)
         asked = next(question for question in scenario.questions if question.name == one.name)
-        filled = json.loads(self._vault.open(check.sealed, f"check:{check.id}"))
+        filled = self._filled(check)
         sent = _sent(asked.send, filled)
         try:
             answer = self._asker.ask(

@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from foundation.kernel.database import Database
+from foundation.kernel.database import Database, within
+from foundation.kernel.paging import Page, PageRequest, page_of
 from workloads.data_exchange.checks.model import (
     Check,
     CheckState,
@@ -33,7 +34,7 @@ scenario_table = sa.Table(
 check_table = sa.Table(
     "exchange_check",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text(collation="C"), primary_key=True),
     sa.Column("path", sa.Text(collation="C"), nullable=False),
     sa.Column("scenario", sa.Text(collation="C"), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
@@ -90,7 +91,8 @@ class PostgresChecks:
 
     def scenarios(self) -> Sequence[Scenario]:
         """The newest version of each, by name."""
-        query = sa.select(scenario_table).distinct(_S.name).order_by(_S.name, _S.version.desc())
+        newest = postgresql.distinct_on(_S.name)
+        query = sa.select(scenario_table).ext(newest).order_by(_S.name, _S.version.desc())
         return [read(row.data, row.version) for row in self._db.execute(query)]
 
     def add_scenario(self, scenario: Scenario, at: datetime) -> bool:
@@ -147,6 +149,16 @@ class PostgresChecks:
             tuple(_question(one) for one in self._db.execute(asked)),
             tuple(ConsentState(one) for one in self._db.execute(let).scalars()),
         )  # fmt: skip
+
+    def list(self, paths: Sequence[str], request: PageRequest) -> Page[Check]:
+        """Those of agencies at or below any of the paths, newest first."""
+        query = sa.select(_C.id).where(within(_C.path, paths))
+        after = request.key(1)
+        if after is not None:
+            query = query.where(_C.id < after[0])
+        found = self._db.execute(query.order_by(_C.id.desc()).limit(request.limit + 1)).scalars()
+        checks = [check for one in found.all() if (check := self.find(one))]
+        return page_of(checks, request, lambda one: (one.id,))
 
     def by_token(self, digest: str) -> tuple[str, int] | None:
         """The check and the person of a consent link."""

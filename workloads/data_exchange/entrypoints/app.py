@@ -23,6 +23,8 @@ FEATURES = (
     "workloads.data_exchange.agencies.api",
     "workloads.data_exchange.keys.api",
     "workloads.data_exchange.usage.api",
+    "workloads.data_exchange.checks.api",
+    "workloads.data_exchange.ledger.api",
 )
 
 #: The pages of the features.

@@ -9,16 +9,19 @@ _MEMBERS = {
     "administrator": (f"{_HERE}.entrypoints.processes:administrator", "Add an administrator."),
     "agency": (f"{_HERE}.agencies.commands:agency", "Agencies."),
     "audit": ("foundation.access.commands:audit", "The audit log."),
+    "check": (f"{_HERE}.checks.commands:check", "Checks of applicants."),
     "completion": ("foundation.surface.cli.commands:completion", "Shell completion."),
     "config": (f"{_HERE}.entrypoints.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
     "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
     "key": (f"{_HERE}.keys.commands:key", "Keys that sign."),
+    "ledger": (f"{_HERE}.ledger.commands:ledger", "Who asked about a citizen."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
     "operation": ("foundation.operations.commands:operation", "Long work: watch, cancel."),
     "person": ("foundation.access.commands:person", "People and their roles."),
     "population": (f"{_HERE}.population.commands:population", "A synthetic city."),
+    "scenario": (f"{_HERE}.checks.commands:scenario", "Scenarios of checks."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "token": ("foundation.access.commands:token", "API tokens."),
     "usage": (f"{_HERE}.usage.commands:usage", "What was used, by the hour."),
@@ -27,6 +30,7 @@ _MEMBERS = {
 }
 
 _SECTIONS = {
+    "Checks": ("check", "scenario", "ledger"),
     "Administrators": ("agency", "key", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "The service itself": ("population", "serve", "worker", "db", "administrator", "config"),

@@ -303,6 +303,32 @@ CREATE TABLE exchange_key (
 
 CREATE INDEX ix_exchange_key_path ON exchange_key (path, created_at);
 
+CREATE TABLE exchange_ledger (
+	pseudonym TEXT COLLATE "C" NOT NULL, 
+	key TEXT COLLATE "C" NOT NULL, 
+	purpose TEXT COLLATE "C" NOT NULL, 
+	asker TEXT COLLATE "C" NOT NULL, 
+	service TEXT NOT NULL, 
+	basis TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_exchange_ledger PRIMARY KEY (pseudonym, key)
+);
+
+CREATE INDEX ix_exchange_ledger_purpose ON exchange_ledger (purpose);
+
+CREATE TABLE exchange_ledger_code (
+	digest TEXT NOT NULL, 
+	sealed TEXT NOT NULL, 
+	until TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_exchange_ledger_code PRIMARY KEY (digest)
+);
+
+CREATE TABLE exchange_ledger_secret (
+	id INTEGER NOT NULL, 
+	sealed TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_ledger_secret PRIMARY KEY (id)
+);
+
 CREATE TABLE exchange_scenario (
 	name TEXT COLLATE "C" NOT NULL, 
 	version INTEGER NOT NULL, 
@@ -341,7 +367,7 @@ CREATE TABLE exchange_usage_standing (
 );
 
 CREATE TABLE exchange_check (
-	id TEXT NOT NULL, 
+	id TEXT COLLATE "C" NOT NULL, 
 	path TEXT COLLATE "C" NOT NULL, 
 	scenario TEXT COLLATE "C" NOT NULL, 
 	version INTEGER NOT NULL, 
@@ -358,7 +384,7 @@ CREATE TABLE exchange_check (
 CREATE INDEX exchange_check_open ON exchange_check (limit_at) WHERE state = 'asking';
 
 CREATE TABLE exchange_check_consent (
-	check_id TEXT NOT NULL, 
+	check_id TEXT COLLATE "C" NOT NULL, 
 	person INTEGER NOT NULL, 
 	token TEXT NOT NULL, 
 	state TEXT NOT NULL, 
@@ -369,7 +395,7 @@ CREATE TABLE exchange_check_consent (
 );
 
 CREATE TABLE exchange_check_question (
-	check_id TEXT NOT NULL, 
+	check_id TEXT COLLATE "C" NOT NULL, 
 	name TEXT COLLATE "C" NOT NULL, 
 	position INTEGER NOT NULL, 
 	state TEXT NOT NULL, 
