@@ -14,7 +14,6 @@ from foundation.surface.api import (
     PageOut,
     PageQuery,
     Schema,
-    TextBody,
     created,
     current_actor,
     idempotent,
@@ -52,8 +51,8 @@ class ScenarioOut(Schema):
 
     name: str
     version: int
-    title: TextBody
-    consent: TextBody
+    title: dict[str, str]
+    consent: dict[str, str]
     data: dict[str, Any]
 
 
@@ -125,8 +124,8 @@ class ConsentOut(Schema):
     scenario: str
     version: int
     agency: str
-    title: TextBody
-    consent: TextBody
+    title: dict[str, str]
+    consent: dict[str, str]
     state: ConsentState
 
 
