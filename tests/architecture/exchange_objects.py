@@ -22,6 +22,7 @@ from workloads.data_exchange.agreements.contracts.model import Party, Version
 from workloads.data_exchange.agreements.requests.model import Act, Request
 from workloads.data_exchange.agreements.terms import Limits
 from workloads.data_exchange.bootstrap import Exchange
+from workloads.data_exchange.checks.model import shipped
 from workloads.data_exchange.directory.model import Kind
 from workloads.data_exchange.harvesting.model import SourceProtocol
 
@@ -34,11 +35,13 @@ ELSEWHERE: frozenset[str] = frozenset({"dataset.audit"})
 #: Endpoints for everybody.
 PUBLIC = DRAWS | frozenset({
     "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks", "GET /api/v1/checkpoints",
+    "POST /api/v1/consents/look", "POST /api/v1/consents/decide", "POST /api/v1/ledger/open",
     "GET /api/v1/checkpoints/export", "POST /api/v1/agreements/<agreement_id>/grants/signed",
 })  # fmt: skip
 
 _EXPORT = {"GET /api/v1/receipts/export": {"agreement": "agr_1"}}
 _SYSTEM = Actor.system("test")
+_NOBODY = "00000019700101000X"
 _TEXT = {"en": "Test", "zh": "测试"}
 _BODY = {"title": _TEXT, "description": _TEXT}
 _FORM = {
@@ -67,6 +70,10 @@ def make(exchange: Exchange) -> Things:
     told = replace(draft(exchange.base.clock.now()), consumer=A, provider=A)
     (receipt,) = written(exchange, [told])
     exchange.receipts.sign_checkpoint()
+    exchange.checks.ship()
+    check = exchange.checks.begin(
+        _SYSTEM, agency=A, scenario="public-credit", persons=[_NOBODY], inputs={}
+    ).check
     lottery, pseudonym, commitment = make_lottery(exchange, exchange.agencies.agency(_SYSTEM, A))
     accounts = make_accounts(exchange.people, exchange.base, "exchange_officer", A)
     drafted, shown, destroyed = _entries(exchange)
@@ -78,11 +85,13 @@ def make(exchange: Exchange) -> Things:
         "agencies": empty.id, "keys": key.kid, "requests": request.id, "receipts": receipt.id,
         "agreements": agreement.agreement, "versions": "1", "sources": source.id,
         "catalog": shown, "entries": drafted, "directory": drafted, "certificates": destroyed,
-        "lotteries": lottery, "applications": pseudonym, **accounts,
+        "lotteries": lottery, "applications": pseudonym, "checks": check.id,
+        **accounts,
     }  # fmt: skip
     # Agencies and their keys are known to everybody who signs in.
     owned = frozenset({
         *accounts.values(), request.id, agreement.agreement, receipt.id, drafted, source.id,
+        check.id,
     })  # fmt: skip
     bodies = _bodies(accounts["service-accounts"], agreement, key.kid)
     bodies |= lottery_bodies(pseudonym, commitment)
@@ -133,6 +142,17 @@ def _bodies(robot: str, agreement: Version, kid: str) -> dict[str, Any]:
     return {
         **_asking(agreement, kid),
         **account_bodies(robot, "exchange_officer", A),
+        "POST /api/v1/checks": {
+            "agency": A,
+            "scenario": "public-credit",
+            "persons": [_NOBODY],
+            "inputs": {},
+        },
+        "POST /api/v1/scenarios": {"data": shipped()[0]},
+        "POST /api/v1/ledger/codes": {"number": _NOBODY},
+        "POST /api/v1/ledger/open": {"code": "none"},
+        "POST /api/v1/consents/look": {"token": "none"},
+        "POST /api/v1/consents/decide": {"token": "none", "agree": True},
         "POST /api/v1/agencies": {"parent": A, "slug": "test", "name": _TEXT},
         "PATCH /api/v1/agencies/<agency_id>": {"name": _TEXT},
         "POST /agencies": {"parent": A, "slug": "test", "name.en": "T", "name.zh": "测"},

@@ -19,6 +19,9 @@ PRODUCT = Product(
         "checkpoint": "there is no such checkpoint",
         "receipt": "there is no such receipt",
         "lottery": "there is no such lottery",
+        "check": "there is no such check",
+        "ledger": "this code was used, is over or never was",
+        "scenario": "there is no such scenario",
     },
 )
 declare(PRODUCT)

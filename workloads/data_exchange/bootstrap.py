@@ -24,11 +24,17 @@ from workloads.data_exchange.agreeing import Agreeing, agreeing
 from workloads.data_exchange.agreements.ports import Catalogue
 from workloads.data_exchange.agreements.published import Published
 from workloads.data_exchange.cataloguing import Cataloguing, build_cataloguing
+from workloads.data_exchange.checks.direct import DirectAsker
+from workloads.data_exchange.checks.jobs import schedules as check_schedules
+from workloads.data_exchange.checks.service import Checks
+from workloads.data_exchange.checks.store import PostgresChecks
 from workloads.data_exchange.gateway.ports import Source
 from workloads.data_exchange.gateway.sources import Reading
 from workloads.data_exchange.interfaces import Interfaces
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
+from workloads.data_exchange.ledger.service import Ledger
+from workloads.data_exchange.ledger.store import PostgresLedger
 from workloads.data_exchange.lottery.drawing import Draws
 from workloads.data_exchange.lottery.ports import ByOfficer
 from workloads.data_exchange.lottery.service import Lotteries
@@ -62,6 +68,8 @@ class Exchange:
     source: Source
     lotteries: Lotteries
     draws: Draws
+    checks: Checks
+    ledger: Ledger
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -69,7 +77,7 @@ class Exchange:
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
             self.keys, self.usage, self.receipts, *self.cataloguing.services,
-            *self.agreeing.services, self.lotteries, self.draws,
+            *self.agreeing.services, self.lotteries, self.draws, self.checks, self.ledger,
         )  # fmt: skip
 
     def handlers(self) -> dict[str, Job]:
@@ -81,6 +89,7 @@ class Exchange:
         telling, seconds = self.usage.telling, float(max(1, self.settings.usage_seconds))
         return [
             relay(self.outbox, self.base.database, [telling.receive]),
+            *check_schedules(self.checks),
             *telling_schedules(telling, self.usage.tell, seconds),
             *self.cataloguing.schedules(),
             *self.agreeing.schedules(),
@@ -130,6 +139,7 @@ def build(
     published = Published(cataloguing.directory)
     agreed = agreeing(base, outbox, keys, places, catalogue or published)
     lotteries = PostgresLotteries(database)
+    ledger = Ledger(PostgresLedger(database), database, clock, base.audit, base.secrets)
     return Exchange(
         settings,
         base,
@@ -144,6 +154,18 @@ def build(
         Reading(agreed.agreements, Interfaces(cataloguing.directory), keys, clock),
         Lotteries(lotteries, database, clock, base.audit, places, keys, base.secrets, ByOfficer()),
         Draws(lotteries, database, clock, base.audit, keys),
+        Checks(
+            PostgresChecks(database),
+            database,
+            clock,
+            base.audit,
+            places,
+            base.secrets,
+            DirectAsker(settings.registries),
+            usage,
+            ledger=ledger,
+        ),
+        ledger,
     )
 
 

@@ -21,6 +21,9 @@ class Settings(OrderedSettings):
     gateway_port: int = setting(
         8092, "Port on which `borough-exchange gateway` listens; 0 takes a free one."
     )
+    registries: str = setting(
+        "", "Base address of registries that checks ask directly; empty: none are."
+    )
     administrator: str = setting("administrator", "Login of the first administrator.")
     administrator_password: str = setting(
         "", "Their password; with it they are added when there is nobody yet.", secret=True

@@ -38,6 +38,8 @@ FEATURES = (
     "workloads.data_exchange.receipts.api",
     "workloads.data_exchange.lottery.api",
     "workloads.data_exchange.usage.api",
+    "workloads.data_exchange.checks.api",
+    "workloads.data_exchange.ledger.api",
 )
 
 #: The pages of the features.

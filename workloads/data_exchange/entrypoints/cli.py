@@ -13,6 +13,7 @@ _MEMBERS = {
     "call": (f"{_HERE}.gateway.commands:call", "Call a service through the gateway."),
     "catalog": (f"{_HERE}.directory.commands:catalog", "The directory as DCAT-AP."),
     "calendar": (f"{_HERE}.agreements.calendar.commands:calendar", "Working days."),
+    "check": (f"{_HERE}.checks.commands:check", "Checks of applicants."),
     "completion": ("foundation.surface.cli.commands:completion", "Shell completion."),
     "config": (f"{_HERE}.entrypoints.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
@@ -20,6 +21,7 @@ _MEMBERS = {
     "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
     "gateway": (f"{_HERE}.entrypoints.processes:gateway", "Run the gateway process."),
     "key": (f"{_HERE}.keys.commands:key", "Keys that sign."),
+    "ledger": (f"{_HERE}.ledger.commands:ledger", "Who asked about a citizen."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
     "lottery": (f"{_HERE}.lottery.commands:lottery", "Lotteries: draw, recompute."),
@@ -27,6 +29,8 @@ _MEMBERS = {
     "person": ("foundation.access.commands:person", "People and their roles."),
     "request": (f"{_HERE}.agreements.requests.commands:request", "Requests for access."),
     "receipt": (f"{_HERE}.receipts.commands:receipt", "Receipts: what was asked and answered."),
+    "population": (f"{_HERE}.population.commands:population", "A synthetic city."),
+    "scenario": (f"{_HERE}.checks.commands:scenario", "Scenarios of checks."),
     "serve": (f"{_HERE}.entrypoints.processes:serve", "Run the web and API process."),
     "service": (f"{_HERE}.directory.commands:service", "Services: how data are called."),
     "source": (f"{_HERE}.harvesting.commands:source", "Other platforms' catalogues."),
@@ -39,11 +43,14 @@ _MEMBERS = {
 
 _SECTIONS = {
     "Data": ("dataset", "service", "catalog", "source", "request", "agreement", "call"),
-    "Evidence": ("receipt", "verify", "lottery"),
+    "Checks and draws": ("check", "scenario", "ledger", "lottery"),
+    "Evidence": ("receipt", "verify"),
     "Administrators": ("agency", "key", "calendar", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
-    "The service itself": ("serve", "gateway", "worker", "db", "administrator", "config"),
-}
+    "The service itself": (
+        "serve", "gateway", "worker", "db", "administrator", "config", "population",
+    ),
+}  # fmt: skip
 
 
 @click.group(

@@ -336,6 +336,32 @@ CREATE TABLE exchange_later (
 
 CREATE INDEX ix_exchange_later_until ON exchange_later (until);
 
+CREATE TABLE exchange_ledger (
+	pseudonym TEXT COLLATE "C" NOT NULL, 
+	key TEXT COLLATE "C" NOT NULL, 
+	purpose TEXT COLLATE "C" NOT NULL, 
+	asker TEXT COLLATE "C" NOT NULL, 
+	service TEXT NOT NULL, 
+	basis TEXT NOT NULL, 
+	at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_exchange_ledger PRIMARY KEY (pseudonym, key)
+);
+
+CREATE INDEX ix_exchange_ledger_purpose ON exchange_ledger (purpose);
+
+CREATE TABLE exchange_ledger_code (
+	digest TEXT NOT NULL, 
+	sealed TEXT NOT NULL, 
+	until TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_exchange_ledger_code PRIMARY KEY (digest)
+);
+
+CREATE TABLE exchange_ledger_secret (
+	id INTEGER NOT NULL, 
+	sealed TEXT NOT NULL, 
+	CONSTRAINT pk_exchange_ledger_secret PRIMARY KEY (id)
+);
+
 CREATE TABLE exchange_lottery (
 	id TEXT COLLATE "C" NOT NULL, 
 	path TEXT COLLATE "C" NOT NULL, 
@@ -418,6 +444,14 @@ CREATE TABLE exchange_request_seen (
 
 CREATE INDEX ix_exchange_request_seen_until ON exchange_request_seen (until);
 
+CREATE TABLE exchange_scenario (
+	name TEXT COLLATE "C" NOT NULL, 
+	version INTEGER NOT NULL, 
+	data JSONB NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_exchange_scenario PRIMARY KEY (name, version)
+);
+
 CREATE TABLE exchange_usage_event (
 	id TEXT NOT NULL, 
 	payload JSONB NOT NULL, 
@@ -496,6 +530,23 @@ CREATE TABLE exchange_catalog (
 	CONSTRAINT fk_exchange_catalog_path FOREIGN KEY(path) REFERENCES exchange_agency (path)
 );
 
+CREATE TABLE exchange_check (
+	id TEXT COLLATE "C" NOT NULL, 
+	path TEXT COLLATE "C" NOT NULL, 
+	scenario TEXT COLLATE "C" NOT NULL, 
+	version INTEGER NOT NULL, 
+	sealed TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	verdict TEXT NOT NULL, 
+	reasons JSONB NOT NULL, 
+	created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	limit_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	CONSTRAINT pk_exchange_check PRIMARY KEY (id), 
+	CONSTRAINT fk_exchange_check_scenario_version FOREIGN KEY(scenario, version) REFERENCES exchange_scenario (name, version)
+);
+
+CREATE INDEX exchange_check_open ON exchange_check (limit_at) WHERE state = 'asking';
+
 CREATE TABLE exchange_lottery_application (
 	lottery TEXT COLLATE "C" NOT NULL, 
 	pseudonym TEXT COLLATE "C" NOT NULL, 
@@ -565,6 +616,33 @@ CREATE TABLE exchange_agreement_version (
 	CONSTRAINT pk_exchange_agreement_version PRIMARY KEY (agreement, number), 
 	CONSTRAINT fk_exchange_agreement_version_agreement FOREIGN KEY(agreement) REFERENCES exchange_agreement (id)
 );
+
+CREATE TABLE exchange_check_consent (
+	check_id TEXT COLLATE "C" NOT NULL, 
+	person INTEGER NOT NULL, 
+	token TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	decided_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_exchange_check_consent PRIMARY KEY (check_id, person), 
+	CONSTRAINT fk_exchange_check_consent_check_id FOREIGN KEY(check_id) REFERENCES exchange_check (id), 
+	CONSTRAINT uq_exchange_check_consent_token UNIQUE (token)
+);
+
+CREATE TABLE exchange_check_question (
+	check_id TEXT COLLATE "C" NOT NULL, 
+	name TEXT COLLATE "C" NOT NULL, 
+	position INTEGER NOT NULL, 
+	state TEXT NOT NULL, 
+	findings JSONB NOT NULL, 
+	receipt TEXT DEFAULT '' NOT NULL, 
+	attempt INTEGER DEFAULT '0' NOT NULL, 
+	due_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+	answered_at TIMESTAMP WITH TIME ZONE, 
+	CONSTRAINT pk_exchange_check_question PRIMARY KEY (check_id, name), 
+	CONSTRAINT fk_exchange_check_question_check_id FOREIGN KEY(check_id) REFERENCES exchange_check (id)
+);
+
+CREATE INDEX exchange_check_question_due ON exchange_check_question (due_at) WHERE state='waiting';
 
 CREATE TABLE exchange_entry (
 	id TEXT COLLATE "C" NOT NULL, 

@@ -1,0 +1,1 @@
+"""A city that does not exist: people and businesses for tests, demonstrations and exercises."""
