@@ -30,7 +30,7 @@ def check() -> None:
 
 
 @check.command("list")
-@cli.console(api="GET /api/v1/checks", web="/checks")
+@cli.console(api="GET /api/v1/checks")
 def list_checks(console: cli.Console) -> None:
     """List checks, newest first."""
     console.rows(console.client.items("/checks"), _CHECK)
@@ -38,7 +38,7 @@ def list_checks(console: cli.Console) -> None:
 
 @check.command("show")
 @click.argument("check_id", shell_complete=cli.complete("/checks"))
-@cli.console(api="GET /api/v1/checks/{id}", web="/checks")
+@cli.console(api="GET /api/v1/checks/{id}")
 def show_check(console: cli.Console, check_id: str) -> None:
     """Show what a check says and why."""
     console.one(console.client.get(f"/checks/{check_id}"), _CHECK)
@@ -49,7 +49,7 @@ def show_check(console: cli.Console, check_id: str) -> None:
 @click.option("--agency", required=True, help="Id or path of the agency that asks.")
 @click.option("--persons", required=True, type=click.File(), help="File of resident numbers; - .")
 @click.option("--inputs", type=click.File(), help="File of JSON that the scenario wants; - .")
-@cli.console(api="POST /api/v1/checks", web="/checks")
+@cli.console(api="POST /api/v1/checks")
 def create_check(
     console: cli.Console, scenario: str, agency: str, persons: IO[str], inputs: IO[str] | None
 ) -> None:
@@ -74,7 +74,7 @@ def scenario() -> None:
 
 
 @scenario.command("list")
-@cli.console(api="GET /api/v1/scenarios", web="/checks")
+@cli.console(api="GET /api/v1/scenarios")
 def list_scenarios(console: cli.Console) -> None:
     """List scenarios in their newest versions."""
     console.rows(console.client.get("/scenarios")["items"], _SCENARIO)
@@ -82,7 +82,7 @@ def list_scenarios(console: cli.Console) -> None:
 
 @scenario.command("revise")
 @click.argument("file", type=click.File())
-@cli.console(api="POST /api/v1/scenarios", web="/checks")
+@cli.console(api="POST /api/v1/scenarios")
 def revise_scenario(console: cli.Console, file: IO[str]) -> None:
     """Keep a scenario out of a JSON file as its next version."""
     try:
