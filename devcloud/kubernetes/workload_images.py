@@ -30,7 +30,9 @@ WORKLOADS = {
         folders=('foundation', 'workloads/__init__.py',
                  'workloads/data_exchange'),
         extra='exchange', command='borough-exchange',
-        module='workloads.data_exchange.entrypoints.cli', apt=()),
+        module='workloads.data_exchange.entrypoints.cli',
+        # the wheel of greenlet is C++
+        apt=('libstdc++6',)),
 }
 SCRIPT = '''#!/usr/bin/python3
 import sys
