@@ -78,7 +78,7 @@ def digest(wanted, texts):
 def build(workload):
     wanted = WORKLOADS[workload]
     needs, script = requirements(wanted['extra']), SCRIPT % wanted['module']
-    name = 'borough/%s:%s' % (workload, digest(wanted, (needs, script)))
+    name = 'borough/%s:%s' % (workload, digest(wanted, (needs, script, *wanted['apt'])))
     if image.has(name):
         return name
     with tempfile.TemporaryDirectory(prefix='borough-workload-') as work:
