@@ -196,6 +196,10 @@ class Keys:
         """
         return jws.sign(payload, self.private(path), typ)
 
+    def ready(self) -> None:
+        """Make the exchange's own key when it has none: what it dates now is then not older."""
+        self.private(OWN)
+
     def private(self, path: str) -> PrivateKey:
         """The key with which ``sign`` signs now; for services that sign much, never for a surface.
 

@@ -106,6 +106,6 @@ def _key(data: Mapping[str, Any], whose: str, kid: str) -> tuple[PublicKey, Mapp
 
 
 def _signs(jwk: Mapping[str, Any], at: str) -> bool:
-    """Key sets have times in whole seconds."""
-    moment = int(parse_instant(at).timestamp())
-    return bool(jwk["nbf"] <= moment <= jwk.get("exp", moment))
+    """Whether a key of a set signs at an instant: half-open, in seconds with their fraction."""
+    moment = parse_instant(at).timestamp()
+    return bool(jwk["nbf"] <= moment < jwk.get("exp", float("inf")))

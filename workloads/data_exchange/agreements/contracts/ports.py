@@ -94,6 +94,10 @@ class AgreementStore(Protocol):
 class Ring(Protocol):
     """The keys of agencies and of the exchange."""
 
+    def ready(self) -> None:
+        """Make the exchange's own key when it has none."""
+        ...
+
     def sign(self, path: str, payload: Mapping[str, Any], typ: str) -> str:
         """Sign with the key of an agency that is kept here."""
         ...

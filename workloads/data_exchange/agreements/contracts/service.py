@@ -198,6 +198,8 @@ class Agreements:
         return version
 
     def _in_force(self, there: Agreement, version: Version) -> Version:
+        # A record must not be dated before the key that it makes the exchange make.
+        self._parts.keys.ready()
         now = self._parts.clock.now()
         terms = _compiled(version.policy, _text(version))
         made = {
