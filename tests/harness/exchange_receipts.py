@@ -14,7 +14,7 @@ from tests.harness.loops import run as run_alone
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.proofs.keys import PrivateKey
 from workloads.data_exchange.proofs.requests import prove
-from workloads.data_exchange.receipts.model import Draft, Kind, Receipt, digest
+from workloads.data_exchange.receipts.model import Draft, Receipt, ReceiptKind, digest
 from workloads.data_exchange.receipts.writer import Request, Writer
 
 CONSUMER = PrivateKey(bytes(range(32)))
@@ -27,7 +27,8 @@ def draft(at: datetime, agreement: str = "agr_1", *, nonce: str = "", target: st
         nonce=nonce or ids.new("n"), purpose="dpv:PublicBenefit",
     )  # fmt: skip
     return Draft(
-        Kind.CALL, at, agreement, digest(b"terms"), "gra_1", HOUSING, CIVIL, "dat_1", "svc_1",
+        ReceiptKind.CALL, at, agreement, digest(b"terms"), "gra_1", HOUSING, CIVIL, "dat_1",
+        "svc_1",
         CONSUMER.kid, proof, "GET", "/x", digest(target.encode()), "", "dpv:PublicBenefit",
         status, digest(b"{}"), 1, 2, 5, ("masked:name",),
     )  # fmt: skip

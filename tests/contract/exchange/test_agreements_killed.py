@@ -11,7 +11,7 @@ import pytest
 from tests.harness.agreements import SIGNER, STEWARD, acted, approved, asked
 from tests.harness.exchange import CIVIL, HOUSING, SYSTEM
 from workloads.data_exchange.agreements.contracts.model import Party
-from workloads.data_exchange.agreements.requests.model import Act, Side, State
+from workloads.data_exchange.agreements.requests.model import Act, RequestState, Side
 from workloads.data_exchange.bootstrap import Exchange
 
 pytestmark = pytest.mark.usefixtures("agencies")
@@ -61,7 +61,7 @@ def test_killed_while_it_approves(exchange: Exchange) -> None:
     request = acted(exchange, asked(exchange), (Act.PASS, Side.COMPLIANCE))
     killed_in(exchange, request=request.id)
     requests = exchange.agreeing.requests
-    assert requests.request(SYSTEM, request.id).state is State.REVIEW
+    assert requests.request(SYSTEM, request.id).state is RequestState.REVIEW
     assert len(requests.steps(SYSTEM, request.id)) == 2
     done = requests.act(STEWARD, request.id, Act.APPROVE)
     assert len(exchange.agreeing.agreements.versions(SYSTEM, done.agreement)) == 1

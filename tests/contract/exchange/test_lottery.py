@@ -16,7 +16,7 @@ from tests.harness.exchange_lottery import PARTIES, Table
 from workloads.data_exchange.agencies.model import Agency
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.lottery import draw, statements
-from workloads.data_exchange.lottery.model import Standing, State
+from workloads.data_exchange.lottery.model import LotteryState, Standing
 from workloads.data_exchange.lottery.verify import prove, verify
 from workloads.data_exchange.proofs import jws
 from workloads.data_exchange.proofs.keys import PrivateKey, ProofError
@@ -44,9 +44,9 @@ def refused(why: type[BoroughError], work: Callable[[], object], text: str | Non
 def test_from_rules_to_a_bundle(exchange: Exchange, table: Table) -> None:
     lottery = table.opened()
     pseudonyms = table.apply(lottery, *PEOPLE)
-    assert table.commit(lottery, TAX).lottery.state is State.OPEN
+    assert table.commit(lottery, TAX).lottery.state is LotteryState.OPEN
     now = table.commit(lottery, HOUSING)
-    assert now.lottery.state is State.COMMITTED
+    assert now.lottery.state is LotteryState.COMMITTED
     frozen = table.frozen(lottery)
     first = table.reveal(frozen, HOUSING)
     assert first.missing_reveals == (TAX,)
@@ -54,7 +54,7 @@ def test_from_rules_to_a_bundle(exchange: Exchange, table: Table) -> None:
         exchange.draws.record(lottery.id), default=str
     )
     refused(Conflict, lambda: exchange.draws.bundle(lottery.id), "not drawn")
-    assert table.reveal(frozen, TAX).lottery.state is State.DRAWN
+    assert table.reveal(frozen, TAX).lottery.state is LotteryState.DRAWN
     proven = verify(exchange.draws.bundle(lottery.id))
     assert [len(one.winners) for one in proven.outcomes] == [2, 1]
     assert {one.pseudonym for one in proven.entries} == set(pseudonyms[:-1])
@@ -106,13 +106,13 @@ def test_a_party_that_does_not_reveal(exchange: Exchange, table: Table) -> None:
     record = exchange.draws.record(lottery.id)
     assert payload(record["voids"][0])["missing"] == [TAX]
     again = exchange.lotteries.lottery(SYSTEM, lottery.id).lottery
-    assert (again.state, again.round) == (State.VOID, 2)
+    assert (again.state, again.round) == (LotteryState.VOID, 2)
     # What was said for the first round is nothing in the second one.
     old = table.commitment(lottery, HOUSING)
     refused(Invalid, lambda: exchange.draws.commit(SYSTEM, lottery.id, old), "its round")
     table.secrets = {path: bytes([n + 97]) * 32 for n, path in enumerate(PARTIES)}
     again = table.commit(again).lottery
-    assert again.state is State.FROZEN
+    assert again.state is LotteryState.FROZEN
     table.reveal(again)
     proven = verify(exchange.draws.bundle(lottery.id))
     assert proven.voids == ((TAX,),)
@@ -125,7 +125,7 @@ def test_a_beacon(exchange: Exchange, table: Table) -> None:
     frozen, value = table.frozen(lottery), "ab" * 32
     table.reveal(frozen, HOUSING)
     refused(Conflict, lambda: exchange.draws.give_beacon(SYSTEM, lottery.id, value), "revealed")
-    assert table.reveal(frozen, TAX).lottery.state is State.REVEALING
+    assert table.reveal(frozen, TAX).lottery.state is LotteryState.REVEALING
     refused(Invalid, lambda: exchange.draws.give_beacon(SYSTEM, lottery.id, "é" * 30))
     exchange.draws.give_beacon(SYSTEM, lottery.id, value)
     bundle = exchange.draws.bundle(lottery.id)

@@ -39,7 +39,13 @@ from tests.harness.agreements import (
 from tests.harness.exchange import CIVIL, HOUSING, SYSTEM, TAX
 from workloads.data_exchange.agreements.ask import Ask, AskedField, AskedRows
 from workloads.data_exchange.agreements.requests.clocks import OVERDUE
-from workloads.data_exchange.agreements.requests.model import MACHINE, Act, Request, Side, State
+from workloads.data_exchange.agreements.requests.model import (
+    MACHINE,
+    Act,
+    Request,
+    RequestState,
+    Side,
+)
 from workloads.data_exchange.agreements.requests.ports import RequestQuery
 from workloads.data_exchange.agreements.terms import Limits, Operator
 from workloads.data_exchange.bootstrap import Exchange
@@ -47,21 +53,21 @@ from workloads.data_exchange.bootstrap import Exchange
 pytestmark = pytest.mark.usefixtures("agencies")
 
 #: How a request comes into each state.
-WAY: dict[State, tuple[tuple[Act, Side], ...]] = {
-    State.COMPLIANCE: (),
-    State.REVIEW: ((Act.PASS, Side.COMPLIANCE),),
-    State.CLARIFICATION: ((Act.PASS, Side.COMPLIANCE), (Act.INQUIRE, Side.PROVIDER)),
-    State.OFFERED: ((Act.PASS, Side.COMPLIANCE), (Act.OFFER, Side.PROVIDER)),
-    State.APPROVED: ((Act.PASS, Side.COMPLIANCE), (Act.APPROVE, Side.PROVIDER)),
-    State.REFUSED: ((Act.PASS, Side.COMPLIANCE), (Act.REFUSE, Side.PROVIDER)),
-    State.DISPUTED: (
+WAY: dict[RequestState, tuple[tuple[Act, Side], ...]] = {
+    RequestState.COMPLIANCE: (),
+    RequestState.REVIEW: ((Act.PASS, Side.COMPLIANCE),),
+    RequestState.CLARIFICATION: ((Act.PASS, Side.COMPLIANCE), (Act.INQUIRE, Side.PROVIDER)),
+    RequestState.OFFERED: ((Act.PASS, Side.COMPLIANCE), (Act.OFFER, Side.PROVIDER)),
+    RequestState.APPROVED: ((Act.PASS, Side.COMPLIANCE), (Act.APPROVE, Side.PROVIDER)),
+    RequestState.REFUSED: ((Act.PASS, Side.COMPLIANCE), (Act.REFUSE, Side.PROVIDER)),
+    RequestState.DISPUTED: (
         (Act.PASS, Side.COMPLIANCE), (Act.REFUSE, Side.PROVIDER), (Act.DISPUTE, Side.CONSUMER),
     ),
-    State.DISMISSED: (
+    RequestState.DISMISSED: (
         (Act.PASS, Side.COMPLIANCE), (Act.REFUSE, Side.PROVIDER), (Act.DISPUTE, Side.CONSUMER),
         (Act.UPHOLD, Side.ARBITER),
     ),
-    State.WITHDRAWN: ((Act.WITHDRAW, Side.CONSUMER),),
+    RequestState.WITHDRAWN: ((Act.WITHDRAW, Side.CONSUMER),),
 }  # fmt: skip
 #: The action that each side needs.
 _ACTION = {
@@ -76,8 +82,8 @@ def _path(request: Request, side: Side) -> str:
     return paths.get(side, request.consumer)
 
 
-@pytest.mark.parametrize("state", [*State])
-def test_each_state_with_each_act_and_each_role(exchange: Exchange, state: State) -> None:
+@pytest.mark.parametrize("state", [*RequestState])
+def test_each_state_with_each_act_and_each_role(exchange: Exchange, state: RequestState) -> None:
     """Who is let through is what roles.yaml says of the side whose turn it is, and nobody else."""
     request = acted(exchange, asked(exchange), *WAY[state])
     assert request.state is state
@@ -193,7 +199,7 @@ def test_what_cannot_be_asked_for(exchange: Exchange) -> None:
 
 def test_what_is_offered_is_less_than_what_was_asked(exchange: Exchange) -> None:
     requests = exchange.agreeing.requests
-    request = acted(exchange, asked(exchange), *WAY[State.REVIEW])
+    request = acted(exchange, asked(exchange), *WAY[RequestState.REVIEW])
     ask = request.ask
     for change, field in (
         ({"purposes": ask.purposes | {"dpv:Marketing"}}, "purposes.1"),
@@ -216,7 +222,7 @@ def test_what_is_offered_is_less_than_what_was_asked(exchange: Exchange) -> None
         limits=replace(ask.limits, calls_per_minute=2),
     )  # fmt: skip
     offered = requests.act(STEWARD, request.id, Act.OFFER, text="one district", offer=offer)
-    assert offered.state is State.OFFERED
+    assert offered.state is RequestState.OFFERED
     done = requests.act(OFFICER, request.id, Act.ACCEPT)
     version = exchange.agreeing.agreements.version(SYSTEM, done.agreement)
     terms = exchange.agreeing.agreements.terms(version)
@@ -233,7 +239,7 @@ def test_texts_are_needed(exchange: Exchange) -> None:
 
 
 def test_what_was_withdrawn_meanwhile_is_not_approved(exchange: Exchange) -> None:
-    request = acted(exchange, asked(exchange), *WAY[State.REVIEW])
+    request = acted(exchange, asked(exchange), *WAY[RequestState.REVIEW])
     catalogue = exchange.agreeing.catalogue
     assert isinstance(catalogue, FakeCatalogue)
     offered = catalogue.all[DATASET, SERVICE]
@@ -245,12 +251,12 @@ def test_what_was_withdrawn_meanwhile_is_not_approved(exchange: Exchange) -> Non
         exchange.agreeing.requests.act(STEWARD, request.id, Act.APPROVE)
     assert [one.field for one in error.value.problems] == ["fields.0.name"]
     # Nothing of it stayed.
-    assert exchange.agreeing.requests.request(STEWARD, request.id).state is State.REVIEW
+    assert exchange.agreeing.requests.request(STEWARD, request.id).state is RequestState.REVIEW
     assert not exchange.agreeing.agreements.agreements(SYSTEM, PageRequest()).items
 
 
 def test_two_decide_at_once_and_one_of_them_does(exchange: Exchange) -> None:
-    request = acted(exchange, asked(exchange), *WAY[State.REVIEW])
+    request = acted(exchange, asked(exchange), *WAY[RequestState.REVIEW])
     outcomes: list[str] = []
     ready = threading.Barrier(4)
 
@@ -330,7 +336,7 @@ def test_due_dates_follow_the_calendar(exchange: Exchange) -> None:
 
 def test_the_inbox_holds_what_waits_for_one(exchange: Exchange) -> None:
     requests = exchange.agreeing.requests
-    made = {state: acted(exchange, asked(exchange), *WAY[state]).id for state in State}
+    made = {state: acted(exchange, asked(exchange), *WAY[state]).id for state in RequestState}
 
     def inbox(actor: Actor) -> set[str]:
         first = requests.requests(actor, RequestQuery(), PageRequest(limit=2), mine=True)
@@ -341,11 +347,11 @@ def test_the_inbox_holds_what_waits_for_one(exchange: Exchange) -> None:
         assert len({one.id for one in found}) == len(found)
         return {one.id for one in found}
 
-    assert inbox(REVIEWER) == {made[State.COMPLIANCE]}
-    assert inbox(STEWARD) == {made[State.REVIEW]}
-    assert inbox(ARBITER) == {made[State.COMPLIANCE], made[State.DISPUTED]}
+    assert inbox(REVIEWER) == {made[RequestState.COMPLIANCE]}
+    assert inbox(STEWARD) == {made[RequestState.REVIEW]}
+    assert inbox(ARBITER) == {made[RequestState.COMPLIANCE], made[RequestState.DISPUTED]}
     assert inbox(OFFICER) == {
-        made[State.CLARIFICATION], made[State.OFFERED], made[State.REFUSED],
+        made[RequestState.CLARIFICATION], made[RequestState.OFFERED], made[RequestState.REFUSED],
     }  # fmt: skip
     assert inbox(someone("other", "steward", TAX)) == set()
     everything = requests.requests(STEWARD, RequestQuery(), PageRequest()).items

@@ -11,7 +11,7 @@ from tests.conftest import SettableClock
 from tests.harness.exchange import HOUSING, SYSTEM, TAX, exchange_database, furnish
 from tests.harness.exchange_lottery import Table
 from workloads.data_exchange.bootstrap import open_exchange
-from workloads.data_exchange.lottery.model import State
+from workloads.data_exchange.lottery.model import LotteryState
 from workloads.data_exchange.lottery.verify import verify
 from workloads.data_exchange.settings import Settings
 
@@ -46,7 +46,7 @@ def test_killed_at_each_step(postgres: EmbeddedPostgres, tmp_path: Path) -> None
             table.apply(lottery, "A", "B", "C")
             table.commit(lottery, HOUSING)
 
-            def killed(name: str, when: str) -> State:
+            def killed(name: str, when: str) -> LotteryState:
                 given = (str(tmp_path), url, clock.now(), lottery.id, name, when)
                 process = multiprocessing.get_context("fork").Process(target=step, args=given)
                 process.start()
@@ -54,13 +54,13 @@ def test_killed_at_each_step(postgres: EmbeddedPostgres, tmp_path: Path) -> None
                 assert process.exitcode == -signal.SIGKILL
                 return exchange.lotteries.lottery(SYSTEM, lottery.id).lottery.state
 
-            assert killed("commit", "before") is State.OPEN
-            assert killed("commit", "after") is State.COMMITTED
+            assert killed("commit", "before") is LotteryState.OPEN
+            assert killed("commit", "after") is LotteryState.COMMITTED
             clock.set(lottery.closes_at)
-            assert killed("freeze", "before") is State.COMMITTED
-            assert killed("freeze", "after") is State.FROZEN
+            assert killed("freeze", "before") is LotteryState.COMMITTED
+            assert killed("freeze", "after") is LotteryState.FROZEN
             frozen = exchange.lotteries.lottery(SYSTEM, lottery.id).lottery
             table.reveal(frozen, HOUSING)
-            assert killed("reveal", "before") is State.REVEALING
-            assert killed("reveal", "after") is State.DRAWN
+            assert killed("reveal", "before") is LotteryState.REVEALING
+            assert killed("reveal", "after") is LotteryState.DRAWN
             assert len(verify(exchange.draws.bundle(lottery.id)).entries) == 3

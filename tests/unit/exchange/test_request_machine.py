@@ -13,8 +13,8 @@ from workloads.data_exchange.agreements.requests.model import (
     Act,
     Request,
     RequestId,
+    RequestState,
     Side,
-    State,
     moved,
 )
 
@@ -22,7 +22,7 @@ from workloads.data_exchange.agreements.requests.model import (
 NOW = datetime(2026, 11, 2, 2, tzinfo=UTC)
 
 
-def request(state: State, **more: object) -> Request:
+def request(state: RequestState, **more: object) -> Request:
     values: dict[str, object] = {
         "consumer": "/city/housing/", "provider": "/city/civil-affairs/", "dataset": "d",
         "service": "s", "ask": an_ask(NOW), "legal_basis": "b", "justification": "j",
@@ -33,8 +33,8 @@ def request(state: State, **more: object) -> Request:
 
 
 @pytest.mark.parametrize("act", [*Act])
-@pytest.mark.parametrize("state", [*State])
-def test_what_is_not_in_the_machine_cannot_be_done(state: State, act: Act) -> None:
+@pytest.mark.parametrize("state", [*RequestState])
+def test_what_is_not_in_the_machine_cannot_be_done(state: RequestState, act: Act) -> None:
     if (state, act) not in MACHINE:
         with pytest.raises(Conflict):
             moved(request(state), act, NOW, sample())
@@ -47,7 +47,7 @@ def test_what_is_not_in_the_machine_cannot_be_done(state: State, act: Act) -> No
 
 
 def test_every_state_is_reached_and_every_waiting_one_has_a_period_and_a_way_out() -> None:
-    reached, todo = {State.COMPLIANCE}, [State.COMPLIANCE]
+    reached, todo = {RequestState.COMPLIANCE}, [RequestState.COMPLIANCE]
     while todo:
         at = todo.pop()
         for state, act in MACHINE:
@@ -56,19 +56,19 @@ def test_every_state_is_reached_and_every_waiting_one_has_a_period_and_a_way_out
                     to = moved(request(at, refused_by=refused), act, NOW, sample()).state
                     todo += [] if to in reached else [to]
                     reached.add(to)
-    assert reached == set(State)
+    assert reached == set(RequestState)
     assert {state.value for state in WAITS_FOR} == set(PERIODS)
     for state, side in WAITS_FOR.items():
         assert side in {MACHINE[key] for key in MACHINE if key[0] is state}
 
 
 def test_a_question_stops_the_providers_clock() -> None:
-    there = request(State.REVIEW)
+    there = request(RequestState.REVIEW)
     assert there.due_at == sample().due(NOW, 10)
     asked = moved(there, Act.INQUIRE, NOW + timedelta(days=3), sample())  # Thursday
     assert asked.review_days == 8  # Tuesday and Wednesday are gone
     answered = moved(asked, Act.ANSWER, NOW + timedelta(days=30), sample())
-    assert answered.state is State.REVIEW
+    assert answered.state is RequestState.REVIEW
     assert answered.days == 8
     assert answered.due_at == sample().due(NOW + timedelta(days=30), 8)
     assert answered.review_days is None
@@ -78,7 +78,7 @@ def test_a_question_stops_the_providers_clock() -> None:
 
 
 def test_a_refusal_is_disputed_in_time_or_not() -> None:
-    refused = request(State.REFUSED, refused_by=Side.PROVIDER)
+    refused = request(RequestState.REFUSED, refused_by=Side.PROVIDER)
     assert refused.due_at is not None
     moved(refused, Act.DISPUTE, refused.due_at - timedelta(seconds=1), sample())
     with pytest.raises(Conflict):
@@ -86,10 +86,10 @@ def test_a_refusal_is_disputed_in_time_or_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("by", "to"), [(Side.COMPLIANCE, State.REVIEW), (Side.PROVIDER, State.APPROVED)]
+    ("by", "to"), [(Side.COMPLIANCE, RequestState.REVIEW), (Side.PROVIDER, RequestState.APPROVED)]
 )
-def test_who_is_overruled(by: Side, to: State) -> None:
-    disputed = request(State.DISPUTED, refused_by=by)
+def test_who_is_overruled(by: Side, to: RequestState) -> None:
+    disputed = request(RequestState.DISPUTED, refused_by=by)
     assert moved(disputed, Act.OVERRULE, NOW, sample()).state is to
 
 
@@ -105,5 +105,5 @@ def test_who_is_overruled(by: Side, to: State) -> None:
     ],
 )
 def test_a_dispute_is_decided_above_both(consumer: str, provider: str, arbiter: str) -> None:
-    there = request(State.DISPUTED, consumer=consumer, provider=provider)
+    there = request(RequestState.DISPUTED, consumer=consumer, provider=provider)
     assert there.arbiter == arbiter

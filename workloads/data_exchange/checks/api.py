@@ -159,6 +159,7 @@ def list_checks(query_data: PageQuery) -> Page[dict[str, Any]]:
 
 @api.post("/checks")
 @requires("check.create")
+@idempotent
 @api.input(CheckCreate)
 @api.output(CheckOut, 201)
 def create_check(json_data: CheckCreate) -> ResponseReturnValue:

@@ -20,7 +20,7 @@ from workloads.data_exchange.gateway.model import WINDOW, Grant, Proof, Refusal
 from workloads.data_exchange.gateway.server import Request, Response, problem
 from workloads.data_exchange.gateway.upstream import Answer, Failed, Upstream
 from workloads.data_exchange.proofs.keys import encoded
-from workloads.data_exchange.receipts.model import Draft, Kind, Receipt, digest
+from workloads.data_exchange.receipts.model import Draft, Receipt, ReceiptKind, digest
 from workloads.data_exchange.receipts.writer import NotWritten, Replayed, Writer
 from workloads.data_exchange.receipts.writer import Request as Signed
 
@@ -134,7 +134,7 @@ class Calls:
 
         async def begin(call: Call) -> Response:
             await self._let_through(call)
-            call.begun = await self._write(call, Kind.BEGUN, 0, "", 0, ())
+            call.begun = await self._write(call, ReceiptKind.BEGUN, 0, "", 0, ())
             provider = call.ruling.provider
             most = timedelta(seconds=2 * (provider.connect_seconds + provider.read_seconds) + 60)
             whose = Whose(call.begun.id, call.grant.agreement, call.grant.key)
@@ -185,7 +185,7 @@ class Calls:
     async def _answer(self, call: Call) -> Response:
         await self._let_through(call)
         if call.once:
-            call.begun = await self._write(call, Kind.BEGUN, 0, "", 0, ())
+            call.begun = await self._write(call, ReceiptKind.BEGUN, 0, "", 0, ())
         return await self._given(call)
 
     async def _given(self, call: Call) -> Response:
@@ -248,7 +248,7 @@ class Calls:
             _check_answer(answer)
             call.decisions.append("streamed")
             if call.begun is None:
-                call.begun = await self._write(call, Kind.BEGUN, answer.status, "", 0, ())
+                call.begun = await self._write(call, ReceiptKind.BEGUN, answer.status, "", 0, ())
             kept = stack.pop_all()
         headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
         headers |= {name: answer.headers[name] for name in _SHOWN if name in answer.headers}
@@ -272,23 +272,23 @@ class Calls:
                     size += len(part)
                     held = part
                 told = "sha256:" + hashed.hexdigest()
-                await self._write(call, Kind.ENDED, 200, told, size, tuple(call.decisions))
+                await self._write(call, ReceiptKind.ENDED, 200, told, size, tuple(call.decisions))
                 whole = True
                 yield held
         finally:
             if not whole:
                 told = "sha256:" + hashed.hexdigest()
                 with contextlib.suppress(_Final):
-                    await self._write(call, Kind.ENDED, 0, told, size, ("broken-off",))
+                    await self._write(call, ReceiptKind.ENDED, 0, told, size, ("broken-off",))
 
     async def _end(self, call: Call, response: Response, decisions: "list[str]") -> Receipt:
-        kind = Kind.CALL if call.begun is None else Kind.ENDED
+        kind = ReceiptKind.CALL if call.begun is None else ReceiptKind.ENDED
         body = digest(response.body)
         size = len(response.body)
         return await self._write(call, kind, response.status, body, size, tuple(decisions))
 
     async def _write(
-        self, call: Call, kind: Kind, status: int, answer: str, size: int,
+        self, call: Call, kind: ReceiptKind, status: int, answer: str, size: int,
         decisions: tuple[str, ...],
     ) -> Receipt:  # fmt: skip
         terms, first = call.ruling.terms, call.begun is None

@@ -11,6 +11,7 @@ from foundation.surface.api import (
     Instant,
     Schema,
     current_actor,
+    idempotent,
     public,
     requires,
     use,
@@ -56,6 +57,7 @@ class LedgerOut(Schema):
 
 @api.post("/ledger/codes")
 @requires("ledger.open")
+@idempotent
 @api.input(LedgerCodeCreate)
 @api.output(LedgerCodeOut, 201)
 def create_ledger_code(json_data: LedgerCodeCreate) -> Answer:

@@ -35,11 +35,11 @@ from workloads.data_exchange.lottery.model import (
     Application,
     Beacon,
     Lottery,
+    LotteryState,
     Pool,
     Rules,
     Standing,
     Standstill,
-    State,
 )
 from workloads.data_exchange.lottery.service import Lotteries
 
@@ -134,7 +134,7 @@ class LotteryOut(Schema):
     id: str
     agency: Annotated[str, Field(description="Path of the agency that holds it.")]
     name: TextBody
-    state: State
+    state: LotteryState
     rules: dict[str, Any]
     digest: Annotated[str, Field(description="Of the rules.")]
     round: int
@@ -168,7 +168,7 @@ class RecordOut(Schema):
     """What is public while a lottery goes on: all that was signed, without the reveals."""
 
     lottery: str
-    state: State
+    state: LotteryState
     rules: dict[str, Any]
     digest: str
     round: int

@@ -21,8 +21,8 @@ from workloads.data_exchange.lottery.model import (
     BEACON_VALUE,
     OPEN,
     Lottery,
+    LotteryState,
     Standstill,
-    State,
 )
 from workloads.data_exchange.lottery.ports import Audit, Hold, Keyring, LotteryStore
 from workloads.data_exchange.proofs import jws
@@ -68,7 +68,7 @@ class Draws:
         """
         with self._db.transaction():
             lottery = self._get(lottery_id)
-            self._allowed(lottery, OPEN | {State.VOID})
+            self._allowed(lottery, OPEN | {LotteryState.VOID})
             signed = self._signed(actor, lottery, compact, statements.COMMITMENT)
             party, told = signed.key.path, signed.payload
             committed = str(told.get("commitment"))
@@ -89,10 +89,10 @@ class Draws:
             return self._saved(actor, self._all_committed(lottery))
 
     def _all_committed(self, lottery: Lottery) -> Lottery:
-        if lottery.state is not State.VOID:
-            return lottery.be(State.COMMITTED)
+        if lottery.state is not LotteryState.VOID:
+            return lottery.be(LotteryState.COMMITTED)
         until = self._clock.now() + timedelta(hours=lottery.rules["reveal_hours"])
-        return lottery.be(State.FROZEN, reveal_until=until)
+        return lottery.be(LotteryState.FROZEN, reveal_until=until)
 
     def reveal(self, actor: Actor, lottery_id: str, compact: str) -> Standstill:
         """Take what a party had committed to; with the last one the lottery is drawn.
@@ -124,7 +124,7 @@ class Draws:
                 return Standstill(lottery, self._store.words(lottery))
             self._store.reveal(lottery, party, compact)
             self._note(actor, "lottery.reveal", lottery, {"party": party})
-            now = self._saved(actor, lottery.be(State.REVEALING))
+            now = self._saved(actor, lottery.be(LotteryState.REVEALING))
             if now.missing_reveals or lottery.rules["beacon"] is not None:
                 return now
             return self._drawn(actor, now.lottery)
@@ -175,7 +175,7 @@ class Draws:
         told = statements.result(bundle, seed, outcomes, self._clock.now())
         signed = self._keys.sign(OWN, told, statements.RESULT)
         verify.verify(_written({**bundle, "result": signed}))
-        return self._saved(actor, lottery.be(State.DRAWN, result=signed))
+        return self._saved(actor, lottery.be(LotteryState.DRAWN, result=signed))
 
     def _outcomes(
         self, lottery: Lottery, entries: tuple[Entry, ...]
@@ -235,7 +235,7 @@ class Draws:
             self._saved(
                 _SYSTEM,
                 lottery.be(
-                    State.VOID, round=lottery.round + 1, reveal_until=None,
+                    LotteryState.VOID, round=lottery.round + 1, reveal_until=None,
                     voids=(*lottery.voids, signed),
                 ),
             )  # fmt: skip
@@ -319,7 +319,7 @@ class Draws:
 
     def _drawn_one(self, lottery_id: str) -> Lottery:
         lottery = self._published(lottery_id)
-        if lottery.state is not State.DRAWN:
+        if lottery.state is not LotteryState.DRAWN:
             raise Conflict("this lottery was not drawn", state=lottery.state.value)
         return lottery
 
@@ -331,7 +331,7 @@ class Draws:
 
     def _get(self, lottery_id: str) -> Lottery:
         found = self._store.find(lottery_id, hold=Hold.ALONE)
-        if found is None or found.state is State.DRAFT:
+        if found is None or found.state is LotteryState.DRAFT:
             raise policy.unknown(NOUN)
         return found
 
@@ -348,7 +348,7 @@ class Draws:
         policy.require(actor, "lottery.take_part", signed.key.path, "agency")
         return signed
 
-    def _allowed(self, lottery: Lottery, states: "frozenset[State]") -> None:
+    def _allowed(self, lottery: Lottery, states: "frozenset[LotteryState]") -> None:
         if lottery.state not in states:
             raise Conflict(
                 "this lottery is not in a state that allows this", state=lottery.state.value

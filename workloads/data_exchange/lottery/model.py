@@ -29,7 +29,7 @@ PERSON_MAX = 100
 BEACON_VALUE = re.compile(r"[0-9A-Za-z_-]{16,500}")
 
 
-class State(StrEnum):
+class LotteryState(StrEnum):
     """Where a lottery is.
 
     ``void`` is the state between two rounds: a party did not reveal in time, its round counts for
@@ -47,10 +47,10 @@ class State(StrEnum):
 
 
 #: In which applications and commitments are taken.
-OPEN = frozenset({State.OPEN, State.COMMITTED})
+OPEN = frozenset({LotteryState.OPEN, LotteryState.COMMITTED})
 #: In which a list is frozen and reveals are awaited.
-AWAITING = frozenset({State.FROZEN, State.REVEALING})
-ENDED = frozenset({State.DRAWN, State.ABORTED})
+AWAITING = frozenset({LotteryState.FROZEN, LotteryState.REVEALING})
+ENDED = frozenset({LotteryState.DRAWN, LotteryState.ABORTED})
 
 
 class Standing(StrEnum):
@@ -138,7 +138,7 @@ class Lottery:
     id: LotteryId
     path: str
     rules: Mapping[str, Any]
-    state: State
+    state: LotteryState
     sealed: str
     created_at: datetime
     round: int = 1
@@ -175,7 +175,7 @@ class Lottery:
         """Names and places."""
         return tuple((one["name"], one["places"]) for one in self.rules["pools"])
 
-    def be(self, state: State, **changes: Any) -> "Lottery":  # noqa: ANN401 - its own fields
+    def be(self, state: LotteryState, **changes: Any) -> "Lottery":  # noqa: ANN401 - its own fields
         """The same in another state."""
         return replace(self, state=state, **changes)
 

@@ -12,7 +12,7 @@ from foundation.surface.web.forms import Field, Form
 from foundation.surface.web.i18n import N_, local
 from foundation.surface.web.pages import Crumb, Pages, go, show
 from workloads.data_exchange.lottery.drawing import Draws
-from workloads.data_exchange.lottery.model import OPEN, Standing, State
+from workloads.data_exchange.lottery.model import OPEN, LotteryState, Standing
 from workloads.data_exchange.lottery.service import Lotteries
 from workloads.data_exchange.lottery.verify import Standing as Place
 
@@ -23,14 +23,14 @@ _SHOWN = 100
 
 #: As people read them.
 STATES = {
-    State.DRAFT: N_("draft"),
-    State.OPEN: N_("takes applications"),
-    State.COMMITTED: N_("all parties have committed"),
-    State.FROZEN: N_("list frozen"),
-    State.REVEALING: N_("parties reveal"),
-    State.VOID: N_("round void, parties commit anew"),
-    State.DRAWN: N_("drawn"),
-    State.ABORTED: N_("aborted"),
+    LotteryState.DRAFT: N_("draft"),
+    LotteryState.OPEN: N_("takes applications"),
+    LotteryState.COMMITTED: N_("all parties have committed"),
+    LotteryState.FROZEN: N_("list frozen"),
+    LotteryState.REVEALING: N_("parties reveal"),
+    LotteryState.VOID: N_("round void, parties commit anew"),
+    LotteryState.DRAWN: N_("drawn"),
+    LotteryState.ABORTED: N_("aborted"),
 }
 STANDINGS = {
     Standing.PENDING: N_("to be judged"),
@@ -70,7 +70,8 @@ def _lottery(
     fields = [Field("reason", gettext("Reason"), value=sent.get("reason", ""), max_length=500)]
     return show(
         "lottery/lottery.html", status, lottery=one, now=now, states=STATES, standings=STANDINGS,
-        count=service.count(actor, lottery_id), pending=pending, opens=OPEN, State=State,
+        count=service.count(actor, lottery_id), pending=pending, opens=OPEN,
+        LotteryState=LotteryState,
         form=Form.of(fields, problems),
         crumbs=[
             Crumb(gettext("Home"), "/"), Crumb(gettext("Lotteries"), "/lotteries"),
@@ -124,7 +125,7 @@ def draw(lottery_id: str) -> ResponseReturnValue:
     """What everybody sees: rules, parties, void rounds, winners, and one's own result."""
     draws, pseudonym = use(Draws), request.args.get("pseudonym", "").strip()
     record = draws.record(lottery_id, listed=False)
-    drawn = record["state"] is State.DRAWN
+    drawn = record["state"] is LotteryState.DRAWN
     place: Place | None = None
     problems: tuple[Problem, ...] = ()
     if drawn and pseudonym:

@@ -25,10 +25,10 @@ from workloads.data_exchange.lottery.model import (
     Application,
     Lottery,
     LotteryId,
+    LotteryState,
     Rules,
     Standing,
     Standstill,
-    State,
     check,
 )
 from workloads.data_exchange.lottery.ports import (
@@ -97,7 +97,12 @@ class Lotteries:
             made_id = LotteryId(ids.new("lot"))
             sealed = self._vault.seal(secrets.token_bytes(32), _context(made_id))
             made = Lottery(
-                made_id, holder.path, rules.document(), State.DRAFT, sealed, self._clock.now()
+                made_id,
+                holder.path,
+                rules.document(),
+                LotteryState.DRAFT,
+                sealed,
+                self._clock.now(),
             )
             self._store.add(made)
             self._note(actor, "lottery.create", made, {"rules": made.digest})
@@ -116,9 +121,9 @@ class Lotteries:
             if now >= one.closes_at:
                 raise Conflict("the time of applications has passed: draft it anew")
             told = statements.opening(one.id, one.digest, now)
-            return one.be(State.OPEN, opening=self._keys.sign(OWN, told, statements.OPENING))
+            return one.be(LotteryState.OPEN, opening=self._keys.sign(OWN, told, statements.OPENING))
 
-        return self._step(actor, "lottery.open", lottery_id, {State.DRAFT}, change)
+        return self._step(actor, "lottery.open", lottery_id, {LotteryState.DRAFT}, change)
 
     def apply(
         self, actor: Actor, lottery_id: str, *, person: str, pool: str, chances: int
@@ -236,9 +241,9 @@ class Lotteries:
             )  # fmt: skip
             until = now + timedelta(hours=one.rules["reveal_hours"])
             signed = self._keys.sign(OWN, told, statements.LIST)
-            return one.be(State.FROZEN, frozen=signed, reveal_until=until)
+            return one.be(LotteryState.FROZEN, frozen=signed, reveal_until=until)
 
-        return self._step(actor, "lottery.freeze", lottery_id, {State.COMMITTED}, change)
+        return self._step(actor, "lottery.freeze", lottery_id, {LotteryState.COMMITTED}, change)
 
     def abort(self, actor: Actor, lottery_id: str, *, reason: str) -> Lottery:
         """End a lottery without a draw, in public.
@@ -253,8 +258,8 @@ class Lotteries:
         wrong.check(good, "reason", f"must be 1 to {REASON_MAX} characters")
         wrong.finish()
         return self._step(
-            actor, "lottery.abort", lottery_id, set(State) - ENDED,
-            lambda one: one.be(State.ABORTED, reason=reason.strip()),
+            actor, "lottery.abort", lottery_id, set(LotteryState) - ENDED,
+            lambda one: one.be(LotteryState.ABORTED, reason=reason.strip()),
         )  # fmt: skip
 
     def lottery(self, actor: Actor, lottery_id: str) -> Standstill:
@@ -266,7 +271,7 @@ class Lotteries:
         with self._db.transaction():
             found = self._store.find(lottery_id)
             hidden = found is None or (
-                found.state is State.DRAFT
+                found.state is LotteryState.DRAFT
                 and not policy.allows(actor, "lottery.manage", found.path)
             )
             if found is None or hidden:
@@ -312,7 +317,7 @@ class Lotteries:
         actor: Actor,
         action: str,
         lottery_id: str,
-        states: "set[State] | frozenset[State]",
+        states: "set[LotteryState] | frozenset[LotteryState]",
         change: Callable[[Lottery], Lottery],
     ) -> Lottery:
         with self._db.transaction():

@@ -15,8 +15,8 @@ from workloads.data_exchange.lottery.model import (
     Application,
     Lottery,
     LotteryId,
+    LotteryState,
     Standing,
-    State,
     Word,
 )
 from workloads.data_exchange.lottery.ports import Hold
@@ -89,7 +89,7 @@ class PostgresLotteries:
 
     def list(self, drafts_of: Sequence[str], request: PageRequest) -> Page[Lottery]:
         """All, newest first; drafts only below these paths."""
-        shown = sa.or_(_L.state != State.DRAFT.value, within(_L.path, drafts_of))
+        shown = sa.or_(_L.state != LotteryState.DRAFT.value, within(_L.path, drafts_of))
         query = sa.select(lottery_table).where(shown)
         after = request.key(1)
         if after is not None:
@@ -202,7 +202,7 @@ def _row(one: Lottery) -> dict[str, Any]:
 
 def _lottery(row: sa.Row[Any]) -> Lottery:
     return Lottery(
-        LotteryId(row.id), row.path, row.rules, State(row.state), row.sealed, row.created_at,
+        LotteryId(row.id), row.path, row.rules, LotteryState(row.state), row.sealed, row.created_at,
         row.round, row.reveal_until, row.opening, row.frozen, tuple(row.voids), row.beacon,
         row.result, row.reason,
     )  # fmt: skip

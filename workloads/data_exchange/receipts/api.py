@@ -27,7 +27,7 @@ from foundation.surface.api import (
 from workloads.data_exchange.proofs.keys import encoded
 from workloads.data_exchange.receipts.bundle import Proven
 from workloads.data_exchange.receipts.checkpoints import Checkpoint
-from workloads.data_exchange.receipts.model import Kind, Receipt, summary
+from workloads.data_exchange.receipts.model import Receipt, ReceiptKind, summary
 from workloads.data_exchange.receipts.ports import Filter
 from workloads.data_exchange.receipts.service import Receipts
 
@@ -41,7 +41,9 @@ class ReceiptOut(Schema):
 
     id: str
     at: Annotated[str, Field(description="When the answer was ready (RFC 3339).")]
-    kind: Annotated[Kind, Field(description="call; or begun and ended of a long or single one.")]
+    kind: Annotated[
+        ReceiptKind, Field(description="call; or begun and ended of a long or single one.")
+    ]
     agreement: str
     consumer: str
     provider: str

@@ -24,7 +24,7 @@ _LOG = re.compile(r"([0-9]{8})-[0-9a-z]{26}", re.ASCII)
 _ID = re.compile(r"rcp_([0-9]{8}-[0-9a-z]{26})-([1-9][0-9]{0,9})", re.ASCII)
 
 
-class Kind(StrEnum):
+class ReceiptKind(StrEnum):
     """What a receipt tells of."""
 
     #: A call that was asked and answered, written before the answer left.
@@ -62,7 +62,7 @@ class Draft:
         of: of an end, the id of the receipt with the beginning.
     """
 
-    kind: Kind
+    kind: ReceiptKind
     at: datetime
     agreement: str
     terms: str

@@ -8,7 +8,7 @@ import pytest
 
 from workloads.video_analytics.workers import wire
 from workloads.video_analytics.workers.decoder import Sender
-from workloads.video_analytics.workers.stream import Picture
+from workloads.video_analytics.workers.orders import Picture
 
 
 def _picture(at: float) -> Picture:

@@ -112,7 +112,7 @@ class VerifiedOut(Schema):
     problem: str
 
 
-class VerificationOut(Schema):
+class AgreementVerificationOut(Schema):
     """Each signature of a version, verified again at the time at which it was made."""
 
     items: list[VerifiedOut]
@@ -260,7 +260,7 @@ def get_agreement_version(agreement_id: str, number: int) -> Answer:
 
 @api.get("/agreements/<agreement_id>/versions/<int:number>/verification")
 @requires("agreement.view")
-@api.output(VerificationOut)
+@api.output(AgreementVerificationOut)
 def verify_agreement_version(agreement_id: str, number: int) -> Answer:
     """Verify the signatures again."""
     found = use(Agreements).verify(current_actor(), agreement_id, number)

@@ -27,8 +27,8 @@ from workloads.data_exchange.agreements.requests.model import (
     WAITS_FOR,
     Act,
     Request,
+    RequestState,
     Side,
-    State,
     Step,
 )
 from workloads.data_exchange.agreements.requests.ports import RequestQuery
@@ -106,7 +106,7 @@ class AccessRequestOut(Schema):
     justification: str
     amends: str
     agreement: Annotated[str, Field(description="What came of it, once approved.")]
-    state: State
+    state: RequestState
     waits_for: Side | None
     since: Instant
     days: Annotated[int, Field(description="Working days that this state may take.")]
@@ -130,8 +130,8 @@ class AccessStepOut(Schema):
     name: str
     side: Side
     act: Act
-    before: State
-    after: State
+    before: RequestState
+    after: RequestState
     text: str
     offer: AskOut | None
     late: bool
@@ -146,7 +146,7 @@ class AccessStepsOut(Schema):
 class AccessRequestQuery(PageQuery):
     """Which requests."""
 
-    state: State | None = None
+    state: RequestState | None = None
     consumer: Annotated[str, Field(max_length=500, description="Path, and below it.")] = ""
     provider: Annotated[str, Field(max_length=500, description="Path, and below it.")] = ""
     overdue: Annotated[bool, Field(description="Only those that are late.")] = False

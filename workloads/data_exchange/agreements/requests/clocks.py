@@ -8,7 +8,7 @@ from foundation.kernel.time import Clock, format_instant
 from workloads.data_exchange.agreements.calendar.model import WorkingCalendar
 from workloads.data_exchange.agreements.calendar.service import Calendar
 from workloads.data_exchange.agreements.ports import Audit, Outbox
-from workloads.data_exchange.agreements.requests.model import WAITS_FOR, State
+from workloads.data_exchange.agreements.requests.model import WAITS_FOR, RequestState
 from workloads.data_exchange.agreements.requests.ports import RequestStore
 
 #: The topic under which the outbox tells that a due date has passed.
@@ -53,7 +53,7 @@ class Clocks:
             if there.escalated_at is not None:
                 return
             self._store.update(replace(there, escalated_at=now))
-            if there.state is State.REFUSED:
+            if there.state is RequestState.REFUSED:
                 return  # nobody is late: the time for a dispute has run out
             side = WAITS_FOR[there.state]
             details = {"due_at": format_instant(there.due_at), "waits_for": side.value}

@@ -3,7 +3,7 @@
 import click
 
 from foundation.surface import cli
-from workloads.data_exchange.agreements.requests.model import State
+from workloads.data_exchange.agreements.requests.model import RequestState
 
 _COLUMNS = (
     cli.Column("ID", "id"),
@@ -38,7 +38,9 @@ def request() -> None:
 
 @request.command("list")
 @click.option(
-    "--state", type=click.Choice([one.value for one in State]), help="Only those in this state."
+    "--state",
+    type=click.Choice([one.value for one in RequestState]),
+    help="Only those in this state.",
 )
 @click.option("--mine", is_flag=True, help="Only those that wait for what you may do.")
 @click.option("--overdue", is_flag=True, help="Only those that are late.")

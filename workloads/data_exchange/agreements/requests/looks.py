@@ -9,18 +9,18 @@ from foundation.surface.web.i18n import N_
 from foundation.surface.web.show import icon
 from foundation.surface.web.states import Look
 from workloads.data_exchange.agreements.calendar.model import WorkingCalendar
-from workloads.data_exchange.agreements.requests.model import Act, Request, Side, State
+from workloads.data_exchange.agreements.requests.model import Act, Request, RequestState, Side
 
-LOOKS: dict[State, Look] = {
-    State.COMPLIANCE: Look(N_("compliance review"), "hourglass_empty", "wait"),
-    State.REVIEW: Look(N_("with the provider"), "hourglass_empty", "wait"),
-    State.CLARIFICATION: Look(N_("question asked"), "help", "wait"),
-    State.OFFERED: Look(N_("partly approved"), "hourglass_empty", "wait"),
-    State.REFUSED: Look(N_("refused"), "error", "bad"),
-    State.DISPUTED: Look(N_("disputed"), "hourglass_empty", "warn"),
-    State.APPROVED: Look(N_("approved"), "thumb_up_alt", "good"),
-    State.DISMISSED: Look(N_("finally refused"), "highlight_off", "bad"),
-    State.WITHDRAWN: Look(N_("withdrawn"), "undo", "idle"),
+LOOKS: dict[RequestState, Look] = {
+    RequestState.COMPLIANCE: Look(N_("compliance review"), "hourglass_empty", "wait"),
+    RequestState.REVIEW: Look(N_("with the provider"), "hourglass_empty", "wait"),
+    RequestState.CLARIFICATION: Look(N_("question asked"), "help", "wait"),
+    RequestState.OFFERED: Look(N_("partly approved"), "hourglass_empty", "wait"),
+    RequestState.REFUSED: Look(N_("refused"), "error", "bad"),
+    RequestState.DISPUTED: Look(N_("disputed"), "hourglass_empty", "warn"),
+    RequestState.APPROVED: Look(N_("approved"), "thumb_up_alt", "good"),
+    RequestState.DISMISSED: Look(N_("finally refused"), "highlight_off", "bad"),
+    RequestState.WITHDRAWN: Look(N_("withdrawn"), "undo", "idle"),
 }
 SIDES: dict[Side, str] = {
     Side.CONSUMER: N_("consumer"),
@@ -57,7 +57,7 @@ BUTTONS: dict[Act, str] = {
 }
 
 
-def shown(state: State) -> Markup:
+def shown(state: RequestState) -> Markup:
     """A state as word and icon."""
     look = LOOKS[state]
     return Markup('<span class="bo-state bo-state--{}">{}{}</span>').format(
@@ -74,7 +74,7 @@ def clock(request: Request, calendar: WorkingCalendar, now: datetime) -> str:
         if left == 0:
             return str(gettext("due today"))
         return str(ngettext("%(num)d working day left", "%(num)d working days left", left))
-    if request.state is State.REFUSED:
+    if request.state is RequestState.REFUSED:
         return str(gettext("no longer open to dispute"))
     late = calendar.between(request.due_at, now)
     if late == 0:

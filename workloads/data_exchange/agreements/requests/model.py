@@ -20,7 +20,7 @@ RequestId = NewType("RequestId", str)
 LONGEST_TEXT = 2000
 
 
-class State(StrEnum):
+class RequestState(StrEnum):
     """Where a request stands; the first six wait for somebody."""
 
     COMPLIANCE = "compliance"
@@ -61,43 +61,49 @@ class Act(StrEnum):
 
 
 #: In which state who may do what.
-MACHINE: Mapping[tuple[State, Act], Side] = {
-    (State.COMPLIANCE, Act.PASS): Side.COMPLIANCE,
-    (State.COMPLIANCE, Act.REFUSE): Side.COMPLIANCE,
-    (State.COMPLIANCE, Act.WITHDRAW): Side.CONSUMER,
-    (State.REVIEW, Act.INQUIRE): Side.PROVIDER,
-    (State.REVIEW, Act.APPROVE): Side.PROVIDER,
-    (State.REVIEW, Act.OFFER): Side.PROVIDER,
-    (State.REVIEW, Act.REFUSE): Side.PROVIDER,
-    (State.REVIEW, Act.WITHDRAW): Side.CONSUMER,
-    (State.CLARIFICATION, Act.ANSWER): Side.CONSUMER,
-    (State.CLARIFICATION, Act.WITHDRAW): Side.CONSUMER,
-    (State.OFFERED, Act.ACCEPT): Side.CONSUMER,
-    (State.OFFERED, Act.WITHDRAW): Side.CONSUMER,
-    (State.REFUSED, Act.DISPUTE): Side.CONSUMER,
-    (State.DISPUTED, Act.UPHOLD): Side.ARBITER,
-    (State.DISPUTED, Act.OVERRULE): Side.ARBITER,
-    (State.DISPUTED, Act.WITHDRAW): Side.CONSUMER,
+MACHINE: Mapping[tuple[RequestState, Act], Side] = {
+    (RequestState.COMPLIANCE, Act.PASS): Side.COMPLIANCE,
+    (RequestState.COMPLIANCE, Act.REFUSE): Side.COMPLIANCE,
+    (RequestState.COMPLIANCE, Act.WITHDRAW): Side.CONSUMER,
+    (RequestState.REVIEW, Act.INQUIRE): Side.PROVIDER,
+    (RequestState.REVIEW, Act.APPROVE): Side.PROVIDER,
+    (RequestState.REVIEW, Act.OFFER): Side.PROVIDER,
+    (RequestState.REVIEW, Act.REFUSE): Side.PROVIDER,
+    (RequestState.REVIEW, Act.WITHDRAW): Side.CONSUMER,
+    (RequestState.CLARIFICATION, Act.ANSWER): Side.CONSUMER,
+    (RequestState.CLARIFICATION, Act.WITHDRAW): Side.CONSUMER,
+    (RequestState.OFFERED, Act.ACCEPT): Side.CONSUMER,
+    (RequestState.OFFERED, Act.WITHDRAW): Side.CONSUMER,
+    (RequestState.REFUSED, Act.DISPUTE): Side.CONSUMER,
+    (RequestState.DISPUTED, Act.UPHOLD): Side.ARBITER,
+    (RequestState.DISPUTED, Act.OVERRULE): Side.ARBITER,
+    (RequestState.DISPUTED, Act.WITHDRAW): Side.CONSUMER,
 }
 #: Whose turn it is; the others are at their end.
-WAITS_FOR: Mapping[State, Side] = {
-    State.COMPLIANCE: Side.COMPLIANCE,
-    State.REVIEW: Side.PROVIDER,
-    State.CLARIFICATION: Side.CONSUMER,
-    State.OFFERED: Side.CONSUMER,
-    State.REFUSED: Side.CONSUMER,
-    State.DISPUTED: Side.ARBITER,
+WAITS_FOR: Mapping[RequestState, Side] = {
+    RequestState.COMPLIANCE: Side.COMPLIANCE,
+    RequestState.REVIEW: Side.PROVIDER,
+    RequestState.CLARIFICATION: Side.CONSUMER,
+    RequestState.OFFERED: Side.CONSUMER,
+    RequestState.REFUSED: Side.CONSUMER,
+    RequestState.DISPUTED: Side.ARBITER,
 }
 #: Acts that must be explained.
 EXPLAINED = frozenset({
     Act.REFUSE, Act.INQUIRE, Act.ANSWER, Act.OFFER, Act.DISPUTE, Act.UPHOLD, Act.OVERRULE,
 })  # fmt: skip
-_TO: Mapping[Act, State] = {
-    Act.PASS: State.REVIEW, Act.REFUSE: State.REFUSED, Act.INQUIRE: State.CLARIFICATION,
-    Act.ANSWER: State.REVIEW, Act.APPROVE: State.APPROVED, Act.OFFER: State.OFFERED,
-    Act.ACCEPT: State.APPROVED, Act.WITHDRAW: State.WITHDRAWN, Act.DISPUTE: State.DISPUTED,
-    Act.UPHOLD: State.DISMISSED,
-}  # fmt: skip
+_TO: Mapping[Act, RequestState] = {
+    Act.PASS: RequestState.REVIEW,
+    Act.REFUSE: RequestState.REFUSED,
+    Act.INQUIRE: RequestState.CLARIFICATION,
+    Act.ANSWER: RequestState.REVIEW,
+    Act.APPROVE: RequestState.APPROVED,
+    Act.OFFER: RequestState.OFFERED,
+    Act.ACCEPT: RequestState.APPROVED,
+    Act.WITHDRAW: RequestState.WITHDRAWN,
+    Act.DISPUTE: RequestState.DISPUTED,
+    Act.UPHOLD: RequestState.DISMISSED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,7 @@ class Request:
     legal_basis: str
     justification: str
     created_at: datetime
-    state: State
+    state: RequestState
     since: datetime
     days: int
     due_at: datetime | None
@@ -190,14 +196,14 @@ class Step:
     name: str
     side: Side
     act: Act
-    before: State
-    after: State
+    before: RequestState
+    after: RequestState
     text: str = ""
     offer: Ask | None = None
     late: bool = False
 
 
-def side_of(state: State, act: Act) -> Side:
+def side_of(state: RequestState, act: Act) -> Side:
     """Who may do this now.
 
     Raises:
@@ -218,7 +224,9 @@ def moved(request: Request, act: Act, now: datetime, calendar: WorkingCalendar) 
     side = side_of(request.state, act)
     if act is Act.DISPUTE and request.overdue(now):
         raise Conflict("the time in which a refusal can be disputed is over")
-    to = _TO.get(act) or (State.REVIEW if request.refused_by is Side.COMPLIANCE else State.APPROVED)
+    to = _TO.get(act) or (
+        RequestState.REVIEW if request.refused_by is Side.COMPLIANCE else RequestState.APPROVED
+    )
     kept: int | None = None
     if act is Act.INQUIRE:
         # The provider's clock stands from the day of its question to that of the answer.

@@ -28,8 +28,8 @@ from workloads.data_exchange.agreements.requests.model import (
     WAITS_FOR,
     Act,
     Request,
+    RequestState,
     Side,
-    State,
 )
 from workloads.data_exchange.agreements.requests.ports import RequestQuery
 from workloads.data_exchange.agreements.requests.service import Requests
@@ -74,7 +74,7 @@ def inbox() -> ResponseReturnValue:
     state = given.get("state", "")
     which = given.get("which", "mine")
     query = RequestQuery(
-        (State(state),) if state in {*State} else (),
+        (RequestState(state),) if state in {*RequestState} else (),
         overdue_at=now() if which == "late" else None,
     )
     page = use(Requests).requests(

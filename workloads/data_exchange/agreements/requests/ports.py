@@ -7,7 +7,7 @@ from typing import Protocol
 
 from foundation.kernel.paging import Page, PageRequest
 from workloads.data_exchange.agreements.ports import Offered
-from workloads.data_exchange.agreements.requests.model import Request, Side, State, Step
+from workloads.data_exchange.agreements.requests.model import Request, RequestState, Side, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class RequestQuery:
         turns: only those that wait for one of these sides of agencies at or below these paths.
     """
 
-    states: tuple[State, ...] = ()
+    states: tuple[RequestState, ...] = ()
     consumer: str = ""
     provider: str = ""
     overdue_at: datetime | None = None

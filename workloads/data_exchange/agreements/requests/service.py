@@ -30,8 +30,8 @@ from workloads.data_exchange.agreements.requests.model import (
     Act,
     Request,
     RequestId,
+    RequestState,
     Side,
-    State,
     Step,
     moved,
     side_of,
@@ -135,10 +135,10 @@ class Requests:
 
     def _new(self, consumer: str, offered: Offered, ask: Ask, now: datetime) -> Request:
         calendar = self._parts.calendar.now()
-        days = calendar.periods[State.COMPLIANCE]
+        days = calendar.periods[RequestState.COMPLIANCE]
         return Request(
             RequestId(ids.new("req")), consumer, offered.provider, offered.dataset,
-            offered.service, ask, "", "", now, State.COMPLIANCE, now, days,
+            offered.service, ask, "", "", now, RequestState.COMPLIANCE, now, days,
             calendar.due(now, days),
         )  # fmt: skip
 
@@ -180,7 +180,7 @@ class Requests:
             after = moved(there, act, now, self._parts.calendar.now())
             if offer is not None:
                 after = replace(after, offer=offer)
-            if after.state is State.APPROVED:
+            if after.state is RequestState.APPROVED:
                 after = replace(after, agreement=self._draft(after, now))
             self._store.update(after)
             self._note(actor, there, after, act, side, text.strip(), offer)

@@ -17,8 +17,8 @@ from workloads.data_exchange.agreements.requests.model import (
     Act,
     Request,
     RequestId,
+    RequestState,
     Side,
-    State,
     Step,
 )
 from workloads.data_exchange.agreements.requests.ports import RequestQuery
@@ -153,7 +153,7 @@ class PostgresRequests:
         return [
             Step(
                 RequestId(r.request), r.number, r.at, PrincipalId(r.actor), r.name, Side(r.side),
-                Act(r.act), State(r.before), State(r.after), r.text,
+                Act(r.act), RequestState(r.before), RequestState(r.after), r.text,
                 None if r.offer is None else ask.read(r.offer), r.late,
             )
             for r in self._db.execute(query)
@@ -197,7 +197,8 @@ def _kept(request: Request) -> dict[str, Any]:
 def _request(row: sa.Row[Any]) -> Request:
     return Request(
         RequestId(row.id), row.consumer, row.provider, row.dataset, row.service,
-        ask.read(row.ask), row.legal_basis, row.justification, row.created_at, State(row.state),
+        ask.read(row.ask), row.legal_basis, row.justification, row.created_at,
+        RequestState(row.state),
         row.since, row.days, row.due_at, row.amends,
         None if row.offer is None else ask.read(row.offer), row.agreement,
         None if row.refused_by is None else Side(row.refused_by), row.review_days,
