@@ -3,8 +3,7 @@
 import dataclasses
 
 from workloads.video_analytics.entrypoints import worker
-from workloads.video_analytics.entrypoints.processes import run
-from workloads.video_analytics.settings import Settings
+from workloads.video_analytics.settings import Settings, from_environment
 from workloads.video_analytics.workers.keeper import KeeperOptions
 
 _options = worker.options
@@ -18,4 +17,4 @@ def options(settings: Settings) -> KeeperOptions:
 
 if __name__ == "__main__":
     worker.options = options
-    run(worker.work)
+    worker.work(from_environment())
