@@ -119,6 +119,10 @@ class CommonSettings:
 class OrderedSettings(CommonSettings):
     """What a product can be told that may have been ordered from a platform."""
 
+    administrator: str = setting("administrator", "Login of the first administrator.")
+    administrator_password: str = setting(
+        "", "Their password; with it they are added when there is nobody yet.", secret=True
+    )
     platform_url: str = setting(
         "", "Address of the platform that this service was ordered from, which is told of its use."
     )

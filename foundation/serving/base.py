@@ -17,7 +17,7 @@ from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.adapters.postgres.schema import Schema
 from foundation.kernel.database import Database
 from foundation.kernel.secretbox import SecretBox, load_ring, parse_ring
-from foundation.kernel.settings import CommonSettings
+from foundation.kernel.settings import CommonSettings, OrderedSettings
 from foundation.kernel.time import Clock
 from foundation.operations.service import Operations
 from foundation.operations.store import PostgresOperations
@@ -122,3 +122,13 @@ def build_base(settings: CommonSettings, database: Database, clock: Clock) -> Ba
     return Base(
         database, clock, secrets, audit, principals, gate, AccessAuthenticator(gate), operations
     )
+
+
+def add_first_administrator(people: People, database: Database, settings: OrderedSettings) -> None:
+    """Add the administrator of the settings when there is none yet; several may try at once."""
+    if settings.administrator_password:
+        with database.transaction():
+            database.lock("first-administrator")
+            people.ensure_administrator(
+                login=settings.administrator, password=settings.administrator_password
+            )

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from foundation.kernel.errors import Invalid, Problem
 from foundation.kernel.time import format_instant
 
 EVENT_TYPE = "dev.borough.usage.v1"
+_LONGEST = timedelta(days=100)
+_USUAL = timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +42,18 @@ def cloud_event(counted: Counted, source: str, resource: str) -> dict[str, objec
             "quantity": f"{counted.quantity:f}", "dimensions": dict(counted.dimensions),
         },
     }  # fmt: skip
+
+
+def window(
+    start: datetime | None, end: datetime | None, now: datetime
+) -> tuple[datetime, datetime]:
+    """Which hours are looked at: up to now, and the last 31 days, when nothing else is said.
+
+    Raises:
+        Invalid: it ends before it begins, or is longer than 100 days.
+    """
+    until = end or now
+    since = start or until - _USUAL
+    if not since < until <= since + _LONGEST:
+        raise Invalid([Problem("end", f"must be after start, at most {_LONGEST.days} days")])
+    return since, until

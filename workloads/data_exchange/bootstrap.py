@@ -28,9 +28,9 @@ from workloads.data_exchange.checks.direct import DirectAsker
 from workloads.data_exchange.checks.jobs import schedules as check_schedules
 from workloads.data_exchange.checks.service import Checks
 from workloads.data_exchange.checks.store import PostgresChecks
+from workloads.data_exchange.gateway.offered import OfferedServices
 from workloads.data_exchange.gateway.ports import Source
 from workloads.data_exchange.gateway.sources import Reading
-from workloads.data_exchange.interfaces import Interfaces
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.ledger.service import Ledger
@@ -151,7 +151,7 @@ def build(
         cataloguing,
         agreed,
         Receipts(PostgresReceipts(database), database, clock, keys, base.audit, usage),
-        Reading(agreed.agreements, Interfaces(cataloguing.directory), keys, clock),
+        Reading(agreed.agreements, OfferedServices(cataloguing.directory), keys, clock),
         Lotteries(lotteries, database, clock, base.audit, places, keys, base.secrets, ByOfficer()),
         Draws(lotteries, database, clock, base.audit, keys),
         Checks(
@@ -167,17 +167,6 @@ def build(
         ),
         ledger,
     )
-
-
-def add_first_administrator(exchange: Exchange) -> None:
-    """Add the administrator of the settings when there is none yet; several may try at once."""
-    settings, database = exchange.settings, exchange.base.database
-    if settings.administrator_password:
-        with database.transaction():
-            database.lock("exchange:first-administrator")
-            exchange.people.ensure_administrator(
-                login=settings.administrator, password=settings.administrator_password
-            )
 
 
 def add_administrator(settings: Settings, login: str, name: str, password: str) -> None:

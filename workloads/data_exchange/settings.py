@@ -24,10 +24,6 @@ class Settings(OrderedSettings):
     registries: str = setting(
         "", "Base address of registries that checks ask directly; empty: none are."
     )
-    administrator: str = setting("administrator", "Login of the first administrator.")
-    administrator_password: str = setting(
-        "", "Their password; with it they are added when there is nobody yet.", secret=True
-    )
     gateway_url: str = setting(
         "",
         "Address of the gateway as consumers write and sign it, https://… without a slash at the "

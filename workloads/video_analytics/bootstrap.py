@@ -176,17 +176,6 @@ def make_keeper(video: Video, options: KeeperOptions) -> Keeper:
     )
 
 
-def add_first_administrator(video: Video) -> None:
-    """Add the administrator of the settings when there is none yet; several may try at once."""
-    settings, database = video.settings, video.base.database
-    if settings.administrator_password:
-        with database.transaction():
-            database.lock("video:first-administrator")
-            video.people.ensure_administrator(
-                login=settings.administrator, password=settings.administrator_password
-            )
-
-
 def add_administrator(settings: Settings, login: str, name: str, password: str) -> None:
     """Add a person with all rights.
 

@@ -18,10 +18,6 @@ class Settings(OrderedSettings):
         PROGRAM.home(), "Folder of its own files: embedded database, keys, evidence, run files."
     )
     port: int = setting(8090, "Port on which `borough-video serve` listens; 0 takes a free one.")
-    administrator: str = setting("administrator", "Login of the first administrator.")
-    administrator_password: str = setting(
-        "", "Their password; with it they are added when there is nobody yet.", secret=True
-    )
     most_cameras: int = setting(0, "Cameras that may be registered; 0 for as many as you like.")
     highest_tier: str = setting(
         "advanced", "The closest that a camera may be watched: access, basic or advanced."

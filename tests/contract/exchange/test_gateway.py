@@ -361,4 +361,4 @@ def test_an_answer_is_fetched_later_by_its_asker_alone(exchange: Exchange) -> No
     assert [one["kind"] for one in (begun, ended, refused)] == ["begun", "ended", "call"]
     with exchange.base.database.transaction():
         kept = exchange.base.database.execute(sa.text("SELECT answer FROM exchange_later"))
-        assert "Zh" not in str(kept.scalar_one())
+        assert "Zh****ng" not in str(kept.scalar_one())

@@ -1,25 +1,23 @@
 """Requests and agreements on the command line, and the API against its description."""
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import schemathesis
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 from tests.functional.exchange.conftest import Running
+from tests.harness.described import asked_as_described
 from tests.harness.exchange import HOUSING, SYSTEM
 from workloads.data_exchange.agreements.grants.model import GRANT
 from workloads.data_exchange.entrypoints.cli import exchange
 
 CHECKS = (not_a_server_error, response_schema_conformance, status_code_conformance)
-LEAVE_OUT = ("/me/password",)
+OWN = ("/requests", "/agreements", "/calendar", "/keys", "/jwks")
 SECONDS = 60
 
 
@@ -110,31 +108,14 @@ def test_the_calendar(run: Any, tmp_path: Path) -> None:
 
 
 def test_answers_are_as_described(running: Running) -> None:
-    headers = {"Authorization": f"Bearer {running.tokens['operator']}"}
-    schema = schemathesis.openapi.from_url(f"{running.url}/api/v1/openapi.json")
-    end, asked = time.monotonic() + SECONDS, 0
-    found: list[str] = []
-    for result in schema.get_all_operations():
-        operation = result.ok()
-        mine = ("/requests", "/agreements", "/calendar", "/keys", "/jwks")
-        if not any(one in operation.path for one in mine) or time.monotonic() > end:
-            continue
-        asked += 1
-
-        @settings(
-            max_examples=8, deadline=None, database=None, derandomize=True,
-            phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
-        @given(case=operation.as_strategy())
-        def ask(case: Any) -> None:
-            try:
-                case.call_and_validate(
-                    base_url=running.url, headers=headers, checks=list(CHECKS), timeout=30
-                )
-            except (AssertionError, schemathesis.errors.SchemathesisError, BaseExceptionGroup) as e:
-                found.append(f"{case.method} {case.formatted_path}: {e}"[:2000])
-
-        ask()
+    asked, found = asked_as_described(
+        running.url,
+        running.tokens["operator"],
+        CHECKS,
+        wanted=lambda path: any(one in path for one in OWN),
+        examples=8,
+        seconds=SECONDS,
+    )
     assert found == []
     assert asked > 15
     assert running.exchange.agreeing.calendar.calendar(SYSTEM)

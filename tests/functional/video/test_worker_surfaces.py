@@ -12,9 +12,10 @@ from flask.testing import FlaskClient
 from control_plane.metering.model import parse_event
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.database import Database
+from foundation.serving.base import add_first_administrator
 from tests.harness.leases import one
 from tests.harness.video import video_database
-from workloads.video_analytics.bootstrap import Video, add_first_administrator, build
+from workloads.video_analytics.bootstrap import Video, build
 from workloads.video_analytics.entrypoints.app import create_app
 from workloads.video_analytics.entrypoints.serve import parts
 from workloads.video_analytics.events.ports import Fence
@@ -35,7 +36,7 @@ def video(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Video]:
             platform_resource="res_1",
         )  # fmt: skip
         made = build(settings, database)
-        add_first_administrator(made)
+        add_first_administrator(made.people, made.base.database, made.settings)
         yield made
         database.close()
 

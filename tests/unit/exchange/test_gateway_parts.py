@@ -16,6 +16,11 @@ from tests.harness.exchange_gateway import AGREEMENT, CONSUMER, SERVICE, terms
 from tests.harness.loops import run as run_alone
 from workloads.data_exchange.agreements.terms import Field, Limits, Operator, RowFilter, Terms
 from workloads.data_exchange.directory.elements import Masking
+from workloads.data_exchange.directory.interface import (
+    Authentication,
+    AuthenticationKind,
+    Credentials,
+)
 from workloads.data_exchange.gateway.addresses import Address, Paths
 from workloads.data_exchange.gateway.counts import Allowance
 from workloads.data_exchange.gateway.credentials import Seen
@@ -282,19 +287,6 @@ def test_agreements_are_read_once_and_then_what_changed() -> None:
 
 
 @dataclass
-class Way:
-    kind: str = "none"
-    username: str = ""
-    header: str = ""
-
-
-@dataclass
-class Pass:
-    authentication: Way
-    secret: str = "s3cret"
-
-
-@dataclass
 class Video:
     video: bool = False
 
@@ -326,16 +318,16 @@ class FakeOffered:
 
 @dataclass
 class FakeDirectory:
-    """One service; asked as ``offered.Directory``."""
+    """One service; asked as ``offers.Offers``."""
 
     there: FakeOffered | None
-    given: Pass | None = None
+    given: Credentials | None = None
 
     def find(self, entry_id: str) -> FakeOffered | None:
         assert entry_id == "s"
         return self.there
 
-    def credentials(self, service_id: str) -> Pass | None:
+    def credentials(self, service_id: str) -> Credentials | None:
         assert service_id == "s"
         return self.given
 
@@ -343,13 +335,20 @@ class FakeDirectory:
 @pytest.mark.parametrize(
     ("way", "headers"),
     [
-        (Way(), {}), (Way("bearer"), {"authorization": "Bearer s3cret"}),
-        (Way("basic", "me"), {"authorization": "Basic bWU6czNjcmV0"}),
-        (Way("header", header="X-Key"), {"x-key": "s3cret"}),
+        (Authentication(), {}),
+        (Authentication(AuthenticationKind.BEARER), {"authorization": "Bearer s3cret"}),
+        (
+            Authentication(AuthenticationKind.BASIC, "me"),
+            {"authorization": "Basic bWU6czNjcmV0"},
+        ),
+        (Authentication(AuthenticationKind.HEADER, header="X-Key"), {"x-key": "s3cret"}),
     ],
 )  # fmt: skip
-def test_providers_are_asked_as_the_directory_says(way: Way, headers: dict[str, str]) -> None:
-    found = OfferedServices(FakeDirectory(FakeOffered(), Pass(way))).provider("s")
+def test_providers_are_asked_as_the_directory_says(
+    way: Authentication, headers: dict[str, str]
+) -> None:
+    known = Credentials(way, "s3cret")
+    found = OfferedServices(FakeDirectory(FakeOffered(), known)).provider("s")
     assert found is not None
     assert (found.headers, found.records, found.repeatable) == (headers, "/records", False)
     assert (found.connect_seconds, found.read_seconds, found.cache_seconds) == (1.0, 2.0, 3)

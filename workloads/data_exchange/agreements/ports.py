@@ -8,7 +8,7 @@ from foundation.kernel.text import Text
 from workloads.data_exchange.directory.elements import Element
 from workloads.data_exchange.keys.ports import Audit, Book, Work
 
-__all__ = ["Audit", "Book", "Catalogue", "Nothing", "Offered", "Outbox", "Work"]
+__all__ = ["Audit", "Book", "Catalogue", "Offered", "Outbox", "Work"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,6 @@ class Catalogue(Protocol):
     def offered(self, dataset: str, service: str) -> Offered | None:
         """A published data set by a service of it; None when it is not offered so."""
         ...
-
-
-class Nothing:
-    """The catalogue of an exchange without a directory: nothing is offered."""
-
-    def offered(self, _dataset: str, _service: str) -> Offered | None:
-        """None."""
-        return None
 
 
 class Outbox(Protocol):

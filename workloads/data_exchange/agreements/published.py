@@ -1,59 +1,7 @@
 """The catalogue of agreements, out of the directory."""
 
-from collections.abc import Collection, Mapping
-from typing import Protocol
-
-from foundation.kernel.text import Text
 from workloads.data_exchange.agreements.ports import Offered
-from workloads.data_exchange.directory.elements import Element
-
-
-class Interface(Protocol):
-    """How a service answers."""
-
-    @property
-    def records(self) -> str: ...
-
-    @property
-    def answers(self) -> Mapping[str, object] | None: ...
-
-
-class Entry(Protocol):
-    """A data set or a service as it was published last.
-
-    Attributes:
-        available: whether a new agreement may be made about it.
-        serves: ids of the data sets that a service gives.
-    """
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def path(self) -> str: ...
-
-    @property
-    def title(self) -> Text: ...
-
-    @property
-    def elements(self) -> tuple[Element, ...]: ...
-
-    @property
-    def serves(self) -> Collection[str]: ...
-
-    @property
-    def interface(self) -> Interface | None: ...
-
-    @property
-    def available(self) -> bool: ...
-
-
-class Offers(Protocol):
-    """What the directory offers."""
-
-    def find(self, entry_id: str) -> Entry | None:
-        """A data set or service by id; None when none was published."""
-        ...
+from workloads.data_exchange.directory.offers import Offers
 
 
 class Published:

@@ -2,11 +2,12 @@
 
 from foundation.serving.answering import answer, listen
 from foundation.serving.app import Parts
+from foundation.serving.base import add_first_administrator
 from foundation.serving.face import theme
 from foundation.serving.processes import start_logging
 from foundation.surface.runtime import Runtime
 from workloads.data_exchange import PRODUCT
-from workloads.data_exchange.bootstrap import Exchange, add_first_administrator, open_exchange
+from workloads.data_exchange.bootstrap import Exchange, open_exchange
 from workloads.data_exchange.entrypoints.app import ABOUT, create_app
 from workloads.data_exchange.migrations import SCHEMA
 from workloads.data_exchange.settings import PROGRAM, Settings
@@ -21,7 +22,7 @@ def serve(settings: Settings) -> None:
     start_logging(settings)
     listening = listen(settings)
     with open_exchange(settings) as exchange:
-        add_first_administrator(exchange)
+        add_first_administrator(exchange.people, exchange.base.database, settings)
         answer(create_app(parts(exchange), settings), listening, settings, PRODUCT.title)
 
 

@@ -1,22 +1,21 @@
 """Counts what is used, and hands it to the outbox."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from foundation.access import policy
 from foundation.kernel.actor import Actor
 from foundation.kernel.database import UnitOfWork
-from foundation.kernel.errors import Invalid, Problem
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock, hours_between
+from foundation.usage.model import window
 from foundation.usage.telling import Telling
 from workloads.data_exchange.usage.model import Line
 from workloads.data_exchange.usage.ports import UsageStore
 
 #: Of the messages in the outbox.
 TOPIC = "exchange.usage"
-_WINDOW = timedelta(days=100)
 _HOUR = Decimal(3600)
 _STEP = Decimal("1e-9")
 
@@ -71,9 +70,6 @@ class Usage:
             Invalid: no such window.
         """
         policy.require(actor, "usage.view", policy.ROOT)
-        until = end or self._clock.now()
-        since = start or until - timedelta(days=31)
-        if not since < until <= since + _WINDOW:
-            raise Invalid([Problem("end", f"must be after start, at most {_WINDOW.days} days")])
+        since, until = window(start, end, self._clock.now())
         with self._db.transaction():
             return self._store.page(since, until, page)

@@ -4,12 +4,13 @@ import sys
 
 from foundation.serving.answering import answer, listen
 from foundation.serving.app import Parts
+from foundation.serving.base import add_first_administrator
 from foundation.serving.face import theme
 from foundation.serving.metrics import Gauge
 from foundation.serving.processes import start_logging
 from foundation.surface.runtime import Runtime
 from workloads.video_analytics import PRODUCT
-from workloads.video_analytics.bootstrap import Video, add_first_administrator, open_video
+from workloads.video_analytics.bootstrap import Video, open_video
 from workloads.video_analytics.entrypoints.app import ABOUT, create_app
 from workloads.video_analytics.migrations import SCHEMA
 from workloads.video_analytics.settings import PROGRAM, Settings
@@ -24,7 +25,7 @@ def serve(settings: Settings) -> None:
     start_logging(settings)
     listening = listen(settings)
     with open_video(settings) as video:
-        add_first_administrator(video)
+        add_first_administrator(video.people, video.base.database, settings)
         if not video.people.has_administrator():
             said = f"Nobody can sign in yet: {PROGRAM.name} administrator LOGIN adds somebody."
             print(said, file=sys.stderr, flush=True)  # noqa: T201 - for whoever has started it

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from foundation.access import policy
 from foundation.kernel.actor import Actor
 from foundation.kernel.database import UnitOfWork
-from foundation.kernel.errors import Invalid, Problem
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock, hours_between
+from foundation.usage.model import window
 from foundation.usage.telling import Telling
 from workloads.video_analytics.events.ports import Fence, Fences
 from workloads.video_analytics.usage.model import SOLD, Line
@@ -16,7 +16,6 @@ from workloads.video_analytics.vision.model import Tier
 
 #: Of the messages in the outbox.
 TOPIC = "video.usage"
-_WINDOW = timedelta(days=100)
 _LONGEST = timedelta(hours=24)
 
 
@@ -81,9 +80,6 @@ class Usage:
             Invalid: no such window.
         """
         policy.require(actor, "usage.view", policy.ROOT)
-        until = end or self._clock.now()
-        since = start or until - timedelta(days=31)
-        if not since < until <= since + _WINDOW:
-            raise Invalid([Problem("end", f"must be after start, at most {_WINDOW.days} days")])
+        since, until = window(start, end, self._clock.now())
         with self._db.transaction():
             return self._store.page(since, until, page)
