@@ -10,7 +10,7 @@ from flask_babel import gettext
 
 from control_plane.provisioning.imports.model import Taken
 from control_plane.provisioning.imports.service import Imports, Wish
-from control_plane.provisioning.model import Region
+from control_plane.provisioning.model import Deployment, DeploymentState, Plan, Region
 from control_plane.provisioning.service import Provisioning
 from control_plane.tenancy.service import TenancyService
 from foundation.kernel.errors import BoroughError, Collector, Conflict, Invalid, NotFound
@@ -27,6 +27,8 @@ pages.notices["import.abandoned"] = N_("The import is given up: what it took in 
 
 _NAMES = ("tenancy", "blueprint", "name", "inputs", "ids", "creations")
 _LONGEST = 200_000
+#: In these what was imported can be changed.
+_CHANGEABLE = frozenset({DeploymentState.ACTIVE, DeploymentState.FAILED, DeploymentState.UNKNOWN})
 
 
 @pages.app_context_processor
@@ -99,35 +101,105 @@ def plan(id: str, project: str) -> ResponseReturnValue:  # noqa: A002
 @requires("deployment.import")
 def standing(id: str) -> ResponseReturnValue:  # noqa: A002
     """The plan of an import: what is taken in and what differs; carry it out or give it up."""
-    return _show_plan(id)
+    there, taken = _imported(id)
+    return _show_plan(there, taken, use(Provisioning).plan(current_actor(), taken.plan))
+
+
+@pages.get("/plans/<id>/import")
+@requires("deployment.import")
+def planned(id: str) -> ResponseReturnValue:  # noqa: A002
+    """A plan of an import, or of a later change of what was imported."""
+    wanted = use(Provisioning).plan(current_actor(), id)
+    there, taken = _imported(wanted.deployment_id)
+    return _show_plan(there, taken, wanted)
+
+
+def _imported(deployment: str) -> tuple[Deployment, Taken]:
+    there = use(Provisioning).deployment(current_actor(), deployment)
+    taken = use(Imports).standing(current_actor(), there.id)
+    if taken is None:
+        raise Conflict("the deployment was not imported")
+    return there, taken
 
 
 def _show_plan(
-    deployment: str, error: BoroughError | None = None, status: int = 200
+    there: Deployment,
+    taken: Taken,
+    plan: Plan,
+    error: BoroughError | None = None,
+    status: int = 200,
 ) -> ResponseReturnValue:
-    actor = current_actor()
-    there = use(Provisioning).deployment(actor, deployment)
-    taken = use(Imports).standing(actor, there.id)
-    if taken is None:
-        raise Conflict("the deployment was not imported")
-    region = _region(there.region_id)
     return show(
         "imports/plan.html",
         status,
-        region=region,
+        region=_region(there.region_id),
         deployment=there,
-        tenancy=use(TenancyService).tenancy(actor, there.tenancy_id),
+        tenancy=use(TenancyService).tenancy(current_actor(), there.tenancy_id),
         taken=taken,
-        plan=use(Provisioning).plan(actor, taken.plan),
+        plan=plan,
+        ready=_may_begin(there, taken, plan),
         error=error,
         reason=request.form.get("reason", ""),
-        crumbs=[
-            Crumb(gettext("Home"), "/"),
-            Crumb(gettext("Deployments"), url_for("provisioning_pages.deployments")),
-            Crumb(there.name, url_for("provisioning_pages.deployment", id=there.id)),
-            Crumb(gettext("Import")),
-        ],
+        crumbs=_crumbs_of(there, gettext("Import") if plan.imports else gettext("Change")),
     )
+
+
+def _may_begin(there: Deployment, taken: Taken, plan: Plan) -> bool:
+    """Whether this plan can be carried out now, for the first time or again."""
+    if plan.imports or not taken.complete:
+        return taken.ready and plan.id == taken.plan
+    done = there.plan_id == plan.id and there.state is DeploymentState.ACTIVE
+    return not there.operation and there.state in _CHANGEABLE and not done
+
+
+@pages.get("/deployments/<id>/change")
+@requires("deployment.import")
+def change(id: str) -> ResponseReturnValue:  # noqa: A002
+    """The inputs of what was imported, to be changed and planned."""
+    return _show_change(id)
+
+
+def _show_change(
+    deployment: str, error: BoroughError | None = None, status: int = 200
+) -> ResponseReturnValue:
+    there, _taken = _imported(deployment)
+    problems = error.problems if isinstance(error, Invalid) else ()
+    return show(
+        "imports/change.html",
+        status,
+        region=_region(there.region_id),
+        deployment=there,
+        inputs=request.form.get("inputs", _as_yaml(there.inputs)),
+        problems=[(p.field, p.message) for p in problems],
+        error="" if error is None or problems else error.message,
+        crumbs=_crumbs_of(there, gettext("Change")),
+    )
+
+
+@pages.post("/deployments/<id>/change")
+@requires("deployment.import")
+def plan_change(id: str) -> ResponseReturnValue:  # noqa: A002
+    """Plan other inputs of what was imported; nothing is touched."""
+    there, taken = _imported(id)
+    if not taken.complete:
+        raise Conflict("the import is not complete: carry out its own plan first")
+    found = Collector()
+    inputs = _mapping(request.form.get("inputs", ""), "inputs", found)
+    try:
+        found.finish()
+        made = use(Provisioning).plan_deployment(current_actor(), there.id, inputs=inputs)
+    except (Invalid, Conflict) as error:
+        return _show_change(id, error, 422)
+    return go("imports_pages.planned", id=made.id, notice="import.planned")
+
+
+def _crumbs_of(there: Deployment, last: str) -> list[Crumb]:
+    return [
+        Crumb(gettext("Home"), "/"),
+        Crumb(gettext("Deployments"), url_for("provisioning_pages.deployments")),
+        Crumb(there.name, url_for("provisioning_pages.deployment", id=there.id)),
+        Crumb(last),
+    ]
 
 
 @pages.post("/deployments/<id>/abandon-import")
@@ -139,7 +211,9 @@ def abandon(id: str) -> ResponseReturnValue:  # noqa: A002
             current_actor(), id, reason=request.form.get("reason", "")
         )
     except Invalid as error:
-        return _show_plan(id, error, 422)
+        there, taken = _imported(id)
+        wanted = use(Provisioning).plan(current_actor(), taken.plan)
+        return _show_plan(there, taken, wanted, error, 422)
     return go("operations_pages.operation", id=started.id, notice="import.abandoned")
 
 

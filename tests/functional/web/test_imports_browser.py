@@ -72,6 +72,20 @@ def test_a_project_is_planned_given_up_planned_again_and_taken_in(
     assert page.locator("text=It belongs to a service that was ordered").count() == 0
     visitor.check_accessible()
 
+    # What was taken in is changed by a plan of its own; what is wrong with it is named.
+    page.click("text=Change")
+    inputs = page.input_value("#inputs")
+    page.fill("#inputs", inputs + "nonsense: 1\n")
+    page.click("button:has-text('Plan it')")
+    expect(page.locator(".usa-alert--error")).to_contain_text("nonsense")
+    visitor.check_accessible()
+    page.fill("#inputs", inputs)
+    page.click("button:has-text('Plan it')")
+    expect(page.locator("h1")).to_have_text("Plan of a change")
+    visitor.check_accessible()
+    page.click("button:has-text('Carry it out')")
+    ended(product, visitor)
+
     # Its department finds it among its services.
     reader = visit(product.url)
     reader.sign_in("health.requester")
