@@ -34,6 +34,23 @@ def ended(product: Product, visitor: Visitor) -> None:
     assert done["state"] == "succeeded", done
 
 
+def change(product: Product, visitor: Visitor) -> None:
+    """From the page of what was taken in: a plan of its own; what is wrong with it is named."""
+    page = visitor.page
+    page.click("text=Change")
+    inputs = page.input_value("#inputs")
+    page.fill("#inputs", inputs + "nonsense: 1\n")
+    page.click("button:has-text('Plan it')")
+    expect(page.locator(".usa-alert--error")).to_contain_text("nonsense")
+    visitor.check_accessible()
+    page.fill("#inputs", inputs)
+    page.click("button:has-text('Plan it')")
+    expect(page.locator("h1")).to_have_text("Plan of a change")
+    visitor.check_accessible()
+    page.click("button:has-text('Carry it out')")
+    ended(product, visitor)
+
+
 def test_a_project_is_planned_given_up_planned_again_and_taken_in(
     product: Product, old: Old, visit: Visit
 ) -> None:
@@ -72,19 +89,7 @@ def test_a_project_is_planned_given_up_planned_again_and_taken_in(
     assert page.locator("text=It belongs to a service that was ordered").count() == 0
     visitor.check_accessible()
 
-    # What was taken in is changed by a plan of its own; what is wrong with it is named.
-    page.click("text=Change")
-    inputs = page.input_value("#inputs")
-    page.fill("#inputs", inputs + "nonsense: 1\n")
-    page.click("button:has-text('Plan it')")
-    expect(page.locator(".usa-alert--error")).to_contain_text("nonsense")
-    visitor.check_accessible()
-    page.fill("#inputs", inputs)
-    page.click("button:has-text('Plan it')")
-    expect(page.locator("h1")).to_have_text("Plan of a change")
-    visitor.check_accessible()
-    page.click("button:has-text('Carry it out')")
-    ended(product, visitor)
+    change(product, visitor)
 
     # Its department finds it among its services.
     reader = visit(product.url)
