@@ -76,8 +76,6 @@ class Server:
             asyncore_use_poll=True,
             # The application has its own bound; this one stops a body before it is on the disk.
             max_request_body_size=32 * 1024 * 1024,
-            # An event of a stream leaves at once, from the thread that made it.
-            send_bytes=1,
         )
 
     def end(self, *_: object) -> None:

@@ -1,11 +1,6 @@
 """The API of metering and billing over the city of ``tests.fakes.money``: tokens are names."""
 
-import contextlib
-import threading
-from collections.abc import Iterator
-
 from apiflask import APIFlask
-from werkzeug.serving import make_server
 
 from control_plane.entrypoints.app import Parts, create_app
 from control_plane.settings import Settings
@@ -56,17 +51,3 @@ def application(city: City) -> APIFlask:
         services=(city.operations, city.metering, city.billing),
     )
     return create_app(parts, Settings(), features=FEATURES, with_pages=False)
-
-
-@contextlib.contextmanager
-def served(app: APIFlask) -> Iterator[str]:
-    """The application on a loopback address."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -1,7 +1,6 @@
 """``borough apply`` and ``borough diff`` against the whole application, in this process."""
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from werkzeug.serving import make_server
 
 from control_plane.bootstrap import Platform, open_platform
 from control_plane.demonstration.files import load_city
@@ -22,6 +20,7 @@ from control_plane.settings import Settings
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.actor import Actor
 from tests.architecture import objects
+from tests.harness.serving import served
 
 OK, FAILED, USAGE, NOT_ALLOWED = 0, 1, 2, 4
 TEXT = {"en": "Test", "zh": "测试"}
@@ -72,13 +71,8 @@ def terminal(
         for _ in load(platform, load_city(), datetime.now(UTC)):  # noqa: TID251 - true time
             pass
         app = create_app(parts(platform), platform.settings, with_pages=False)
-        server = make_server("127.0.0.1", 0, app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield Terminal(platform, f"http://127.0.0.1:{server.server_port}", home)
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        with served(app) as address:
+            yield Terminal(platform, address, home)
 
 
 def organisation(name: str = "/city/health/tests/", **spec: Any) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from control_plane.entrypoints.cli.main import borough as command
 from foundation.kernel.database import Database
 from tests.conftest import SettableClock
 from tests.fakes.money import City
-from tests.fakes.money_api import application, served
+from tests.fakes.money_api import application
+from tests.harness.serving import served
 
 
 @pytest.fixture

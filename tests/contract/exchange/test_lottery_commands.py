@@ -1,19 +1,18 @@
 """``borough-exchange lottery`` where no service is needed."""
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from werkzeug.serving import make_server
 
 from foundation.kernel.actor import Actor
 from foundation.surface.cli import Failure
 from tests.conftest import SettableClock
 from tests.harness.exchange import SYSTEM
 from tests.harness.exchange_lottery import Table
+from tests.harness.serving import served
 from workloads.data_exchange.agencies.model import Agency
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.entrypoints.app import create_app
@@ -77,13 +76,8 @@ def url(exchange: Exchange, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         "BOROUGH_EXCHANGE_TOKEN", exchange.base.gate.create_token(actor, name="t")[1]
     )
     monkeypatch.setenv("BOROUGH_EXCHANGE_CONFIG", str(tmp_path / "config"))
-    server = make_server("127.0.0.1", 0, create_app(parts(exchange), exchange.settings))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(create_app(parts(exchange), exchange.settings)) as address:
+        yield address
 
 
 def test_parties_commit_and_reveal_with_their_own_files(

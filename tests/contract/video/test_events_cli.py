@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.contract.video.test_events_api import NOW, PEOPLE, WATER, Product, _pass, product
-from tests.fakes.money_api import served
+from tests.harness.serving import served
 from workloads.video_analytics.entrypoints.cli import video
 
 __all__ = ["product"]

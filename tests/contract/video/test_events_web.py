@@ -10,8 +10,8 @@ import pytest
 
 from foundation.surface.web import build_assets
 from tests.contract.video.test_events_api import NOW, Product, _cover, _pass, product
-from tests.fakes.money_api import served
 from tests.functional.web.conftest import Visitor, browser, visit
+from tests.harness.serving import served
 from workloads.video_analytics.events.model import CLIP
 
 __all__ = ["browser", "product", "visit"]

@@ -1,17 +1,16 @@
 """Borough Exchange as it runs: its server on loopback, agencies, people of each side."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.actor import Actor
 from foundation.surface.api import limits
 from tests.fakes.catalogue import FakeCatalogue, households
 from tests.harness.exchange import CIVIL, HOUSING, SYSTEM, exchange_database, furnish
+from tests.harness.serving import served
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
 from workloads.data_exchange.entrypoints.app import create_app
 from workloads.data_exchange.entrypoints.serve import parts
@@ -61,21 +60,8 @@ def running(
         app = create_app(
             parts(exchange), exchange.settings, rate_limits=limits.Limits(plenty, plenty)
         )
-        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield Running(f"http://127.0.0.1:{server.port}", exchange, tokens)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-
-
-class Quiet(WSGIRequestHandler):
-    """Says nothing of requests."""
-
-    def log(self, _type: str, _message: str, *_args: object) -> None: ...
+        with served(app) as address:
+            yield Running(address, exchange, tokens)
 
 
 def _person(exchange: Exchange, login: str, role: str, path: str) -> str:

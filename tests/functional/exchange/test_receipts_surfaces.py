@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +9,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from playwright.sync_api import expect
-from werkzeug.serving import make_server
 
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.actor import Actor
 from foundation.surface.api import limits
 from foundation.surface.web import build_assets
-from tests.functional.video.conftest import Quiet
 from tests.functional.web.conftest import Visitor, browser, visit
 from tests.harness.exchange import SYSTEM, exchange_database, furnish
 from tests.harness.exchange_receipts import draft, written
+from tests.harness.serving import served
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
 from workloads.data_exchange.entrypoints.app import create_app
 from workloads.data_exchange.entrypoints.cli import exchange as program
@@ -66,15 +64,8 @@ def running(
         app = create_app(
             parts(exchange), exchange.settings, rate_limits=limits.Limits(plenty, plenty)
         )
-        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield Running(f"http://127.0.0.1:{server.port}", exchange, token, made)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with served(app) as address:
+            yield Running(address, exchange, token, made)
 
 
 def cli(running: Running, tmp_path: Path, *arguments: str) -> Result:

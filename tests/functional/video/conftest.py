@@ -1,6 +1,5 @@
 """Borough Video as it runs: its server on loopback, two departments, cameras with pictures."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from foundation.surface.api import limits
+from tests.harness.serving import served
 from tests.harness.video import video_database
 from workloads.video_analytics.bootstrap import Video, open_video
 from workloads.video_analytics.cameras.model import (
@@ -69,21 +68,8 @@ def running(
         gate, token = furnish(video, home)
         plenty = limits.Rate(1e6, 1_000_000)
         app = create_app(parts(video), video.settings, rate_limits=limits.Limits(plenty, plenty))
-        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield Running(f"http://127.0.0.1:{server.port}", video, gate, token)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-
-
-class Quiet(WSGIRequestHandler):
-    """Says nothing of requests."""
-
-    def log(self, _type: str, _message: str, *_args: object) -> None: ...
+        with served(app) as address:
+            yield Running(address, video, gate, token)
 
 
 def furnish(video: Video, home: Path) -> tuple[Camera, str]:

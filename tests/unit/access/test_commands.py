@@ -1,7 +1,6 @@
 """The commands of access, against the application on a loopback port."""
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
-from werkzeug.serving import make_server
 
 from control_plane.entrypoints.app import Parts, create_app
 from control_plane.entrypoints.cli.main import borough
@@ -19,6 +17,7 @@ from foundation.kernel.database import Database
 from foundation.kernel.secretbox import SecretBox
 from foundation.surface.runtime import Runtime
 from tests.conftest import SettableClock
+from tests.harness.serving import served
 from tests.unit.access.conftest import PASSWORD, City
 
 HEALTH = "/city/health/"
@@ -53,13 +52,8 @@ def server(city: City, database: Database, clock: SettableClock) -> Iterator[str
         services=(city.people, city.gate, city.audit),
     )
     app = create_app(parts, Settings(), features=("foundation.access.api",), with_pages=False)
-    served = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=served.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{served.server_port}"
-    served.shutdown()
-    thread.join()
-    served.server_close()
+    with served(app) as address:
+        yield address
 
 
 @pytest.fixture

@@ -1,17 +1,16 @@
 """Pages of watch lists in a real browser: axe finds nothing, in both languages and when narrow."""
 
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from werkzeug.serving import make_server
 
 from tests.conftest import START
 from tests.contract.video.watchlists.conftest import ANN, TRAFFIC, World
 from tests.contract.video.watchlists.test_surfaces import client_of
 from tests.harness.browser import chromium
+from tests.harness.serving import served
 from workloads.video_analytics.watchlists.model import Wish
 
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -19,13 +18,8 @@ AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best
 
 @pytest.fixture
 def url(world: World) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, client_of(world).application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(client_of(world).application) as address:
+        yield address
 
 
 def test_axe_finds_nothing(world: World, url: str) -> None:

@@ -1,17 +1,16 @@
 """``borough-video watchlist`` and ``models`` against a running service and a folder."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
 
 from tests.contract.video.watchlists.conftest import TRAFFIC, World
 from tests.contract.video.watchlists.test_surfaces import client_of
+from tests.harness.serving import served
 from workloads.video_analytics.entrypoints.cli import video
 
 Run = Callable[..., Result]
@@ -24,21 +23,13 @@ def client(world: World) -> FlaskClient:
 
 @pytest.fixture
 def run(client: FlaskClient) -> Iterator[Run]:
-    server = make_server("127.0.0.1", 0, client.application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
+    with served(client.application) as address:
 
-    def call(who: str, *arguments: str) -> Result:
-        environment = {
-            "BOROUGH_VIDEO_URL": f"http://127.0.0.1:{server.server_port}",
-            "BOROUGH_VIDEO_TOKEN": who,
-        }
-        return CliRunner().invoke(video, arguments, env=environment, prog_name="borough-video")
+        def call(who: str, *arguments: str) -> Result:
+            environment = {"BOROUGH_VIDEO_URL": address, "BOROUGH_VIDEO_TOKEN": who}
+            return CliRunner().invoke(video, arguments, env=environment, prog_name="borough-video")
 
-    yield call
-    server.shutdown()
-    thread.join()
-    server.server_close()
+        yield call
 
 
 def test_the_life_of_a_list_by_commands(run: Run, tmp_path: Path) -> None:

@@ -1,15 +1,14 @@
 """Borough Exchange as it runs: its server on loopback, agencies, and people who publish."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.surface.api import limits
 from tests.harness.exchange import CIVIL, SYSTEM, exchange_database, furnish
+from tests.harness.serving import served
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
 from workloads.data_exchange.entrypoints.app import create_app
 from workloads.data_exchange.entrypoints.serve import parts
@@ -22,12 +21,6 @@ class Running:
 
     url: str
     exchange: Exchange
-
-
-class Quiet(WSGIRequestHandler):
-    """Says nothing of requests."""
-
-    def log(self, _type: str, _message: str, *_args: object) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +47,5 @@ def running(
         app = create_app(
             parts(exchange), exchange.settings, rate_limits=limits.Limits(plenty, plenty)
         )
-        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield Running(f"http://127.0.0.1:{server.port}", exchange)
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        with served(app) as address:
+            yield Running(address, exchange)

@@ -1,7 +1,6 @@
 """Workload identity over HTTP, on the command line and on its page."""
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from urllib.parse import urlencode
 import pytest
 from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
 
 from control_plane.entrypoints.app import Parts, create_app
 from control_plane.entrypoints.cli.main import borough
@@ -23,6 +21,7 @@ from foundation.kernel.paging import PageRequest
 from foundation.kernel.secretbox import SecretBox
 from foundation.surface.runtime import Runtime
 from tests.conftest import SettableClock
+from tests.harness.serving import served
 from tests.unit.access.conftest import PASSWORD
 from tests.unit.access.workload_identity.conftest import AUDIENCE, Identity
 
@@ -158,13 +157,8 @@ class Terminal:
 
 @pytest.fixture
 def terminal(surfaces: Surfaces, tmp_path: Path) -> Iterator[Terminal]:
-    served = make_server("127.0.0.1", 0, surfaces.app, threaded=True)
-    thread = threading.Thread(target=served.serve_forever)
-    thread.start()
-    yield Terminal(f"http://127.0.0.1:{served.server_port}", tmp_path)
-    served.shutdown()
-    thread.join()
-    served.server_close()
+    with served(surfaces.app) as address:
+        yield Terminal(address, tmp_path)
 
 
 def test_the_commands(terminal: Terminal, surfaces: Surfaces, tmp_path: Path) -> None:
