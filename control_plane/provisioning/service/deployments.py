@@ -512,6 +512,8 @@ class Deployments(Core):
         with self._db.transaction():
             self._check_may_work(work.deployment)
             hold = self._take(work.deployment, watch.operation, DeploymentState.APPLYING)
+            if work.plan is None and not hold.resumed:
+                self._check_as_seen(work.deployment, hold)
             started = work.plan is not None and work.deployment.plan_id == work.plan.id
             values: dict[str, Any] = {"error": ""}
             imports = {} if work.plan is None or refresh else dict(work.plan.imports)
@@ -553,6 +555,15 @@ class Deployments(Core):
                 mend=lambda: engine.recover(work.run, on_event=watch.on_event),
             )
         return self._applied(work, hold, inventory, result)
+
+    def _check_as_seen(self, seen: Deployment, hold: Hold) -> None:
+        """Refuse a stage whose deployment another order has worked on since it was looked at."""
+        now = self._deployment(seen.id)
+        same = (hold.before, now.revision, dict(now.inputs)) == (
+            seen.state, seen.revision, dict(seen.inputs)
+        )  # fmt: skip
+        if not same:
+            raise Unavailable("another operation worked on the deployment", deployment=seen.id)
 
     def _check_unclaimed(self, there: Deployment, imports: Mapping[str, str]) -> None:
         """Refuse to take in what another deployment has, or is taking in."""

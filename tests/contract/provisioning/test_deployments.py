@@ -210,6 +210,25 @@ def test_orders_at_once_prepare_one_tenancy(world: World) -> None:
     assert len(page.items) == 1
 
 
+def test_an_order_finds_prepared_what_another_prepared_at_the_last_moment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, quick = world.plan(), world.plan()
+    store = world.service._store  # noqa: SLF001 - between its look and its hold is no other way in
+    take = store.take
+
+    def late(*arguments: Any) -> Any:
+        monkeypatch.setattr(store, "take", take)
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(world.apply, quick).result().state is DeploymentState.ACTIVE
+        return take(*arguments)
+
+    monkeypatch.setattr(store, "take", late)
+    assert world.apply(slow).state is DeploymentState.ACTIVE
+    page = world.service.deployments(PLATFORM, PageRequest(), {"blueprint": "tenancy"})
+    assert [d.state for d in page.items] == [DeploymentState.ACTIVE]
+
+
 def test_a_new_limit_reaches_the_project_with_the_next_plan(world: World) -> None:
     world.apply(world.plan())
     world.tenancies.set_quota(PLATFORM, scope=world.health.id, limits={"vcpus": 16})
