@@ -15,7 +15,7 @@ from control_plane.provisioning.drift.service import ADOPT, CHECK, REPAIR, Drift
 from control_plane.provisioning.drift.service.deciding import Adoption
 from control_plane.provisioning.jobs import Stop, events_to
 from control_plane.provisioning.model import DeploymentState
-from control_plane.provisioning.service.deployments import Watch
+from control_plane.provisioning.service.carrying import Watch
 from foundation.kernel.errors import BoroughError, Conflict, Unavailable
 from foundation.operations.jobs import Context, Job, Schedule
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from control_plane.provisioning.imports.service import ABANDON, APPLY, Imports
 from control_plane.provisioning.jobs import Stop, events_to, outcome
-from control_plane.provisioning.service.deployments import Watch
+from control_plane.provisioning.service.carrying import Watch
 from foundation.kernel.errors import BoroughError
 from foundation.operations.jobs import Context, Job
 

@@ -28,8 +28,8 @@ from control_plane.provisioning.model import (
 )
 from control_plane.provisioning.ports import Audit, NotThereError, ProgramError
 from control_plane.provisioning.service import Provisioning
-from control_plane.provisioning.service.deployments import Watch
-from control_plane.provisioning.service.planning import check_name
+from control_plane.provisioning.service.carrying import Watch
+from control_plane.provisioning.service.wishes import check_name
 from control_plane.tenancy.model import Tenancy
 from control_plane.tenancy.service import TenancyService
 from foundation.access import policy

@@ -36,7 +36,7 @@ from control_plane.tenancy.service import TenancyService
 from foundation.kernel import canonical
 from foundation.kernel.actor import Actor
 from foundation.kernel.database import UnitOfWork
-from foundation.kernel.errors import NotFound, Unavailable
+from foundation.kernel.errors import Conflict, NotFound, Unavailable
 from foundation.kernel.secretbox import SecretBox
 from foundation.kernel.time import Clock
 from foundation.operations.service import Operations
@@ -129,6 +129,16 @@ class Core:
         details: Mapping[str, Any],
     ) -> None:
         self._with.audit.record(actor, action, subject=subject, path=path, details=details)
+
+    def _check_landing(self, landing: Deployment) -> None:
+        """Refuse to return a tenancy that something is in."""
+        inside = self._store.residents(landing)
+        if inside:
+            names = ", ".join(d.name for d in inside)
+            raise Conflict(
+                f"return what is in the tenancy first: {names}",
+                deployments=[d.id for d in inside],
+            )
 
     def _region(self, reference: str) -> Region:
         found = self._store.region(reference)

@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping
 from control_plane.provisioning.graph import DriftFinding, Graph, Json, Preview
 from control_plane.provisioning.model import Deployment, DeploymentState
 from control_plane.provisioning.ports import Engine, Run
+from control_plane.provisioning.service.carrying import Judge, Watch, Work
 from control_plane.provisioning.service.core import Place
-from control_plane.provisioning.service.deployments import Deployments, Judge, Watch, Work
+from control_plane.provisioning.service.deployments import Deployments
 from control_plane.provisioning.service.inventory import Inventory
 from foundation.kernel.errors import Conflict
 

@@ -13,7 +13,7 @@ from control_plane.provisioning.drift.service.looking import ADOPT, REPAIR, Look
 from control_plane.provisioning.graph import Change, DriftKind, Graph, Json, Op, Preview
 from control_plane.provisioning.model import Deployment, DeploymentState, Plan
 from control_plane.provisioning.ports import ProgramError
-from control_plane.provisioning.service.deployments import Watch
+from control_plane.provisioning.service.carrying import Watch
 from foundation.kernel.actor import Actor
 from foundation.kernel.canonical import decimal_text
 from foundation.kernel.errors import Collector, Conflict, Invalid, NeedsApproval

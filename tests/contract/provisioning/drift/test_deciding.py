@@ -122,7 +122,7 @@ def test_a_killed_repair_is_completed(city: City, web: Deployment) -> None:
 
 
 def _watch(operation: str) -> Any:
-    from control_plane.provisioning.service.deployments import Watch  # noqa: PLC0415
+    from control_plane.provisioning.service.carrying import Watch  # noqa: PLC0415
 
     return Watch(operation)
 
