@@ -15,6 +15,7 @@ from control_plane.adapters.pulumi import recovery
 from control_plane.adapters.pulumi.commands import Commands
 from control_plane.adapters.pulumi.events import OperationEvents, counts, name_of
 from control_plane.adapters.pulumi.notes import Kind, Notes
+from control_plane.adapters.pulumi.passing import passes
 from control_plane.adapters.pulumi.recovery import Explain, Lookup, Pending
 from control_plane.provisioning.graph import ResourceOutcome, ResourceState
 from control_plane.provisioning.ports import EngineError
@@ -34,6 +35,7 @@ class Aftermath:
         lookups, explain: See ``PulumiEngine``.
         masker: Takes the run's secrets out of words.
         deployment: Whose stack it is.
+        settle: How many seconds a cloud may still be at work on what it was asked.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Aftermath:
         explain: Mapping[str, Explain],
         masker: Masker,
         deployment: str,
+        settle: float,
     ) -> None:
         self._commands = commands
         self._notes = notes
@@ -51,6 +54,7 @@ class Aftermath:
         self._explain = explain
         self._masker = masker
         self._deployment = deployment
+        self._settle = settle
 
     # ------------------------------------------------------------------- before an operation
 
@@ -66,7 +70,7 @@ class Aftermath:
         made = [n.resource for n in notes if n.kind is Kind.MADE]
         state = recovery.with_pending(state, [r for r in made if r["urn"] not in unread])
         if recovery.unconfirmed(state):
-            found = self._found(recovery.creations(state, self._deployment))
+            found = self._found(recovery.creations(state, self._deployment), self._settle)
             # Until it is read; the state forgets what is pending as soon as it is written.
             self._notes.add(Kind.MADE, recovery.pending(state, found))
             self._commands.write(recovery.resolved(state, found))
@@ -96,14 +100,14 @@ class Aftermath:
             names = ", ".join(name_of(urn) for urn in left)
             raise EngineError(f"what failed before cannot be cleared away yet: {names}")
 
-    def _found(self, creations: list[Pending]) -> dict[str, str]:
+    def _found(self, creations: list[Pending], settle: float) -> dict[str, str]:
         """Return the ids of the objects that are there, by URN.
 
         Raises:
             EngineError: A cloud does not answer.
         """
         try:
-            return self._find(creations)
+            return recovery.search(creations, self._lookup, settle)
         except EngineError:
             raise
         except Exception as error:
@@ -111,16 +115,6 @@ class Aftermath:
             text = self._masker.text(f"{type(error).__name__}: {error}")
             message = f"the region did not answer when it was looked into: {text}"
             raise EngineError(message) from error
-
-    def _find(self, creations: list[Pending]) -> dict[str, str]:
-        """Return the ids of the objects that are there, by URN."""
-        found = {}
-        for creation in creations:
-            lookup = self._lookup(creation.type)
-            physical = lookup(creation) if lookup else None
-            if physical:
-                found[creation.urn] = physical
-        return found
 
     def _lookup(self, type_: str) -> Lookup | None:
         return next((f for kind, f in self._lookups.items() if type_.startswith(kind)), None)
@@ -216,8 +210,12 @@ class Aftermath:
         if not lost:
             return {}
         pending = recovery.with_pending(state, lost)
+        # What a cloud has refused it does not make later.
+        unanswered = any(passes(outcomes[each["urn"]].error) for each in lost)
         try:
-            found = self._found(recovery.creations(pending, self._deployment))
+            found = self._found(
+                recovery.creations(pending, self._deployment), self._settle if unanswered else 0.0
+            )
         except EngineError:
             self._notes.add(Kind.MADE, lost)
             return {

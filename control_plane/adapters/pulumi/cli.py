@@ -32,6 +32,10 @@ _PASSED_ON = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "TMPDIR"),
 )
 _INSTALL_SECONDS = 600.0
+#: What the CLI says when several of it make the table of states at once in a new database, where
+#: PostgreSQL lets "CREATE TABLE IF NOT EXISTS" fail. Nothing has been done yet.
+_FIRST_AT_ONCE = "failed to create table"
+_MOST_BEGINNINGS = 3
 
 OnRaw = Callable[[dict[str, Any]], None]
 
@@ -53,6 +57,8 @@ class PulumiSettings:
         pauses: How long to wait, in seconds, before each further attempt when a region fails in a
             way that is likely to pass.
         packages: The providers that programs may use.
+        settle_seconds: How long a cloud may still be at work on a creation that it was asked for
+            before the asker was cut off.
     """
 
     home: Path
@@ -65,6 +71,7 @@ class PulumiSettings:
     service_parallel: int = 4
     pauses: tuple[float, ...] = (2.0, 8.0, 20.0)
     packages: frozenset[str] = PACKAGES
+    settle_seconds: float = 10.0
 
 
 def backend_url(database_url: str) -> str:
@@ -213,6 +220,21 @@ class PulumiCli:
         Raises:
             EngineError: It could not be started.
         """
+        for _ in range(_MOST_BEGINNINGS - 1):
+            ended = self._once(arguments, folder, passphrase, on_event, cancel, seconds)
+            if not ended.status or _FIRST_AT_ONCE not in ended.output:
+                return ended
+        return self._once(arguments, folder, passphrase, on_event, cancel, seconds)
+
+    def _once(
+        self,
+        arguments: list[str],
+        folder: Path,
+        passphrase: str,
+        on_event: OnRaw | None,
+        cancel: Cancellation | None,
+        seconds: float,
+    ) -> Ended:
         command = [self.find(), *arguments, "--non-interactive", "--color", "never"]
         events: int | None = None
         if on_event is not None:

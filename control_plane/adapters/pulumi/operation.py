@@ -95,6 +95,7 @@ class Operation:
             tools.explain,
             self._masker,
             run.stack.deployment,
+            self._settings.settle_seconds,
         )
         self._declared: Mapping[str, Declaration] = {}
         self._deadline = time.monotonic() + run.limits.operation_seconds

@@ -8,6 +8,7 @@ so that no second one is made and none is left outside.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from control_plane.adapters.pulumi.language import Registration
 
 _CREATING = "creating"
+_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,36 @@ def creations(state: Mapping[str, Any], deployment: str) -> list[Pending]:
         for operation in unconfirmed(state)
         if operation["type"] == _CREATING
     ]
+
+
+def search(
+    creations: Iterable[Pending], lookup: Callable[[str], Lookup | None], seconds: float
+) -> dict[str, str]:
+    """Return the ids of the objects that were made, by URN.
+
+    A cloud may still be at work on a request whose asker is gone, and what it makes then is found
+    only later: what is not there at first is looked for again.
+
+    Args:
+        creations: What is looked for.
+        lookup: What finds an object of a type; None for a type that needs no looking for.
+        seconds: How long a cloud may be at work on what it was asked.
+
+    Raises:
+        Exception: A cloud does not answer; each one's client has errors of its own.
+    """
+    found: dict[str, str] = {}
+    left = [(each, find) for each in creations if (find := lookup(each.type)) is not None]
+    end = time.monotonic() + seconds
+    while True:
+        for each, find in left:
+            physical = find(each)
+            if physical:
+                found[each.urn] = physical
+        left = [(each, find) for each, find in left if each.urn not in found]
+        if not left or time.monotonic() >= end:
+            return found
+        time.sleep(min(_PAUSE_SECONDS, seconds))
 
 
 def describe(state: Mapping[str, Any], resource: Mapping[str, Any], deployment: str) -> Pending:

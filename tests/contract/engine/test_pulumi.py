@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from control_plane.adapters.program_host.host import ProgramHost
-from control_plane.adapters.pulumi.cli import PulumiSettings, backend_url
+from control_plane.adapters.pulumi.cli import PulumiCli, PulumiSettings, backend_url
 from control_plane.adapters.pulumi.engine import PulumiEngine
 from control_plane.adapters.stack_locks import StackLocks
 from control_plane.provisioning.graph import (
@@ -266,6 +266,27 @@ def test_without_a_cli_it_says_so(host: ProgramHost, database: Database, tmp_pat
         with pytest.raises(EngineError, match="not on PATH"):
             engine.version()
     locks.close()
+
+
+def test_who_makes_the_table_of_states_at_the_same_time_is_asked_again(
+    host: ProgramHost, tmp_path: Path
+) -> None:
+    """In a new database the first commands at once stand in each other's way."""
+    program = tmp_path / "bin" / "pulumi"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\n"
+        'echo x >>"$PULUMI_HOME/asked"\n'
+        '[ "$(wc -l <"$PULUMI_HOME/asked")" -gt 2 ] && exit 0\n'
+        "echo 'error: failed to create table pulumi_state: pq: duplicate key value'\n"
+        "exit 255\n"
+    )
+    program.chmod(0o755)
+    settings = PulumiSettings(tmp_path / "home", "", search_path=str(program.parent), install=False)
+    cli = PulumiCli(host, settings)
+    with cli.workspace("p", "s") as folder:
+        assert cli.run(["stack", "ls"], folder, "x").status == 0
+    assert len((tmp_path / "home" / "asked").read_text().split()) == 3
 
 
 def test_a_region_that_cannot_be_reached_is_an_engine_error(

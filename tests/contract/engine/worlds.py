@@ -213,6 +213,7 @@ class PulumiWorld(Programs):
             cancel_seconds=2.0,
             pauses=(0.1, 0.1),
             packages=frozenset({"sample"}),
+            settle_seconds=0.0,
             environment={"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"},
         )
         self._locks = StackLocks(database.url)

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from control_plane.adapters.program_host import values
 from control_plane.adapters.pulumi import recovery
 from control_plane.adapters.pulumi.language import Registration
@@ -85,3 +87,29 @@ def test_what_was_taken_in_and_not_read_is_known() -> None:
     assert recovery.unread(state) == {THING}
     recovery.resources(state)[-1]["outputs"] = {"name": "n"}
     assert recovery.unread(state) == set()
+
+
+def a_pending(name: str, type_: str = "openstack:networking/network:Network") -> recovery.Pending:
+    return recovery.Pending(f"urn:{name}", type_, name, "dep_1", {}, {})
+
+
+def test_what_a_cloud_makes_late_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "_PAUSE_SECONDS", 0.01)
+    asked: list[str] = []
+
+    def find(pending: recovery.Pending) -> str | None:
+        asked.append(pending.name)
+        late = pending.name == "late" and asked.count("late") < 3
+        return None if late else f"id-of-{pending.name}"
+
+    wanted = [a_pending("early"), a_pending("late"), a_pending("role", "openstack:identity/r:R")]
+    found = recovery.search(wanted, {wanted[0].type: find}.get, 60.0)
+    assert found == {"urn:early": "id-of-early", "urn:late": "id-of-late"}
+    assert asked == ["early", "late", "late", "late"]
+
+
+def test_what_no_cloud_makes_is_given_up() -> None:
+    asked: list[str] = []
+    found = recovery.search([a_pending("never")], lambda _type: lambda p: asked.append(p.name), 0.0)
+    assert found == {}
+    assert asked == ["never"]
