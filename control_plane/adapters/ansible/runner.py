@@ -86,9 +86,7 @@ class AnsibleRunner:
         ]
         environment = files.environment(home, program)
         try:
-            return self._host.command(
-                [*limited, *arguments], folder=home, environment=environment
-            )
+            return self._host.command([*limited, *arguments], folder=home, environment=environment)
         except EngineError as error:
             raise Unavailable(error.message) from error
 
@@ -126,7 +124,8 @@ class _Watch:
     def _read(self, seconds: float) -> bool:
         waiting: list[Any] = [*self._open, self._child.control] if seconds else [*self._open]
         ready = select.select(waiting, [], [], seconds)[0]
-        return any([self._take(handle) for handle in ready if isinstance(handle, int)])
+        took = [self._take(handle) for handle in ready if isinstance(handle, int)]
+        return any(took)
 
     def _take(self, handle: int) -> bool:
         try:

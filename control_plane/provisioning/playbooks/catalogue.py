@@ -1,23 +1,23 @@
 """Reads a folder of playbooks: ``catalogue.yaml`` and the argument specs of the roles.
 
 Ansible's argument specs (https://docs.ansible.com/ansible/latest/playbook_guide/
-playbooks_reuse_roles.html#specification-format) become a JSON Schema, so that inputs are checked and
-forms are drawn as those of blueprints are; the catalogue adds what they have no word for. Ansible
-checks the same specs once more when the role begins.
+playbooks_reuse_roles.html#specification-format) become a JSON Schema, so that inputs are checked
+and forms are drawn as those of blueprints are; the catalogue adds what they have no word for.
+Ansible checks the same specs once more when the role begins.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from control_plane.provisioning.inputs import schema_problems
+from control_plane.provisioning.inputs import checked, schema_problems
 from control_plane.provisioning.playbooks.model import Playbook
-from foundation.kernel.errors import Collector, Invalid
+from foundation.kernel.errors import Collector, Invalid, Problem
 from foundation.kernel.text import Text
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -53,6 +53,30 @@ class Catalogue:
         """
         return self._all
 
+    def problems_of(self, named: Sequence[Any]) -> list[Problem]:
+        """What is wrong with the playbooks that a blueprint names, each a name or name and inputs.
+
+        No person is there after an apply, so what needs a secret cannot be named.
+        """
+        problems = []
+        for index, each in enumerate(named):
+            field = f"blueprint.yaml.playbooks.{index}"
+            name = each if isinstance(each, str) else each["name"]
+            inputs = {} if isinstance(each, str) else each.get("inputs", {})
+            found = self.all().get(name)
+            if found is None:
+                problems.append(Problem(field, f"{name} is not a playbook", "unknown"))
+                continue
+            try:
+                checked(found.schema, inputs, f"{field}.inputs")
+            except Invalid as error:
+                problems.extend(error.problems)
+            problems.extend(
+                Problem(f"{field}.inputs.{secret}", "is a secret and cannot stand in a blueprint")
+                for secret in sorted(found.secrets & inputs.keys())
+            )
+        return problems
+
     @cached_property
     def _all(self) -> Mapping[str, Playbook]:
         said = yaml.safe_load((self.folder / "catalogue.yaml").read_text("utf-8"))
@@ -86,18 +110,11 @@ def _playbook(folder: Path, name: str, said: Mapping[str, Any], digest: str) -> 
     found.check(_NAME.fullmatch(name), "name", "does not have the form of a name")
     found.check((folder / f"{name}.yml").is_file(), "name", f"there is no {name}.yml")
     roles = tuple(said["roles"])
-    properties: dict[str, Any] = {}
-    required: list[str] = []
-    variables: dict[str, str] = {}
     for index, role in enumerate(roles):
-        if not found.check(_ROLE.fullmatch(role), f"roles.{index}", "is not a name of a role"):
-            continue
-        for option, spec in _options(folder, role).items():
-            short = option.removeprefix(f"{role}_") if index == 0 else option
-            properties[short] = _schema(short, spec)
-            variables[short] = option
-            if spec.get("required"):
-                required.append(short)
+        found.check(_ROLE.fullmatch(role), f"roles.{index}", "is not a name of a role")
+    found.finish()
+    specs = _specs(folder, roles)
+    properties = {short: _schema(short, spec) for short, (_, spec) in specs.items()}
     more = said.get("inputs", {})
     for short, extra in more.items():
         if found.check(short in properties, f"inputs.{short}", "is not an option of its roles"):
@@ -107,7 +124,7 @@ def _playbook(folder: Path, name: str, said: Mapping[str, Any], digest: str) -> 
             properties[short]["x-order"] = order
     schema = {
         "type": "object", "additionalProperties": False, "properties": properties,
-        "required": required,
+        "required": [short for short, (_, spec) in specs.items() if spec.get("required")],
     }  # fmt: skip
     found.problems.extend(schema_problems(schema, "inputs"))
     found.finish()
@@ -117,13 +134,22 @@ def _playbook(folder: Path, name: str, said: Mapping[str, Any], digest: str) -> 
         description=Text(said["description"]["en"], said["description"]["zh"]),
         roles=roles,
         schema=schema,
-        variables=variables,
+        variables={short: option for short, (option, _) in specs.items()},
         secrets=frozenset(n for n, p in properties.items() if p.get("x-secret")),
         approval=bool(said.get("approval", False)),
         report=bool(said.get("report", False)),
         waves=tuple(said.get("waves", ("rest",))),
         digest=digest,
     )
+
+
+def _specs(folder: Path, roles: Sequence[str]) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """By the name of each input: Ansible's name, and its spec."""
+    found: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for index, role in enumerate(roles):
+        for option, spec in _options(folder, role).items():
+            found[option.removeprefix(f"{role}_") if index == 0 else option] = (option, spec)
+    return found
 
 
 def _options(folder: Path, role: str) -> dict[str, Any]:

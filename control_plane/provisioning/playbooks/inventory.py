@@ -52,9 +52,7 @@ def servers_of(
         raise Conflict("the outputs of the deployment do not name the same number of servers")
     if len(addresses) > MOST_HOSTS:
         raise Conflict(f"a run has {MOST_HOSTS} servers at most")
-    found = tuple(
-        _server(*each) for each in zip(names, ids, addresses, users, ports, strict=True)
-    )
+    found = tuple(_server(*each) for each in zip(names, ids, addresses, users, ports, strict=True))
     if len({s.name for s in found}) != len(found) or len({s.alias for s in found}) != len(found):
         raise Conflict("the outputs of the deployment name a server twice")
     return found

@@ -62,7 +62,7 @@ GOOD = frozenset({HostState.OK, HostState.CHANGED})
 
 
 class ControlState(StrEnum):
-    """What a run found of a control: ``failing`` is found and not repaired, ``changed`` repaired."""
+    """What a run found of a control; ``failing`` was not repaired, ``changed`` was."""
 
     PASSING = "passing"
     FAILING = "failing"

@@ -7,7 +7,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from control_plane.provisioning.model import Deployment
 from control_plane.provisioning.playbooks.model import (
     Access,
     Host,
@@ -196,11 +195,12 @@ class RunStore(Protocol):
         """Forget a server's keys; answers how many."""
         ...
 
-    def applied(self, limit: int) -> list[tuple[Deployment, list[Any]]]:
+    def applied(self, limit: int) -> list[tuple[str, str, list[Any]]]:
         """Deployments whose blueprint names playbooks that were not all begun for their plan.
 
         Returns:
-            Each with the ``playbooks`` of its blueprint.
+            The id of each, of the plan that was applied, and the ``playbooks`` of its blueprint;
+            none of which a playbook has not succeeded.
         """
         ...
 

@@ -94,7 +94,9 @@ class CallbackModule(CallbackBase):
             task=_cut(task.get_name()),
             action=task.action,
             status=status,
-            message=_HIDDEN if hidden and status not in {"ok", "skipped"} else self._said(status, found, hidden),
+            message=_HIDDEN
+            if hidden and status not in {"ok", "skipped"}
+            else self._said(status, found, hidden),
             diff="" if hidden else self._difference(found),
             seconds=round(seconds, 3),
         )
@@ -113,5 +115,8 @@ class CallbackModule(CallbackBase):
         parts = found.get("diff")
         for item in found.get("results", ()):
             if isinstance(item, dict) and item.get("diff"):
-                parts = [*(parts if isinstance(parts, list) else [parts] if parts else []), item["diff"]]
+                parts = [
+                    *(parts if isinstance(parts, list) else [parts] if parts else []),
+                    item["diff"],
+                ]
         return _cut(self._get_diff(parts) if parts else "", _LONGEST_DIFF)
