@@ -8,8 +8,8 @@ revision = "0003"
 down_revision = "0002"
 
 _INSTANT = sa.DateTime(timezone=True)
-_RUN, _HOST = "provisioning_playbook_run", "provisioning_playbook_host"
-_ACCESS, _KEY = "provisioning_playbook_access", "provisioning_playbook_host_key"
+_RUN, _HOST = "playbook_run", "playbook_host"
+_ACCESS, _KEY = "playbook_access", "playbook_host_key"
 
 
 def upgrade() -> None:

@@ -26,7 +26,7 @@ _INSTANT = sa.DateTime(timezone=True)
 _ENDED = tuple(s.value for s in RunState if s.ended)
 
 run_table = sa.Table(
-    "provisioning_playbook_run",
+    "playbook_run",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("deployment_id", sa.Text, sa.ForeignKey("provisioning_deployment.id"),
@@ -53,18 +53,18 @@ run_table = sa.Table(
     sa.CheckConstraint(
         f"state IN ({', '.join(repr(s.value) for s in RunState)})", name="state"
     ),
-    sa.Index("uq_provisioning_playbook_run_cause", "cause", unique=True,
+    sa.Index("uq_playbook_run_cause", "cause", unique=True,
              postgresql_where=sa.text("cause LIKE 'apply:%'")),
-    sa.Index("ix_provisioning_playbook_run_path", "path", "id",
+    sa.Index("ix_playbook_run_path", "path", "id",
              postgresql_ops={"path": "text_pattern_ops"}),
-    sa.Index("ix_provisioning_playbook_run_deployment", "deployment_id", "id"),
-    sa.Index("ix_provisioning_playbook_run_open", "id",
+    sa.Index("ix_playbook_run_deployment", "deployment_id", "id"),
+    sa.Index("ix_playbook_run_open", "id",
              postgresql_where=sa.text("state IN ('waiting', 'queued', 'running')")),
 )  # fmt: skip
 host_table = sa.Table(
-    "provisioning_playbook_host",
+    "playbook_host",
     metadata,
-    sa.Column("run_id", sa.Text, sa.ForeignKey("provisioning_playbook_run.id"), primary_key=True),
+    sa.Column("run_id", sa.Text, sa.ForeignKey("playbook_run.id"), primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("alias", sa.Text, nullable=False),
     sa.Column("address", sa.Text, nullable=False),
@@ -83,7 +83,7 @@ host_table = sa.Table(
     ),
 )  # fmt: skip
 access_table = sa.Table(
-    "provisioning_playbook_access",
+    "playbook_access",
     metadata,
     sa.Column("tenancy_id", sa.Text, primary_key=True),
     sa.Column("path", sa.Text, nullable=False),
@@ -98,7 +98,7 @@ access_table = sa.Table(
     sa.CheckConstraint("reach IN ('inside', 'public')", name="reach"),
 )
 host_key_table = sa.Table(
-    "provisioning_playbook_host_key",
+    "playbook_host_key",
     metadata,
     sa.Column("deployment_id", sa.Text, sa.ForeignKey("provisioning_deployment.id"),
               primary_key=True),
