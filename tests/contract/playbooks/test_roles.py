@@ -218,13 +218,13 @@ def test_a_database_is_backed_up_and_restored(field: Field) -> None:
         done = one.run(
             f"{programs}/psql",
             "-h",
-            "/tmp",
+            "/tmp",  # noqa: S108 - of the server
             "-p",
             str(port),
             "-U",
             "postgres",
             "-tAc",
-            text,  # noqa: S108
+            text,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
