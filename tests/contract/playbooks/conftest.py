@@ -8,12 +8,19 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from control_plane.provisioning.model import (
+    Deployment,
+    DeploymentId,
+    DeploymentState,
+    PlanId,
+)
 from control_plane.provisioning.playbooks.catalogue import Catalogue
 from control_plane.provisioning.playbooks.jobs import handlers
 from control_plane.provisioning.playbooks.model import Run
 from control_plane.provisioning.playbooks.service import Limits, Needs, PlaybookRuns, Wish
 from control_plane.provisioning.playbooks.store import PostgresRuns
 from control_plane.provisioning.store.tables import deployment_table, region_table
+from foundation.kernel import ids
 from foundation.kernel.actor import Actor
 from foundation.kernel.errors import BoroughError
 from foundation.kernel.secretbox import SecretBox
@@ -100,7 +107,15 @@ class Yard:
 
 @pytest.fixture
 def yard(world: World) -> Yard:
-    made = world.apply(world.plan())
+    # As an apply would have left it; no engine has to work for that.
+    made = Deployment(
+        DeploymentId(ids.new("dep")), world.health.id, world.health.path, world.region.id,
+        "web-application", world.service.find_revision("web-application").digest, "shop", {},
+        DeploymentState.ACTIVE, {}, (), PlanId(ids.new("pln")), "", "", "", "", {}, {},
+        world.clock.now(), world.clock.now(),
+    )  # fmt: skip
+    with world.database.transaction():
+        world.store.add_deployment(made, "sealed")
     servers = FakeServers()
     addresses = [f"192.0.2.{n}" for n in range(1, 5)]
     for address in addresses:

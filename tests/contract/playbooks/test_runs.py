@@ -41,7 +41,7 @@ def test_a_run_goes_wave_by_wave_and_says_what_it_did(yard: Yard) -> None:
     assert yard.states(again) == ["ok"] * 4
     # The keys that were learned at first are what the servers are known by.
     assert all(t.known for t in yard.runner.works[-1].targets)
-    actions = [e.action for e in yard.world.audit.entries]
+    actions = [e["action"] for e in yard.world.audit.entries]
     assert actions.count("playbook_run.create") == 2
 
 
