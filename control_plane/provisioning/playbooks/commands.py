@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,6 @@ _ACCESS = (
     cli.Column("REACH", "reach"),
     cli.Column("PUBLIC KEY", "public_key"),
 )
-_POLL_SECONDS = 0.5
 _STATES = ("waiting", "queued", "running", "succeeded", "failed", "cancelled")
 _ID = click.argument("run_id", metavar="RUN", shell_complete=cli.complete("/playbook-runs"))
 _DEPLOYMENT = click.argument(
@@ -213,14 +211,12 @@ def _read(text: str) -> tuple[str, str]:
 
 
 def _finish(console: cli.Console, made: Mapping[str, Any]) -> None:
-    """Follow a run to its end; one that waits for approval is shown as it is."""
-    run = dict(made)
-    while run["state"] == "queued":
-        time.sleep(_POLL_SECONDS)
-        run = console.client.get(f"/playbook-runs/{run['id']}")
-    if run["operation"]:
-        console.follow(console.client.get(f"/operations/{run['operation']}"))
-    console.one(console.client.get(f"/playbook-runs/{run['id']}"), _RUN)
+    """Follow a run to its end; one that waits for approval or its turn is shown as it is."""
+    if made["operation"]:
+        console.follow(console.client.get(f"/operations/{made['operation']}"))
+    elif made["state"] == "queued":
+        console.say("it waits for its turn: others are worked on")
+    console.one(console.client.get(f"/playbook-runs/{made['id']}"), _RUN)
 
 
 @playbook.command("runs")

@@ -253,8 +253,11 @@ class Runs(Ways):
                 there = self._provisioning.deployment_in_transaction(each.deployment_id)
                 if each.deployment_id in busy or there.operation:
                     continue
+                now = self._run(each.id, lock=True)  # it may have been cancelled meanwhile
+                if now.state is not RunState.QUEUED:
+                    continue
                 busy.add(each.deployment_id)
-                self._dispatch(each)
+                self._dispatch(now)
                 begun += 1
             return begun
 
