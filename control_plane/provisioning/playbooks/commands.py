@@ -119,9 +119,17 @@ def show_access(console: cli.Console, tenancy: str) -> None:
 @playbook.command("set-access")
 @_TENANCY
 @click.option("--user", required=True, help="Of the servers, such as debian.")
-@click.option("--port", type=click.IntRange(1, 65535), default=22, show_default=True)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=22, show_default=True, help="Of SSH."
+)
 @click.option("--become/--no-become", default=True, help="Whether the user becomes root by sudo.")
-@click.option("--reach", type=click.Choice(("inside", "public")), default="inside")
+@click.option(
+    "--reach",
+    type=click.Choice(("inside", "public")),
+    default="inside",
+    show_default=True,
+    help="Which addresses are used.",
+)
 @click.option(
     "--key-file",
     type=click.File(),
