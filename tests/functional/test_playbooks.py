@@ -9,20 +9,24 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from control_plane.provisioning.model import (
+    Deployment,
+    DeploymentId,
+    DeploymentState,
+    RegionId,
+)
 from control_plane.provisioning.playbooks.store import access_table, host_table, run_table
+from control_plane.provisioning.store import PostgresProvisioning
 from control_plane.provisioning.store.tables import deployment_table, region_table
 from foundation.kernel import ids
+from foundation.kernel.actor import Actor
 from tests.functional.conftest import Product, running_product
 from tests.harness import machines
 from tests.harness.machines import Machines
 
 WHO, OTHER = "health.requester", "water.requester"
+_SYSTEM = Actor.system("test")
 SECRET = "correct horse battery"
-
-
-def _deployment(product: Product) -> dict[str, Any]:
-    found: list[dict[str, Any]] = list(product.api("admin").items("/deployments"))
-    return next(d for d in found if d["blueprint"] == "web-application" and d["state"] == "active")
 
 
 def test_what_there_is_and_that_a_simulated_region_has_no_servers(product: Product) -> None:
@@ -31,12 +35,17 @@ def test_what_there_is_and_that_a_simulated_region_has_no_servers(product: Produ
     assert {p["name"] for p in listed.json} >= {"base-hardening", "patching"}
     shown = product.cli(WHO, "playbook", "show", "postgresql-backup")
     assert "password (secret" in shown.out
-    there = _deployment(product)
-    refused = product.cli("admin", "playbook", "run", there["id"], "base-hardening", "--check")
-    assert refused.status != 0
-    assert "is simulated: its servers do not exist" in refused.err
-    wrong = product.cli("admin", "playbook", "run", there["id"], "nonesuch")
-    assert "there is no playbook nonesuch" in wrong.err
+    there, _ = real(product, {"server_addresses": ["192.0.2.1"]}, simulated=True)
+    try:
+        refused = product.cli(WHO, "playbook", "run", there, "base-hardening", "--check")
+        assert refused.status != 0
+        assert "is simulated: its servers do not exist" in refused.err
+        wrong = product.cli(WHO, "playbook", "run", there, "nonesuch")
+        assert "there is no playbook nonesuch" in wrong.err
+        stranger = product.cli(OTHER, "playbook", "run", there, "base-hardening")
+        assert "there is no such deployment" in stranger.err
+    finally:
+        clear(product, there)
 
 
 @dataclass
@@ -69,30 +78,28 @@ def addressed(made: Machines) -> dict[str, Any]:
     }
 
 
-def real(product: Product, outputs: dict[str, Any]) -> tuple[str, str]:
-    """A deployment in a region that is not simulated, as an apply would have left it.
+def real(product: Product, outputs: dict[str, Any], *, simulated: bool = False) -> tuple[str, str]:
+    """A deployment in a region of its own, as an apply would have left it.
 
     Returns:
         Its id and its tenancy's.
     """
-    database = product.platform.database
-    model = _deployment(product)
+    platform = product.platform
+    tenancy = platform.tenancy.tenancy(_SYSTEM, "health-production")
+    revision = platform.provisioning.find_revision("web-application")
+    database, at = platform.database, platform.clock.now()
+    region = RegionId(ids.new("reg"))
+    made = Deployment(
+        DeploymentId(ids.new("dep")), tenancy.id, tenancy.path, region, revision.blueprint,
+        revision.digest, "shop", {}, DeploymentState.ACTIVE, outputs, (), None, "", "", "", "", {},
+        {}, at, at,
+    )  # fmt: skip
     with database.transaction():
-        region = database.execute(
-            region_table.select().where(region_table.c.id == model["region_id"])
-        ).one()
-        row = database.execute(
-            deployment_table.select().where(deployment_table.c.id == model["id"])
-        ).one()
-        place = {**dict(region._mapping), "id": ids.new("reg"), "slug": "loopback"}  # noqa: SLF001
-        database.execute(region_table.insert().values(**{**place, "simulated": False}))
-        there = {
-            **dict(row._mapping), "id": ids.new("dep"), "region_id": place["id"],  # noqa: SLF001
-            "outputs": outputs, "name": "shop", "owner": "", "plan_id": None, "footprint": {},
-            "operation": "",
-        }  # fmt: skip
-        database.execute(deployment_table.insert().values(**there))
-    return str(there["id"]), str(there["tenancy_id"])
+        east = database.execute(region_table.select().where(region_table.c.slug == "east")).one()
+        place = {**dict(east._mapping), "id": region, "slug": "loopback"}  # noqa: SLF001
+        database.execute(region_table.insert().values(**{**place, "simulated": simulated}))
+        assert PostgresProvisioning(database).add_deployment(made, "sealed")
+    return made.id, tenancy.id
 
 
 def clear(product: Product, deployment: str) -> None:
