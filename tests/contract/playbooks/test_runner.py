@@ -109,6 +109,13 @@ def test_a_text_is_never_a_template(bench: Bench) -> None:
     assert bench.written(0) == words
 
 
+@pytest.mark.parametrize("words", ["0123", "true", "~", "2026-01-01", "1e3", " space ", "- a"])
+def test_a_text_stays_a_text(bench: Bench, words: str) -> None:
+    outcome, _ = bench.run(0, contract_words=words)
+    assert outcome.hosts["server-1"].state is HostState.CHANGED
+    assert bench.written(0) == words
+
+
 def test_a_secret_is_nowhere_in_what_is_told(bench: Bench) -> None:
     outcome, events = bench.run(0, 1, contract_secret=SECRET, contract_fail=["server-1"])
     assert outcome.hosts["server-2"].state in {HostState.OK, HostState.CHANGED}
