@@ -64,6 +64,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_representer(
+    str, lambda dumper, data: dumper.represent_scalar("tag:yaml.org,2002:str", data, style='"')
+)
+_Dumper.add_representer(
     _Literal, lambda dumper, data: dumper.represent_scalar("!unsafe", str(data), style='"')
 )
 
@@ -71,8 +74,8 @@ _Dumper.add_representer(
 def literal(value: Any) -> Any:  # noqa: ANN401 - JSON
     """The value with every text that could be a template marked as none.
 
-    Ansible guesses the type of a marked text anew ("0123" would become 83, an empty one nothing), so
-    those that no template can be in are written as they are, in quotes.
+    Ansible guesses the type of a marked text anew ("0123" would become 83, an empty one nothing),
+    so those that no template can be in are written as they are, in quotes.
     """
     if isinstance(value, str):
         return _Literal(value) if any(mark in value for mark in _TEMPLATE) else value
