@@ -338,8 +338,9 @@ def _bound(platform: Platform, deployment: str, at: datetime) -> str:
 
 
 def _playbook_run(platform: Platform, deployment: str, at: datetime) -> str:
-    """A run that waits for approval."""
+    """A run that waits for approval, and a way in to the servers of its tenancy."""
     there = platform.provisioning.deployment(_SYSTEM, deployment)
+    platform.playbooks.set_access(_SYSTEM, there.tenancy_id, user="debian")
     made = Run(
         ids.new("pbr"), there.id, there.tenancy_id, there.path, "patching", "sha256:0", {}, False,
         ("rest",), 60, "", "sha256:0", RunState.WAITING, "", "", "", "Hans", at,
