@@ -19,6 +19,7 @@ declare(
             "order": "there is no such order",
             "organisation": "there is no such organisation",
             "plan": "there is no such plan",
+            "playbook run": "there is no such run of a playbook",
             "service": "there is no such service",
             "statement": "there is no such statement",
             "system": "there is no such system",

@@ -47,6 +47,20 @@ class Settings(CommonSettings):
     pulumi_install: bool = setting(
         True, "Download the Pulumi CLI and plugins when a region needs them and they are missing."
     )
+    playbook_path: str = setting("", "Folder with the playbooks. Empty: the bundled ones.")
+    playbook_runs: int = setting(2, "Runs of playbooks that are worked on at once.")
+    playbook_timeout_minutes: int = setting(
+        60, "Longest time for one wave of a playbook's run that does not say so itself."
+    )
+    playbook_secret_days: int = setting(
+        7, "How many days the secrets of a run that failed are kept, sealed, for another try."
+    )
+    ansible_path: str = setting(
+        "", "Folders, separated by colons, with ansible-playbook; PATH comes after."
+    )
+    ansible_install: bool = setting(
+        True, "Install the pinned Ansible from the package index when it is missing."
+    )
     late_usage_days: int = setting(45, "How many days after the fact a usage event is accepted.")
     drift_minutes: int = setting(
         60, "How often each deployment is compared with its region, in minutes; 0 for never."

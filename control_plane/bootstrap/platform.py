@@ -31,6 +31,7 @@ from control_plane.bootstrap.links import (
     Places,
     Resources,
 )
+from control_plane.bootstrap.playbooks import build_playbooks, catalogue
 from control_plane.bootstrap.regions import RealRegions, probes, room_readers
 from control_plane.bootstrap.registry import build_registry
 from control_plane.bootstrap.workloads import PlatformAuthenticator
@@ -46,6 +47,7 @@ from control_plane.provisioning.fleet.service import Needs as FleetNeeds
 from control_plane.provisioning.fleet.store import PostgresFleet
 from control_plane.provisioning.imports.service import Imports
 from control_plane.provisioning.model import EngineKind
+from control_plane.provisioning.playbooks.service import PlaybookRuns
 from control_plane.provisioning.policies.service import Policies
 from control_plane.provisioning.policies.store import PostgresPolicies
 from control_plane.provisioning.ports import Engine, Limits
@@ -107,6 +109,7 @@ class Platform:
     drift: Drift
     bindings: Bindings
     imports: Imports
+    playbooks: PlaybookRuns
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -126,6 +129,7 @@ class Platform:
                 self.drift,
                 self.bindings,
                 self.imports,
+                self.playbooks,
             ),
         )
 
@@ -266,6 +270,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
     )
     programs = ProgramHost()
     stack.callback(programs.close)
+    content = catalogue(settings)
     fleet_rows = PostgresFleet(database)
     provisioning = Provisioning(
         Collaborators(
@@ -285,6 +290,7 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
                 memory_bytes=settings.engine_memory_mb * 1024 * 1024,
                 operation_seconds=settings.engine_timeout_seconds,
             ),
+            playbooks=content.problems_of,
             measured=lambda region: {room.resource: room.free for room in fleet_rows.rooms(region)},
         )
     )
@@ -345,6 +351,9 @@ def _build(settings: Settings, database: Database, stack: contextlib.ExitStack) 
         bindings=build_bindings(database, clock, audit, operations, provisioning, marketplace),
         imports=build_imports(
             database, clock, audit, operations, tenancy, provisioning, drift
+        ),
+        playbooks=build_playbooks(
+            settings, database, base, tenancy, provisioning, programs, content
         ),
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from control_plane.provisioning.campaigns import jobs as campaigns
 from control_plane.provisioning.drift import jobs as drift
 from control_plane.provisioning.fleet import jobs as fleet
 from control_plane.provisioning.imports import jobs as imports
+from control_plane.provisioning.playbooks import jobs as playbooks
 from control_plane.provisioning.registry import jobs as registry
 from foundation.kernel.outbox import Outbox
 from foundation.operations import jobs as operations
@@ -31,6 +32,7 @@ def handlers(platform: Platform) -> dict[str, Job]:
         **imports.handlers(platform.imports),
         **bindings.handlers(platform.bindings, platform.provisioning),
         **registry.handlers(platform.registry),
+        **playbooks.handlers(platform.playbooks),
         **campaigns.handlers(platform.campaigns),
         **metering.handlers(platform.metering),
         **billing.handlers(platform.billing),
@@ -46,6 +48,7 @@ def schedules(platform: Platform) -> list[Schedule]:
         *drift.schedules(platform.drift),
         *bindings.schedules(platform.bindings),
         *registry.schedules(platform.registry),
+        *playbooks.schedules(platform.playbooks),
         *metering.schedules(platform.metering),
         *billing.schedules(platform.billing),
         *marketplace.schedules(platform.marketplace),

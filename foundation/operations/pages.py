@@ -38,6 +38,7 @@ KINDS = {
     "campaign.run": N_("Carry out a campaign"),
     "registry.sync": N_("Read a source of blueprints"),
     "blueprint.impact": N_("Work out what a blueprint's version would change"),
+    "playbook.run": N_("Run a playbook"),
     "drift.check": N_("Look for drift"),
     "drift.repair": N_("Repair drift"),
     "drift.adopt": N_("Adopt drift"),
@@ -70,6 +71,7 @@ STEPS = {
     "sync": N_("Read it and publish what is new"),
     "rate": N_("Charge the usage"),
     "collect": N_("Collect the usage"),
+    "prepare": N_("Look at the servers"),
 }
 
 _STREAM_SECONDS = 25.0

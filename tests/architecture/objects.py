@@ -24,6 +24,8 @@ from control_plane.provisioning.bindings.store import PostgresBindings
 from control_plane.provisioning.campaigns.jobs import handlers as campaign_handlers
 from control_plane.provisioning.campaigns.model import Campaign
 from control_plane.provisioning.campaigns.service import Wish as CampaignWish
+from control_plane.provisioning.playbooks.model import Host, Run, RunState
+from control_plane.provisioning.playbooks.store import PostgresRuns
 from control_plane.provisioning.policies.model import WaiverRequest
 from control_plane.provisioning.registry.jobs import handlers as registry_handlers
 from control_plane.provisioning.registry.model import Origin
@@ -47,8 +49,8 @@ ASKED_BY_SERVICES = frozenset({"meter.manage"})
 #: The kinds of things that belong to a department.
 KINDS = (
     "contracts", "deployments", "drift", "grants", "operations", "orders", "organisations",
-    "people", "plans", "resources", "service-accounts", "services", "statement-lines", "statements",
-    "systems", "tenancies", "tokens", "identity-rules", "waivers",
+    "playbook-runs", "people", "plans", "resources", "service-accounts", "services",
+    "statement-lines", "statements", "systems", "tenancies", "tokens", "identity-rules", "waivers",
 )  # fmt: skip
 
 _SYSTEM = Actor.system("test")
@@ -250,6 +252,9 @@ def make(platform: Platform) -> tuple[Things, str]:
         "orders": order,
         "organisations": organisation.id,
         "people": person.id,
+        "playbooks": "base-hardening",
+        "playbook-runs": _playbook_run(platform, instance.deployment_id, now),
+        "servers": "server-1",
         "plans": order_plan.provisioning_plan,
         "price-books": city.price_books[0].slug,
         "regions": "east",
@@ -329,6 +334,20 @@ def _bound(platform: Platform, deployment: str, at: datetime) -> str:
     )  # fmt: skip
     with platform.database.transaction():
         PostgresBindings(platform.database).put(made)
+    return made.id
+
+
+def _playbook_run(platform: Platform, deployment: str, at: datetime) -> str:
+    """A run that waits for approval, and a way in to the servers of its tenancy."""
+    there = platform.provisioning.deployment(_SYSTEM, deployment)
+    platform.playbooks.set_access(_SYSTEM, there.tenancy_id, user="debian")
+    made = Run(
+        ids.new("pbr"), there.id, there.tenancy_id, there.path, "patching", "sha256:0", {}, False,
+        ("rest",), 60, "", "sha256:0", RunState.WAITING, "", "", "", "Hans", at,
+    )  # fmt: skip
+    host = Host(made.id, "server-1", "a", "192.0.2.1", "debian", 22, 0)
+    with platform.database.transaction():
+        PostgresRuns(platform.database).add(made, [host], None)
     return made.id
 
 
@@ -483,6 +502,16 @@ def _bodies(
         "POST /api/v1/bindings/<binding_id>/rotate": {"overlap_hours": 1},
         "POST /deployments/<id>/bindings": {"name": "other"},
         "POST /bindings/<id>/rotate": {"overlap_hours": "1"},
+        "POST /api/v1/deployments/<deployment_id>/playbook-runs": {"playbook": "base-hardening"},
+        "POST /deployments/<id>/playbooks": {"playbook": "base-hardening"},
+        "PUT /api/v1/tenancies/<reference>/playbook-access": {"user": "debian"},
+        "POST /deployments/<id>/playbook-access": {
+            "user": "debian",
+            "port": "22",
+            "reach": "inside",
+        },
+        "POST /api/v1/playbook-runs/<run_id>/approve": {"digest": "sha256:0"},
+        "POST /playbook-runs/<id>/approve": {"digest": "sha256:0"},
         "POST /api/v1/deployments/<deployment_id>/abandon-import": {"reason": "test"},
         "POST /api/v1/plans/<plan_id>/import": {"digest": "sha256:other"},
         "POST /deployments/<id>/abandon-import": {"reason": "test"},

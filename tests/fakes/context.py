@@ -56,5 +56,8 @@ class FakeContext:
     def progress(self, fraction: float) -> None:
         assert 0 <= fraction <= 1
 
+    def fence(self) -> None:
+        """Nobody takes an operation over in a test's own thread."""
+
     def cancelled(self) -> bool:
         return self.stop

@@ -12,6 +12,7 @@ FEATURES = (
     "control_plane.provisioning.drift.api",
     "control_plane.provisioning.fleet.api",
     "control_plane.provisioning.imports.api",
+    "control_plane.provisioning.playbooks.api",
     "control_plane.provisioning.policies.api",
     "control_plane.provisioning.registry.api",
     "control_plane.provisioning.campaigns.api",

@@ -52,6 +52,10 @@ _MEMBERS = {
     "order": ("marketplace.commands:order", "Orders: what a department asks for."),
     "organisation": ("control_plane.tenancy.commands:organisation", "The city's tree."),
     "person": ("foundation.access.commands:person", "People and their roles."),
+    "playbook": (
+        "control_plane.provisioning.playbooks.commands:playbook",
+        "Hardening, patching and more on servers.",
+    ),
     "policy": (
         "control_plane.provisioning.policies.commands:policy",
         "Policies, packs and waivers.",

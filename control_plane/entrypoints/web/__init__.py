@@ -13,6 +13,7 @@ from control_plane.provisioning.drift.pages import pages as drift
 from control_plane.provisioning.fleet.pages import pages as fleet
 from control_plane.provisioning.imports.pages import pages as imports
 from control_plane.provisioning.pages import pages as provisioning
+from control_plane.provisioning.playbooks.pages import pages as playbooks
 from control_plane.provisioning.policies.pages import pages as policies
 from control_plane.provisioning.registry.pages import pages as registry
 from control_plane.tenancy.migration.pages import pages as migration
@@ -25,7 +26,7 @@ from marketplace.pages import pages as marketplace
 
 FEATURES = (
     home, access, identity, operations, tenancy, migration, provisioning, policies, fleet, billing,
-    marketplace, registry, campaigns, drift, bindings, imports,
+    marketplace, registry, campaigns, drift, bindings, imports, playbooks,
 )  # fmt: skip
 
 

@@ -219,6 +219,8 @@ class Blueprints(Core):
         name, version = str(document.get("name", "")), str(document.get("version", ""))
         wrong = _document_problems(document, files)
         problems.extend(wrong or self._version_problems(document))
+        if not wrong:
+            problems.extend(self._with.playbooks(document.get("playbooks", ())))
         samples: list[Sample] = []
         if not problems and not tried:
             self._try_samples(digest, document, files, problems, samples)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -36,7 +36,7 @@ from control_plane.tenancy.service import TenancyService
 from foundation.kernel import canonical
 from foundation.kernel.actor import Actor
 from foundation.kernel.database import UnitOfWork
-from foundation.kernel.errors import Conflict, NotFound, Unavailable
+from foundation.kernel.errors import Conflict, NotFound, Problem, Unavailable
 from foundation.kernel.secretbox import SecretBox
 from foundation.kernel.time import Clock
 from foundation.operations.service import Operations
@@ -60,6 +60,7 @@ class Collaborators:
         limits: of one run of a program.
         measured: what a region's machines have left, by quota resource, as far as it is known;
             asked within a transaction.
+        playbooks: what is wrong with the playbooks that a blueprint names, as (field, message).
     """
 
     store: ProvisioningStore
@@ -75,6 +76,7 @@ class Collaborators:
     cache: Path
     limits: Limits = field(default_factory=Limits)
     measured: Callable[[str], Mapping[str, Decimal]] = lambda _region: {}
+    playbooks: Callable[[Sequence[Any]], Sequence[Problem]] = lambda _named: ()
 
 
 @dataclass(frozen=True, slots=True)

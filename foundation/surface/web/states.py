@@ -46,6 +46,10 @@ LOOKS: dict[str, Look] = {
     "cancelled": Look(N_("cancelled"), "cancel", "idle"),
     "stuck": Look(N_("stuck"), "warning", "warn"),
     "skipped": Look(N_("skipped"), "remove", "idle"),
+    # servers and controls of a playbook's run
+    "unreachable": Look(N_("not reached"), "cloud_off", "bad"),
+    "passing": Look(N_("passes"), "check_circle", "good"),
+    "failing": Look(N_("does not pass"), "highlight_off", "bad"),
     # deployments, resources, regions
     "applying": Look(N_("applying"), "autorenew", "busy"),
     "destroying": Look(N_("destroying"), "autorenew", "busy"),

@@ -11,6 +11,7 @@ from control_plane.provisioning.drift.model import FindingState, LookOutcome
 from control_plane.provisioning.drift.pages import DEVIATION, UNDECIDED
 from control_plane.provisioning.graph import Op, ResourceState
 from control_plane.provisioning.model import DeploymentState, InventoryState, RegionState, Severity
+from control_plane.provisioning.playbooks.model import ControlState, HostState, RunState
 from control_plane.provisioning.policies.model import WaiverState
 from control_plane.provisioning.registry.model import SampleState, SyncOutcome
 from control_plane.provisioning.standing import StandingKind
@@ -27,9 +28,11 @@ from marketplace.model import Availability, Decision, InstanceState, Maturity, O
 ENUMERATIONS: tuple[type[StrEnum], ...] = (
     Availability,
     CampaignState,
+    ControlState,
     Decision,
     DeploymentState,
     FindingState,
+    HostState,
     InstanceState,
     InventoryState,
     Maturity,
@@ -41,6 +44,7 @@ ENUMERATIONS: tuple[type[StrEnum], ...] = (
     PrincipalState,
     RegionState,
     ResourceState,
+    RunState,
     SampleState,
     Severity,
     StandingKind,
