@@ -454,9 +454,7 @@ class Asking:
             raise
         return Answer(found.status, found.headers, found, provider.read_seconds)
 
-    async def __aexit__(
-        self, _kind: object, error: BaseException | None, _trace: object
-    ) -> None:
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if error is None:
             self._origin.failures = 0
         elif isinstance(error, Failed):

@@ -246,9 +246,7 @@ def _receipt_rows(day: date, batch: Sequence[_Waiting], receipts: Sequence[Recei
 
 
 def _escaped(text: str) -> str:
-    return (
-        text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-    )
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _without_doubles(batch: list[_Waiting]) -> list[_Waiting]:
