@@ -39,6 +39,7 @@ _STEP = (cli.Column("START", "start"), *_CALLS)
 @cli.console(api="GET /api/v1/flows", web="/flows")
 def flows(
     console: cli.Console,
+    /,
     *,
     by_service: bool,
     over_time: bool,
