@@ -117,7 +117,9 @@ def _bytes(exchange: Exchange) -> None:
         )
         count, body, proof, table = database.execute(query).one()
     day = SystemClock().now().date()
+    began = time.perf_counter()
     lines = list(receipts.archive(Actor.system("benchmark"), day))
+    writing = time.perf_counter() - began
     began = time.perf_counter()
     report = verify(lines)
     seconds = time.perf_counter() - began
@@ -133,8 +135,8 @@ def _bytes(exchange: Exchange) -> None:
         f"{len(packed) / count:.0f} B (xz {len(small) / count:.0f} B) each; {flows} rows of flows, "
         f"{int(bytes_of_flows) / max(flows, 1):.0f} B each; 17 million a day: "
         f"{int(table) / count * 17e6 / 1e9:.1f} GB of table, "
-        f"{len(packed) / count * 17e6 / 1e9:.1f} GB packed; verified "
-        f"{report.receipts / seconds:.0f}/s, {len(report.problems)} problems"
+        f"{len(packed) / count * 17e6 / 1e9:.1f} GB packed; "
+        f"written {count / writing:.0f}/s, verified {report.receipts / seconds:.0f}/s, {len(report.problems)} problems"
     )
 
 
