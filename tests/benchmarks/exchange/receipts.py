@@ -136,7 +136,8 @@ def _bytes(exchange: Exchange) -> None:
         f"{int(bytes_of_flows) / max(flows, 1):.0f} B each; 17 million a day: "
         f"{int(table) / count * 17e6 / 1e9:.1f} GB of table, "
         f"{len(packed) / count * 17e6 / 1e9:.1f} GB packed; "
-        f"written {count / writing:.0f}/s, verified {report.receipts / seconds:.0f}/s, {len(report.problems)} problems"
+        f"written {count / writing:.0f}/s, verified {report.receipts / seconds:.0f}/s, "
+        f"{len(report.problems)} problems"
     )
 
 

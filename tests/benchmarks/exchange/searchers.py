@@ -94,7 +94,7 @@ def _serving(
             }  # fmt: skip
             made = subprocess.Popen(
                 [sys.executable, "-m", "workloads.data_exchange.entrypoints.cli", "serve"],
-                env=environment, stdout=subprocess.PIPE, text=True,
+                env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             )  # fmt: skip
             stack.callback(_end, made)
             assert made.stdout is not None
