@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workloads.data_exchange.proofs import jws, merkle
@@ -60,6 +60,7 @@ def test_a_key_of_small_order_signs_nothing(x: bytes) -> None:
         assert not PublicKey(x).verify(bytes([1]) + bytes(63), text)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.binary(min_size=32, max_size=32), st.integers(0, 511))
 def test_libsodium_and_openssl_agree(text: bytes, seed: bytes, bit: int) -> None:
     key = PrivateKey(seed)
