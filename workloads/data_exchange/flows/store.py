@@ -136,7 +136,7 @@ class PostgresFlows:
         done = self._db.execute(
             flow_table.delete().where(_F.grain == grain.value, _F.start < before)
         )
-        return int(done.rowcount)  # type: ignore[attr-defined]
+        return int(done.rowcount)
 
 
 def _sums() -> list[sa.Label[Any]]:
