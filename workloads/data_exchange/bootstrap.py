@@ -44,6 +44,7 @@ from workloads.data_exchange.receipts import jobs as receipt_jobs
 from workloads.data_exchange.receipts.service import Receipts
 from workloads.data_exchange.receipts.store import PostgresReceipts
 from workloads.data_exchange.settings import Settings
+from workloads.data_exchange.tracking import Tracking, tracking
 from workloads.data_exchange.usage.service import TOPIC, Usage
 from workloads.data_exchange.usage.store import PostgresUsage, told_table
 
@@ -65,6 +66,7 @@ class Exchange:
     cataloguing: Cataloguing
     agreeing: Agreeing
     receipts: Receipts
+    tracking: Tracking
     source: Source
     lotteries: Lotteries
     draws: Draws
@@ -77,7 +79,8 @@ class Exchange:
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
             self.keys, self.usage, self.receipts, *self.cataloguing.services,
-            *self.agreeing.services, self.lotteries, self.draws, self.checks, self.ledger,
+            *self.agreeing.services, *self.tracking.services, self.lotteries, self.draws,
+            self.checks, self.ledger,
         )  # fmt: skip
 
     def handlers(self) -> dict[str, Job]:
@@ -94,6 +97,7 @@ class Exchange:
             *self.cataloguing.schedules(),
             *self.agreeing.schedules(),
             *receipt_jobs.schedules(self.receipts),
+            *self.tracking.schedules(),
             Schedule("lottery.expire", 30.0, self.draws.expire),
         ]
 
@@ -139,6 +143,7 @@ def build(
     published = Published(cataloguing.directory)
     agreed = agreeing(base, outbox, keys, places, catalogue or published)
     lotteries = PostgresLotteries(database)
+    tracked = tracking(settings, base)
     ledger = Ledger(PostgresLedger(database), database, clock, base.audit, base.secrets)
     return Exchange(
         settings,
@@ -150,7 +155,10 @@ def build(
         usage,
         cataloguing,
         agreed,
-        Receipts(PostgresReceipts(database), database, clock, keys, base.audit, usage),
+        Receipts(
+            PostgresReceipts(database), database, clock, keys, base.audit, usage, tracked.flows
+        ),
+        tracked,
         Reading(agreed.agreements, OfferedServices(cataloguing.directory), keys, clock),
         Lotteries(lotteries, database, clock, base.audit, places, keys, base.secrets, ByOfficer()),
         Draws(lotteries, database, clock, base.audit, keys),

@@ -36,6 +36,12 @@ class Settings(OrderedSettings):
     local_providers: bool = setting(
         False, "Let providers lie on this machine (for demonstrations). Never in production."
     )
+    receipt_archive: str = setting(
+        "", "Folder into which `borough-exchange archive` writes days of receipts."
+    )
+    receipt_days: int = setting(
+        90, "Days of receipts that `borough-exchange archive` leaves in the database; 2 at least."
+    )
     time_zone: str = setting("Asia/Shanghai", "The city's time zone: when its days begin.")
 
     provider_networks: str = setting(

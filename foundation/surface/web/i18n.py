@@ -25,6 +25,8 @@ from foundation.kernel.text import Text
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 COOKIE = "borough_lang"
+#: Where a request keeps its language once it is known.
+_LANGUAGE = "borough.web.language"
 _YEAR = 365 * 24 * 3600
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
@@ -86,10 +88,14 @@ def language() -> str:
     """The language of the present request, ``en`` or ``zh``; English outside of one."""
     if not has_request_context():
         return "en"
-    asked = request.args.get("lang") or request.cookies.get(COOKIE)
-    if asked in LANGUAGES:
-        return str(asked)
-    return request.accept_languages.best_match(list(LANGUAGES), "en") or "en"
+    # A page asks for it some hundred times.
+    found = request.environ.get(_LANGUAGE)
+    if found is None:
+        asked = request.args.get("lang") or request.cookies.get(COOKIE)
+        found = asked if asked in LANGUAGES else None
+        found = found or request.accept_languages.best_match(list(LANGUAGES), "en") or "en"
+        request.environ[_LANGUAGE] = found
+    return str(found)
 
 
 def local(text: Any) -> str:  # noqa: ANN401 - data comes as Text, as its JSON, or plain

@@ -3,6 +3,7 @@
 Numbers and times follow the request's language; all times are UTC and say so.
 """
 
+import functools
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
@@ -87,13 +88,13 @@ def number(value: Any, places: int = 3) -> str:  # noqa: ANN401 - any number
     """A number with separators and at most so many decimals."""
     if value is None:
         return "—"
-    return str(
-        babel_decimal(
-            _digits(Decimal(str(value)), places),
-            format="#,##0." + "#" * places if places else "#,##0",
-            locale=language(),
-        )
-    )
+    return _number(str(value), places, language())
+
+
+@functools.lru_cache(10_000)
+def _number(value: str, places: int, locale: str) -> str:
+    form = "#,##0." + "#" * places if places else "#,##0"
+    return str(babel_decimal(_digits(Decimal(value), places), format=form, locale=locale))
 
 
 def unit(name: str) -> str:

@@ -2,12 +2,15 @@
 
     python -m tests.benchmarks.exchange.directory --entries 172654 --users 20 --seconds 20
 
-Twenty users search without a pause: words, facets and counts, as the page does. The peer is a plain
-``ILIKE`` over the same titles and descriptions in the same run. Harvesting reads a CKAN and a DCAT
-catalogue in Turtle from loopback. Prints figures; asserts nothing.
+Twenty users search without a pause, in this process: words, facets and counts. The peer is a plain
+``ILIKE`` over the same titles and descriptions in the same run. Then they search over HTTP, as the
+service is deployed, in one process and in two: without a pause and with a second's thought.
+Harvesting reads catalogues of CKAN and of DCAT in Turtle from loopback. Prints figures; asserts
+nothing. ``--folder`` keeps the directory, which takes minutes to fill, for the next time.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -26,10 +29,10 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.paging import PageRequest
 from foundation.kernel.text import Text
 from tests.benchmarks.exchange.entries import AGENCIES, COUNT, bodies, searches
+from tests.benchmarks.exchange.searchers import over_http
 from tests.fakes.catalogues import Answer, Platform, platform
-from tests.harness.exchange import opened
 from workloads.data_exchange.agencies.model import Level
-from workloads.data_exchange.bootstrap import Exchange
+from workloads.data_exchange.bootstrap import Exchange, open_exchange
 from workloads.data_exchange.directory.model import Body, Entry, EntryId, Kind, State, Work
 from workloads.data_exchange.directory.rdf.forms import TURTLE, written
 from workloads.data_exchange.directory.rdf.names import Names, new_graph
@@ -38,9 +41,11 @@ from workloads.data_exchange.directory.searching import Query
 from workloads.data_exchange.directory.store import PostgresEntries
 from workloads.data_exchange.harvesting import ckan
 from workloads.data_exchange.harvesting.model import SourceProtocol
+from workloads.data_exchange.settings import Settings
 
 SYSTEM = Actor.system("benchmark")
 _BATCH = 1000
+_PROTOCOLS = (SourceProtocol.CKAN, SourceProtocol.DCAT)
 _ILIKE = """
     SELECT id FROM exchange_entry WHERE state IN ('published', 'revised', 'frozen')
     AND {all} ORDER BY modified_at DESC LIMIT 20
@@ -51,28 +56,48 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("--entries", type=int, default=COUNT)
     given.add_argument("--harvested", type=int, default=5000)
+    given.add_argument("--protocols", nargs="*", type=SourceProtocol, help="ckan, dcat")
     given.add_argument("--users", type=int, default=20)
-    given.add_argument("--seconds", type=float, default=20)
+    given.add_argument("--seconds", type=float, default=20, help="of each; 0: no searches")
+    given.add_argument("--folder", default="", help="keep the directory there, for the next time")
     asked = given.parse_args()
     near = {"provider_networks": "127.0.0.0/8", "database_pool": asked.users}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        EmbeddedPostgres(Path(folder) / "postgres") as postgres,
-        opened(postgres, Path(folder), **near) as exchange,  # type: ignore[arg-type]
-    ):
+    with contextlib.ExitStack() as stack:
+        folder = Path(asked.folder or stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711)  # PostgreSQL's own user passes through
+        postgres = stack.enter_context(EmbeddedPostgres(folder / "postgres"))
+        given = Settings(home=folder / "home", database_url=postgres.url(), **near)  # type: ignore[arg-type]
+        exchange = stack.enter_context(open_exchange(given))
         run(exchange, asked)
 
 
 def run(exchange: Exchange, asked: argparse.Namespace) -> None:
     print(f"load {os.getloadavg()[0]:.1f}")
+    if exchange.cataloguing.search.count(SYSTEM, Query()).total < asked.entries:
+        _prepare(exchange, asked.entries)
+    terms = searches(5000)
+    if asked.seconds:
+        _search(exchange, terms, asked)
+        for processes in (1, 2):
+            over_http(exchange, terms, asked.users, asked.seconds, processes)
+    print(f"load {os.getloadavg()[0]:.1f}")
+    if asked.harvested:
+        harvest(exchange, asked.harvested, asked.protocols or list(_PROTOCOLS))
+
+
+def _prepare(exchange: Exchange, count: int) -> None:
     for n in range(AGENCIES):
         exchange.agencies.create(
             SYSTEM, parent="/", slug=f"a{n}", name=Text(f"Agency {n}", f"{n}局"),
             level=list(Level)[n % len(Level)],
         )  # fmt: skip
-    fill(exchange, asked.entries)
+    fill(exchange, count)
+
+
+def _search(exchange: Exchange, terms: list[str], asked: argparse.Namespace) -> None:
+    """In this process, by threads, as the service's own do it."""
     search = exchange.cataloguing.search
-    terms = searches(5000)
 
     def one(words: str) -> None:
         search.find(SYSTEM, Query(words), PageRequest(limit=20))
@@ -103,8 +128,6 @@ def run(exchange: Exchange, asked: argparse.Namespace) -> None:
     peer = measured(plain, terms, asked.users, asked.seconds)
     print(f"{asked.users} users, plain ILIKE:        ", peer)
     print(f"ILIKE / words only at p95: {peer['p95'] / crowd['p95']:.1f}")
-    print(f"load {os.getloadavg()[0]:.1f}")
-    harvest(exchange, asked.harvested)
 
 
 def fill(exchange: Exchange, count: int) -> None:
@@ -165,28 +188,41 @@ def measured(
     }  # fmt: skip
 
 
-def harvest(exchange: Exchange, count: int) -> None:
-    """Read so many entries of a CKAN and of a DCAT catalogue, twice each."""
+def harvest(exchange: Exchange, count: int, protocols: "list[SourceProtocol]") -> None:
+    """Read so many entries of each kind of catalogue, twice; memory is what it grew by."""
     with platform() as there:
-        _serve_ckan(there, count)
-        _serve_dcat(there, count)
-        for protocol, url in (
-            (SourceProtocol.CKAN, there.url),
-            (SourceProtocol.DCAT, f"{there.url}/d/0"),
-        ):
+        places = {SourceProtocol.CKAN: there.url, SourceProtocol.DCAT: f"{there.url}/d/0"}
+        for protocol in protocols:
+            url = places[protocol]
+            if protocol is SourceProtocol.CKAN:
+                _serve_ckan(there, count)
+            else:
+                _serve_dcat(there, count)
             harvesting, reading = exchange.cataloguing.harvesting, exchange.cataloguing.reading
             source = harvesting.mount(
                 SYSTEM, agency="/a0/", protocol=protocol, url=url, title=Text("O", "其他")
             )
             for again in ("first", "again, unchanged"):
-                begun = time.perf_counter()
+                before, begun = _memory(), time.perf_counter()
                 run = harvesting.start(SYSTEM, source.id)
                 reading.read(run.id)
                 done = reading.withdraw(run.id)
                 harvesting.end(run.id, None)
                 seconds = time.perf_counter() - begun
+                memory = _memory(peak=True) - before
                 print(f"harvest {protocol.value}, {again}: {done.found} entries in {done.pages} "
-                      f"pages, {done.changed} written, {done.found / seconds:.0f}/s")  # fmt: skip
+                      f"pages, {done.changed} written, {done.found / seconds:.0f}/s, "
+                      f"{memory:.0f} MiB more at most", flush=True)  # fmt: skip
+
+
+def _memory(*, peak: bool = False) -> float:
+    """MiB of this process: now, or at most since it was last asked for now."""
+    status = Path("/proc/self/status").read_text()
+    if not peak:
+        Path("/proc/self/clear_refs").write_text("5")
+    name = "VmHWM:" if peak else "VmRSS:"
+    (line,) = [one for one in status.splitlines() if one.startswith(name)]
+    return int(line.split()[1]) / 1024
 
 
 def _parts(count: int, size: int) -> Iterator[tuple[int, list[tuple[int, Body]]]]:

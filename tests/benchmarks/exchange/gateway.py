@@ -1,11 +1,11 @@
 """Signed calls with durable receipts through the gateway, beside nginx and the provider itself.
 
-    .venv/bin/python -m tests.benchmarks.exchange.gateway [--calls 8000] [--bulk 10]
+    .venv/bin/python -m tests.benchmarks.exchange.gateway [--calls 20000] [--bulk 10]
 
 All in one run on one machine: the provider asked directly; nginx (Debian's package) as a plain
 reverse proxy before it; the gateway with one worker and with two, on a PostgreSQL that syncs. A
 shared machine makes wall time say little, so the seconds of CPU that each process took for a call
-stand beside it. Proofs are signed before the clock starts.
+stand beside it, and of the database. Proofs are signed before the clock starts.
 """
 
 import argparse
@@ -26,6 +26,7 @@ import uvloop
 
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.database import Database
+from tests.benchmarks.exchange.users import Found, drive
 from tests.harness.exchange_gateway import (
     AGREEMENT,
     SERVICE,
@@ -51,7 +52,9 @@ http {{
     }} }}
 }}
 """
-_AT_ONCE = 64
+_AT_ONCE, _FEW = 64, 16
+#: Calls before those that are measured.
+_WARM = 1000
 
 
 def _cpu(pids: "list[int]") -> float:
@@ -69,37 +72,22 @@ def _started(command: "list[str]") -> "tuple[subprocess.Popen[str], int]":
     return made, int(line)
 
 
-async def _drive(port: int, requests: "list[bytes]") -> "tuple[float, list[float], int]":
-    """All requests over some connections: seconds, latencies, how many were not answered 200."""
-    waiting, seconds, bad = iter(requests), [], 0
-
-    async def one() -> None:
-        nonlocal bad
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for data in waiting:
-            began = time.perf_counter()
-            writer.write(data)
-            head = await reader.readuntil(b"\r\n\r\n")
-            at = head.lower().index(b"content-length:") + 15
-            await reader.readexactly(int(head[at : head.index(b"\r", at)]))
-            seconds.append(time.perf_counter() - began)
-            bad += not head.startswith(b"HTTP/1.1 200")
-        writer.close()
-
-    began = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(_AT_ONCE)))
-    return time.perf_counter() - began, sorted(seconds), bad
-
-
-def _show(name: str, calls: int, found: "tuple[float, list[float], int]", cpu: float) -> None:
-    wall, seconds, bad = found
-    p50, p99 = seconds[len(seconds) // 2] * 1000, seconds[len(seconds) * 99 // 100] * 1000
+def _show(name: str, found: Found, cpu: float, database: float = 0.0) -> None:
+    calls = len(found.seconds)
+    behind = f"  database {database / calls * 1e6:4.0f} us" if database else ""
     print(
-        f"{name:26} {calls / wall:8.0f}/s  p50 {p50:6.1f} ms  p99 {p99:6.1f} ms  "
-        f"CPU {cpu / calls * 1e6:6.0f} us a call = {calls / cpu if cpu else 0:6.0f}/s a core"
-        f"{f'  NOT ANSWERED {bad}' if bad else ''}",
+        f"{name:34} {found.rate:8.0f}/s  p50 {found.percentile(0.5):6.1f} ms  "
+        f"p99 {found.percentile(0.99):6.1f} ms  CPU {cpu / calls * 1e6:6.0f} us a call = "
+        f"{calls / cpu if cpu else 0:6.0f}/s a core{behind}"
+        f"{f'  NOT ANSWERED {found.bad}' if found.bad else ''}",
         flush=True,
     )
+
+
+def _database_pids(folder: Path) -> "list[int]":
+    """The server's processes; those that end are counted by their parent."""
+    first = int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+    return [first, *(child.pid for child in psutil.Process(first).children())]
 
 
 def _plain(target: str, calls: int) -> "list[bytes]":
@@ -187,7 +175,7 @@ async def _bulk(port: int, gigabytes: float, pid: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--calls", type=int, default=8000)
+    parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--bulk", type=float, default=0.0, help="gigabytes through the gateway")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
@@ -208,23 +196,27 @@ def main() -> None:
 
 
 def _calls(calls: int, folder: Path, database: str, behind: int, provider: int) -> None:
+    def plain(port: int) -> Found:
+        return uvloop.run(drive([port], iter(_plain("/people?a=1", calls)), _AT_ONCE))
+
     before = _cpu([provider])
-    found = uvloop.run(_drive(behind, _plain("/people?a=1", calls)))
-    _show("provider itself", calls, found, _cpu([provider]) - before)
+    _show("provider itself", plain(behind), _cpu([provider]) - before)
     with _nginx(folder, behind) as proxy:
         if proxy is None:
             print("nginx is not installed: its line is missing")
         else:
             before = _cpu(proxy[1])
-            found = uvloop.run(_drive(proxy[0], _plain("/people?a=1", calls)))
-            _show("nginx, nothing signed", calls, found, _cpu(proxy[1]) - before)
+            _show("nginx, nothing signed or written", plain(proxy[0]), _cpu(proxy[1]) - before)
     for workers in (1, 2):
         with _gateways(folder, database, behind, workers) as (port, pids):
-            uvloop.run(_drive(port, _signed(port, 200)))
-            requests = _signed(port, calls)
-            before = _cpu(pids)
-            found = uvloop.run(_drive(port, requests))
-            _show(f"gateway, {workers} worker(s)", calls, found, _cpu(pids) - before)
+            uvloop.run(drive([port], iter(_signed(port, _WARM)), _AT_ONCE))
+            for users in (_AT_ONCE, _FEW):
+                requests = _signed(port, calls)
+                servers = _database_pids(folder / "postgres")
+                before, kept = _cpu(pids), _cpu(servers)
+                found = uvloop.run(drive([port], iter(requests), users))
+                name = f"gateway, {workers} worker(s), {users} at once"
+                _show(name, found, _cpu(pids) - before, _cpu(servers) - kept)
 
 
 if __name__ == "__main__":

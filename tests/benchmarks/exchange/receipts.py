@@ -9,9 +9,12 @@ receipt: as text, in the table with its indexes, in a bundle, and in packed NDJS
 import argparse
 import asyncio
 import gzip
+import lzma
 import os
+import random
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -23,7 +26,7 @@ from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.actor import Actor
 from tests.harness.exchange_receipts import draft
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
-from workloads.data_exchange.receipts.model import Chains, Draft, new_log
+from workloads.data_exchange.receipts.model import Chains, Draft, digest, new_log
 from workloads.data_exchange.receipts.verify import verify
 from workloads.data_exchange.receipts.writer import Writer
 from workloads.data_exchange.settings import Settings
@@ -60,6 +63,24 @@ def _journal(folder: Path, drafts: "list[Draft]", waiting: int) -> "tuple[float,
     return time.perf_counter() - began, time.process_time() - cpu
 
 
+def _varied(count: int) -> "list[Draft]":
+    """Calls of fifty agencies and five hundred agreements, no two alike."""
+    chance = random.Random(17)  # noqa: S311 - the same each time
+    made, now = [], SystemClock().now()
+    for n in range(count):
+        agreement = chance.randrange(500)
+        one = draft(now, f"agr_01k{agreement:023d}", target=f"/people/{n}?a=1")
+        made.append(
+            replace(
+                one, consumer=f"/city/agency-{agreement % 50}/", milliseconds=chance.randrange(900),
+                provider=f"/city/agency-{agreement % 7}/", service=f"svc_{agreement % 90}",
+                answer=digest(str(n).encode()), size=chance.randrange(20_000),
+                rows=chance.randrange(20), status=chance.choice([200] * 30 + [403, 504]),
+            )
+        )  # fmt: skip
+    return made
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--receipts", type=int, default=5000)
@@ -68,7 +89,8 @@ def main() -> None:
         folder = Path(name)
         given = Settings(home=folder / "home", database_url=server.url())
         with open_exchange(given) as exchange:
-            drafts = [draft(SystemClock().now()) for _ in range(count)]
+            exchange.receipts.keep_house()
+            drafts = _varied(count)
             for waiting in (1, 8, 64, 256):
                 some = drafts[: max(200, count * waiting // 256)]
                 for what, (wall, cpu) in (
@@ -94,19 +116,28 @@ def _bytes(exchange: Exchange) -> None:
             " WHERE inhparent = 'exchange_receipt'::regclass) FROM exchange_receipt"
         )
         count, body, proof, table = database.execute(query).one()
-    lines = list(receipts.export(Actor.system("benchmark"), "agr_1"))
+    day = SystemClock().now().date()
+    began = time.perf_counter()
+    lines = list(receipts.archive(Actor.system("benchmark"), day))
+    writing = time.perf_counter() - began
     began = time.perf_counter()
     report = verify(lines)
     seconds = time.perf_counter() - began
     raw = b"".join(lines)
-    packed = gzip.compress(raw, 6)
+    packed, small = gzip.compress(raw, 6), lzma.compress(raw, preset=6)
+    with database.transaction():
+        flows, bytes_of_flows = database.execute(
+            sa.text("SELECT count(*), pg_total_relation_size('exchange_flow') FROM exchange_flow")
+        ).one()
     print(
         f"{count} receipts: text {body:.0f} B, signature of the request {proof:.0f} B, table with "
         f"indexes {int(table) / count:.0f} B, bundle {len(raw) / count:.0f} B, packed "
-        f"{len(packed) / count:.0f} B each; 17 million a day: "
+        f"{len(packed) / count:.0f} B (xz {len(small) / count:.0f} B) each; {flows} rows of flows, "
+        f"{int(bytes_of_flows) / max(flows, 1):.0f} B each; 17 million a day: "
         f"{int(table) / count * 17e6 / 1e9:.1f} GB of table, "
-        f"{len(packed) / count * 17e6 / 1e9:.1f} GB packed; verified "
-        f"{report.receipts / seconds:.0f}/s, {len(report.problems)} problems"
+        f"{len(packed) / count * 17e6 / 1e9:.1f} GB packed; "
+        f"written {count / writing:.0f}/s, verified {report.receipts / seconds:.0f}/s, "
+        f"{len(report.problems)} problems"
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -29,6 +30,20 @@ pytestmark = pytest.mark.usefixtures("agencies")
 
 def bundled(exchange: Exchange, agreement: str = "agr_1") -> list[bytes]:
     return list(exchange.receipts.export(SYSTEM, agreement))
+
+
+def test_whatever_stands_in_a_receipt_is_kept_as_it_is(
+    exchange: Exchange, clock: SettableClock
+) -> None:
+    """Nothing in it ends a field or a row of the copy that it is written by."""
+    odd = 'a\tb\nc\\d\\N\\.\r"é中\x1f\u2028'
+    told = replace(draft(clock.now(), "agr\\t\t1"), purpose=odd, route=odd, decisions=(odd,),
+                   consumer="/a\\b/", proof="x\\y\tz")  # fmt: skip
+    (made,) = written(exchange, [told])
+    kept = exchange.receipts.receipt(SYSTEM, made.id).receipt
+    assert kept == made
+    assert kept.told()["purpose"] == odd
+    assert kept.proof == told.proof
 
 
 def test_receipts_are_written_chained_and_proven(exchange: Exchange, clock: SettableClock) -> None:
@@ -232,8 +247,6 @@ def test_a_receipt_must_say_what_the_consumer_signed(
     exchange: Exchange, clock: SettableClock
 ) -> None:
     """A gateway that wrote another request than the one that came is found out."""
-    from dataclasses import replace  # noqa: PLC0415
-
     lied = replace(draft(clock.now()), purpose="dpv:Marketing")
     written(exchange, [lied])
     report = verify(bundled(exchange))

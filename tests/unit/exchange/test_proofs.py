@@ -3,7 +3,9 @@
 import hashlib
 
 import pytest
-from hypothesis import given
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workloads.data_exchange.proofs import jws, merkle
@@ -33,6 +35,41 @@ def test_a_key_of_the_standard() -> None:
     )
     assert encoded(key.sign(signed)) == expected
     assert key.public.verify(decoded(expected), signed)
+
+
+#: The order of Ed25519's group (RFC 8032, 5.1).
+ORDER = 2**252 + 27742317777372353535851937790883648493
+
+
+def test_one_signature_has_one_text() -> None:
+    """A number that is larger by the order of the group says the same (RFC 8032, 5.1.7)."""
+    key = PrivateKey(decoded(SEED))
+    made = key.sign(b"text")
+    larger = int.from_bytes(made[32:], "little") + ORDER
+    assert key.public.verify(made, b"text")
+    assert not key.public.verify(made[:32] + larger.to_bytes(32, "little"), b"text")
+
+
+@pytest.mark.parametrize(
+    "x", [bytes([1]) + bytes(31), bytes(32), bytes([0xEC]) + b"\xff" * 30 + b"\x7f"]
+)
+def test_a_key_of_small_order_signs_nothing(x: bytes) -> None:
+    """Under such a key one signature would be that of many texts."""
+    for text in (b"", b"one", b"another"):
+        assert not PublicKey(x).verify(x + bytes(32), text)
+        assert not PublicKey(x).verify(bytes([1]) + bytes(63), text)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300), st.binary(min_size=32, max_size=32), st.integers(0, 511))
+def test_libsodium_and_openssl_agree(text: bytes, seed: bytes, bit: int) -> None:
+    key = PrivateKey(seed)
+    made = bytearray(key.sign(text))
+    assert key.public.verify(bytes(made), text)
+    made[bit // 8] ^= 1 << bit % 8
+    assert not key.public.verify(bytes(made), text)
+    with pytest.raises(InvalidSignature):
+        Ed25519PublicKey.from_public_bytes(key.public.x).verify(bytes(made), text)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ COUNTED = 1000
 #: So much of a description is searched.
 _DESCRIPTION = 4000
 _PER_FACET = 30
+#: Words whose stems are kept.
+_STEMS = 20_000
 
 index_table = sa.Table(
     "exchange_entry_index",
@@ -80,6 +82,10 @@ _OTHERS = """
     ORDER BY modified_at DESC, entry_id DESC LIMIT :limit
 """
 
+_STEM = sa.text("""
+    SELECT word, CAST(plainto_tsquery('english', word) AS text) AS said
+    FROM unnest(CAST(:words AS text[])) AS word
+""")
 _COUNT = """
     SELECT facet, count(*) AS n FROM
         (SELECT facets FROM exchange_entry_index {where} LIMIT :counted) found,
@@ -158,6 +164,7 @@ class PostgresIndex:
     def __init__(self, database: Database, read: Reader) -> None:
         self._db = database
         self._read = read
+        self._stems: dict[str, str] = {}
 
     def find(self, query: Query, page: PageRequest) -> Page[Entry]:
         """Those that fit."""
@@ -250,15 +257,20 @@ class PostgresIndex:
 
     def _said(self, text: str) -> str:
         """The words as a tsquery in PostgreSQL's own writing; empty when none of them counts."""
-        latin, pairs = words.latin(text), words.all_of(words.sought(text))
-        if latin:
-            latin = str(
-                self._db.execute(
-                    sa.text("SELECT CAST(plainto_tsquery('english', :said) AS text)"),
-                    {"said": latin},
-                ).scalar()
-            )
-        return _both(latin, pairs)
+        pairs = words.all_of(words.sought(text))
+        return _both(" & ".join(filter(None, self._stemmed(words.latin(text).split()))), pairs)
+
+    def _stemmed(self, found: list[str]) -> list[str]:
+        """Words as tsqueries: asked once, as they stay the same, and people repeat words."""
+        known = self._stems
+        new = sorted({word for word in found if word not in known})
+        if new:
+            rows = self._db.execute(_STEM, {"words": new})
+            fresh = {row.word: row.said for row in rows}
+            known = {**known, **fresh}
+            # A new dictionary each time: other threads read the old one meanwhile.
+            self._stems = known if len(known) < _STEMS else fresh
+        return [known[word] for word in found]
 
 
 def _both(one: str, other: str) -> str:

@@ -1,7 +1,7 @@
 """The directory's tables."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
@@ -28,6 +28,7 @@ from workloads.data_exchange.directory.model import (
 from workloads.data_exchange.directory.ports import EntryQuery
 from workloads.data_exchange.tables import metadata
 
+_T = TypeVar("_T")
 _BODY = TypeAdapter(Body)
 _ORIGIN = TypeAdapter(Origin)
 _SHOWN = [state.value for state in State if state.shown]
@@ -90,6 +91,16 @@ catalog_table = sa.Table(
     sa.Column("description", postgresql.JSONB, nullable=False),
     sa.Column("homepage", sa.Text, nullable=False),
     sa.Column("publisher", sa.Text, nullable=False),
+)
+
+#: Whole rows, their JSON as text: pydantic reads that itself, in half the time. For searches.
+_AS_TEXT = sa.select(
+    *(
+        sa.cast(column, sa.Text).label(column.name)
+        if isinstance(column.type, postgresql.JSONB)
+        else column
+        for column in entry_table.columns
+    )
 )
 
 #: As the index of services says it.
@@ -158,7 +169,7 @@ class PostgresEntries:
         """These, by id."""
         if not entry_ids:
             return {}
-        rows = self._db.execute(sa.select(entry_table).where(_E.id.in_(sorted(set(entry_ids)))))
+        rows = self._db.execute(_AS_TEXT.where(_E.id.in_(sorted(set(entry_ids)))))
         return {row.id: entry_of(row) for row in rows}
 
     def update(self, entry: Entry) -> None:
@@ -380,12 +391,18 @@ def entry_of(row: sa.Row[Any]) -> Entry:
     return Entry(
         EntryId(row.id), Kind(row.kind), row.path, Level(row.level), State(row.state),
         Work(row.work),
-        None if row.draft is None else _BODY.validate_python(row.draft),
-        None if row.shown is None else _BODY.validate_python(row.shown),
+        _read(_BODY, row.draft), _read(_BODY, row.shown),
         row.version, tuple(row.authors), row.created_at, row.changed_at, row.note,
-        None if row.origin is None else _ORIGIN.validate_python(row.origin),
+        _read(_ORIGIN, row.origin),
         row.revision, row.issued_at, row.modified_at, row.archived_by, row.has_secret,
     )  # fmt: skip
+
+
+def _read(adapter: TypeAdapter[_T], value: Any) -> _T | None:  # noqa: ANN401 - JSON, or its text
+    if value is None:
+        return None
+    made = adapter.validate_json if isinstance(value, str) else adapter.validate_python
+    return made(value)
 
 
 def _catalog_values(catalog: Catalog) -> dict[str, Any]:

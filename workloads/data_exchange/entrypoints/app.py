@@ -18,6 +18,7 @@ from workloads.data_exchange.agreements.contracts.pages import pages as agreemen
 from workloads.data_exchange.agreements.requests.pages import pages as requests
 from workloads.data_exchange.directory.pages import pages as directory
 from workloads.data_exchange.entrypoints.home import pages as home
+from workloads.data_exchange.flows.pages import pages as flows
 from workloads.data_exchange.harvesting.pages import pages as harvesting
 from workloads.data_exchange.keys.pages import pages as keys
 from workloads.data_exchange.lottery.pages import pages as lottery
@@ -36,6 +37,7 @@ FEATURES = (
     "workloads.data_exchange.agreements.requests.api",
     "workloads.data_exchange.agreements.contracts.api",
     "workloads.data_exchange.receipts.api",
+    "workloads.data_exchange.flows.api",
     "workloads.data_exchange.lottery.api",
     "workloads.data_exchange.usage.api",
     "workloads.data_exchange.checks.api",
@@ -44,8 +46,8 @@ FEATURES = (
 
 #: The pages of the features.
 PAGES = (
-    home, access, operations, directory, harvesting, requests, agreements, receipts, lottery,
-    agencies, keys, calendar,
+    home, access, operations, directory, harvesting, requests, agreements, flows, receipts,
+    lottery,    agencies, keys, calendar,
 )  # fmt: skip
 
 ABOUT = Text(

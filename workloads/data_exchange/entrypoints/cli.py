@@ -9,6 +9,7 @@ _MEMBERS = {
     "administrator": (f"{_HERE}.entrypoints.processes:administrator", "Add an administrator."),
     "agency": (f"{_HERE}.agencies.commands:agency", "Agencies."),
     "agreement": (f"{_HERE}.agreements.contracts.commands:agreement", "Agreements."),
+    "archive": (f"{_HERE}.entrypoints.processes:archive", "Old receipts into files."),
     "audit": ("foundation.access.commands:audit", "The audit log."),
     "call": (f"{_HERE}.gateway.commands:call", "Call a service through the gateway."),
     "catalog": (f"{_HERE}.directory.commands:catalog", "The directory as DCAT-AP."),
@@ -19,6 +20,7 @@ _MEMBERS = {
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
     "dataset": (f"{_HERE}.directory.commands:dataset", "Data sets and services."),
     "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
+    "flows": (f"{_HERE}.flows.commands:flows", "Who exchanges with whom."),
     "gateway": (f"{_HERE}.entrypoints.processes:gateway", "Run the gateway process."),
     "key": (f"{_HERE}.keys.commands:key", "Keys that sign."),
     "ledger": (f"{_HERE}.ledger.commands:ledger", "Who asked about a citizen."),
@@ -44,11 +46,11 @@ _MEMBERS = {
 _SECTIONS = {
     "Data": ("dataset", "service", "catalog", "source", "request", "agreement", "call"),
     "Checks and draws": ("check", "scenario", "ledger", "lottery"),
-    "Evidence": ("receipt", "verify"),
+    "Evidence": ("flows", "receipt", "verify"),
     "Administrators": ("agency", "key", "calendar", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),
     "The service itself": (
-        "serve", "gateway", "worker", "db", "administrator", "config", "population",
+        "serve", "gateway", "worker", "archive", "db", "administrator", "config", "population",
     ),
 }  # fmt: skip
 

@@ -6,6 +6,10 @@ from workloads.data_exchange.settings import PROGRAM, from_environment
 _HERE = "workloads.data_exchange.entrypoints"
 _VERBS = Verbs(PROGRAM, from_environment, "workloads.data_exchange.bootstrap")
 
+archive = _VERBS.process(
+    "archive", f"{_HERE}.archive", "archive",
+    "Write days of receipts older than BOROUGH_EXCHANGE_RECEIPT_DAYS into files, and drop them.",
+)  # fmt: skip
 administrator = _VERBS.administrator()
 config = _VERBS.config()
 db = _VERBS.db()

@@ -13,6 +13,8 @@ _TARGET = re.compile(
 #: Encoded characters that servers decode at different times: slash, backslash, dot, percent and
 #: controls.
 _TRICKS = re.compile(rb"%(?:2[fFeE5]|5[cC]|[01][0-9A-Fa-f]|7[fF])")
+#: Segments that are empty (but for the last one) or dots.
+_DOTS = re.compile(r"//|/\.\.?(?:/|\Z)")
 
 
 class Address:
@@ -33,9 +35,7 @@ class Address:
             raise Refusal(400, "address", "the address is not one of a service's")
         self.path, self.service, self.rest = (found[n].decode() for n in (1, 2, 3))
         self.query = (found[4] or b"").decode()
-        if any(one in {"", ".", ".."} for one in self.rest.split("/")[1:-1]) or (
-            self.rest.rsplit("/", 1)[1] in {".", ".."}
-        ):
+        if _DOTS.search(self.rest):
             raise Refusal(400, "address", "the address is not one of a service's")
 
 

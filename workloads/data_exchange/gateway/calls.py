@@ -5,7 +5,7 @@ import hashlib
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from foundation.kernel.time import Clock
@@ -154,7 +154,8 @@ class Calls:
         if request.method != "GET" or not _CALL.fullmatch(request.target):
             raise Refusal(404, "address", "the address is not one of a service's")
         path, now = request.target.decode(), self._clock.now()
-        grant, proof = self._signed(request, path, now)
+        target, body = _digests(request)
+        grant, proof = self._signed(request, path, target, body, now)
         self._seen.take(grant.key, proof.nonce, proof.issued, now)
         ruling = await self._book.ruling(grant.agreement, grant.key)
         if not ruling.terms.holds_at(now) or grant.consumer != ruling.terms.consumer:
@@ -162,9 +163,10 @@ class Calls:
         whose = Whose(path.removeprefix("/calls/"), grant.agreement, grant.key)
         return await self._later.find(whose, now)
 
-    def _signed(self, request: Request, path: str, now: datetime) -> tuple[Grant, Proof]:
+    def _signed(
+        self, request: Request, path: str, target: str, body: str, now: datetime
+    ) -> tuple[Grant, Proof]:
         grant = self._grants.verify(_token(request), now)
-        target, body = digest(request.target), digest(request.body) if request.body else ""
         url = f"{self._url or 'http://' + request.headers['host']}{path}"
         text = request.headers.get("dpop", "")
         return grant, self._proofs.verify(text, grant, request.method, url, target, body, now)
@@ -172,10 +174,10 @@ class Calls:
     async def _known(self, request: Request, began: float) -> Call:
         """Who calls, and what is agreed; what fails here is nobody's call and has no receipt."""
         address, now = Address(request.target), self._clock.now()
-        grant, proof = self._signed(request, address.path, now)
+        target, body = _digests(request)
+        grant, proof = self._signed(request, address.path, target, body, now)
         self._seen.take(grant.key, proof.nonce, proof.issued, now)
         ruling = await self._book.ruling(grant.agreement, grant.key)
-        target, body = digest(request.target), digest(request.body) if request.body else ""
         return Call(request, address, grant, proof, ruling, target, body, now, began)
 
     async def _let_through(self, call: Call) -> None:
@@ -321,6 +323,11 @@ class _Final(Exception):
         self.refusal = refusal
 
 
+def _digests(request: Request) -> tuple[str, str]:
+    """Of the address and of the body as they came; empty for no body."""
+    return digest(request.target), digest(request.body) if request.body else ""
+
+
 def _token(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "dpop" or not token:
@@ -366,9 +373,6 @@ def _failed(error: Failed) -> Refusal:
 
 
 def _with_receipt(response: Response, receipt: Receipt) -> Response:
-    headers = {
-        **response.headers,
-        "exchange-receipt": receipt.id,
-        "exchange-receipt-hash": encoded(receipt.hash),
-    }
-    return replace(response, headers=headers)
+    response.headers["exchange-receipt"] = receipt.id
+    response.headers["exchange-receipt-hash"] = encoded(receipt.hash)
+    return response

@@ -7,8 +7,9 @@ proof made with that key (RFC 9449, 4). Beyond its text, the claims ``target``, 
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from workloads.data_exchange.gateway.model import WINDOW, Grant, Proof, Refusal
 from workloads.data_exchange.proofs import jws
@@ -96,7 +97,8 @@ class Proofs:
     """Verifies the consumers' signatures of requests."""
 
     def __init__(self) -> None:
-        self._keys: OrderedDict[str, tuple[PublicKey, str]] = OrderedDict()
+        # By the text of the header: a consumer's is the same in each of its proofs.
+        self._heads: OrderedDict[str, _Head] = OrderedDict()
 
     def verify(
         self, text: str, grant: Grant, method: str, url: str, target: str, body: str, now: datetime
@@ -118,11 +120,14 @@ class Proofs:
         if len(text) > _PROOF_CHARACTERS:
             raise _proof_refused("too long for a proof")
         try:
-            taken = jws.parse(text)
-            header = taken.header
-            if header.get("typ") != PROOF or header.get("alg") != "EdDSA" or "crit" in header:
-                raise _proof_refused("not a DPoP proof with EdDSA")
-            told = taken.signed_by(self._key(header["jwk"], grant))
+            known = self._heads.get(text.partition(".")[0])
+            taken = jws.parse(text, None if known is None else known.header)
+            head = known or _head(taken.header)
+            if head.kid != grant.key:
+                raise _proof_refused("the grant is bound to another key")
+            told = taken.signed_by(head.key)
+            if known is None:
+                self._keep(text.partition(".")[0], head)
             issued, nonce, purpose = _time(told["iat"]), _text(told["jti"]), told["purpose"]
             said = (told["htm"], told["htu"], told["ath"], told["target"], told.get("body", ""))
         except (ProofError, KeyError, TypeError, ValueError, OverflowError):
@@ -133,17 +138,25 @@ class Proofs:
             raise _proof_refused("the proof is not of now: look at the clock, and sign again")
         return Proof(text, nonce, issued, purpose)
 
-    def _key(self, jwk: Any, grant: Grant) -> PublicKey:  # noqa: ANN401 - from outside
-        x = jwk["x"]
-        found = self._keys.get(x)
-        if found is None or set(jwk) != {"kty", "crv", "x"}:
-            key = PublicKey.of_jwk(jwk)
-            found = self._keys[x] = (key, key.kid)
-            if len(self._keys) > _KEPT:
-                self._keys.popitem(last=False)
-        if found[1] != grant.key:
-            raise _proof_refused("the grant is bound to another key")
-        return found[0]
+    def _keep(self, text: str, head: "_Head") -> None:
+        self._heads[text] = head
+        if len(self._heads) > _KEPT:
+            self._heads.popitem(last=False)
+
+
+class _Head(NamedTuple):
+    """The header of a proof that was looked at: nothing in it is wrong."""
+
+    header: Mapping[str, Any]
+    key: PublicKey
+    kid: str
+
+
+def _head(header: Mapping[str, Any]) -> _Head:
+    if header.get("typ") != PROOF or header.get("alg") != "EdDSA" or "crit" in header:
+        raise _proof_refused("not a DPoP proof with EdDSA")
+    key = PublicKey.of_jwk(header["jwk"])
+    return _Head(header, key, key.kid)
 
 
 class Seen:

@@ -163,7 +163,12 @@ class _Connection(asyncio.Protocol):
         self._counted = False
         self._requests: deque[Request] = deque()
         self._task: asyncio.Task[None] | None = None
+        # Moved only when something has to end sooner: making one for each deadline costs more.
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._due: float | None = None
+        self._timed = (0, False)
+        self._messages = 0
         self._parser = httptools.HttpRequestParser(self)
         self._writable = asyncio.Event()
         self._writable.set()
@@ -177,7 +182,8 @@ class _Connection(asyncio.Protocol):
         self._header_bytes = self._lines = 0
         self._body: list[bytes] = []
         self._body_bytes = 0
-        self._in_message = False
+        self._in_message = self._headed = False
+        self._messages += 1
 
     # What asyncio calls.
 
@@ -216,8 +222,6 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._broken is not None or self._transport is None:
             return
-        if not self._in_message and not self._requests and self._task is None:
-            self._wait(self._bounds.head_seconds)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -229,6 +233,21 @@ class _Connection(asyncio.Protocol):
                 if isinstance(cause, Refusal)
                 else Refusal(400, "request", "not a request of HTTP/1.1")
             )
+        else:
+            self._wait_for_rest()
+
+    def _wait_for_rest(self) -> None:
+        """A request of which a part is missing has its time; from its beginning, not from now."""
+        here = (self._messages, self._headed)
+        if here == self._timed:
+            return
+        if self._in_message and self._headed:
+            self._wait(self._bounds.body_seconds)
+        elif not self._requests and self._task is None:
+            self._wait(self._bounds.head_seconds)
+        else:
+            return
+        self._timed = here
 
     # What the parser calls.
 
@@ -271,7 +290,7 @@ class _Connection(asyncio.Protocol):
             raise Refusal(413, "request", "the body is too large")
         if headers.get("expect", "").lower() == "100-continue" and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._wait(self._bounds.body_seconds)
+        self._headed = True
 
     def on_body(self, part: bytes) -> None:
         self._body_bytes += len(part)
@@ -280,7 +299,7 @@ class _Connection(asyncio.Protocol):
         self._body.append(part)
 
     def on_message_complete(self) -> None:
-        self._cancel_timer()
+        self._due = None
         self._requests.append(
             Request(
                 self._parser.get_method().decode("ascii"), self._target, self._headers,
@@ -319,7 +338,11 @@ class _Connection(asyncio.Protocol):
                     return
         finally:
             self._task = None
-        if not self._in_message and self._transport is not None:
+        if self._transport is None:
+            return
+        if self._in_message:
+            self._wait_for_rest()
+        else:
             self._wait(self._bounds.idle_seconds)
 
     async def _write(self, request: Request, response: Response, *, keep: bool) -> bool:
@@ -385,10 +408,24 @@ class _Connection(asyncio.Protocol):
     # Time and end.
 
     def _wait(self, seconds: float) -> None:
-        self._cancel_timer()
-        self._timer = self._loop.call_later(seconds, self._late)
+        due = self._due = self._loop.time() + seconds
+        if self._timer is not None:
+            if self._timer_at <= due:
+                return
+            self._timer.cancel()
+        self._timer, self._timer_at = self._loop.call_at(due, self._look), due
+
+    def _look(self) -> None:
+        self._timer, due = None, self._due
+        if due is None:
+            return
+        if self._loop.time() < due:
+            self._timer, self._timer_at = self._loop.call_at(due, self._look), due
+        else:
+            self._late()
 
     def _cancel_timer(self) -> None:
+        self._due = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,7 +1,6 @@
 """Asks providers: few connections each, time-outs, no redirects, and no waiting for a dead one."""
 
 import asyncio
-import contextlib
 import functools
 import ipaddress
 import socket
@@ -59,6 +58,11 @@ class Answer:
         Raises:
             Failed: it breaks off, is too slow, or too large.
         """
+        whole = self._connection.whole()
+        if whole is not None:
+            if len(whole) > most:
+                raise Failed("too large")
+            return whole
         parts, size = [], 0
         async for part in self.stream():
             size += len(part)
@@ -126,14 +130,23 @@ class _Connection(asyncio.Protocol):
         Raises:
             Failed: they do not come, or are wrong.
         """
+        until = self._loop.time() + seconds
         try:
-            async with asyncio.timeout(seconds):
-                while not self._began and not self._error:
-                    await self._wait()
+            while not self._began and not self._error:
+                await self._wait(until)
         except TimeoutError:
             raise Failed("no answer in time", slow=True) from None
         if self._error:
             raise Failed(self._error)
+
+    def whole(self) -> bytes | None:
+        """The whole body, when all of it is there already; it is taken."""
+        if not self._complete or self._error or self._paused:
+            return None
+        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        self._size = 0
+        return body
 
     async def part(self, seconds: float) -> bytes | None:
         """The next part of the body; None at its end."""
@@ -143,8 +156,7 @@ class _Connection(asyncio.Protocol):
             if self._error:
                 raise Failed(self._error)
             try:
-                async with asyncio.timeout(seconds):
-                    await self._wait()
+                await self._wait(self._loop.time() + seconds)
             except TimeoutError:
                 raise Failed("the answer stopped", slow=True) from None
         part = self._parts.popleft()
@@ -154,11 +166,14 @@ class _Connection(asyncio.Protocol):
             self.transport.resume_reading()
         return part
 
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
+    async def _wait(self, until: float) -> None:
+        """Wait for more; a timer of the loop costs a third of ``asyncio.timeout``."""
+        waiter = self._waiter = self._loop.create_future()
+        timer = self._loop.call_at(until, _late, waiter)
         try:
-            await self._waiter
+            await waiter
         finally:
+            timer.cancel()
             self._waiter = None
 
     def _wake(self) -> None:
@@ -236,6 +251,11 @@ class _Connection(asyncio.Protocol):
             self._complete = True
 
 
+def _late(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
+
+
 class _Origin:
     """One provider's server: its connections, its turn-taking, and how it fares."""
 
@@ -266,12 +286,11 @@ class Upstream:
         self._local = local
         self._monotonic = monotonic
         self._context = context or ssl.create_default_context()
-        self._origins: dict[str, _Origin] = {}
+        self._origins: dict[tuple[bool, str, int], _Origin] = {}
 
-    @contextlib.asynccontextmanager
-    async def ask(
+    def ask(
         self, provider: Provider, method: str, rest: str, headers: Mapping[str, str], body: bytes
-    ) -> AsyncIterator[Answer]:
+    ) -> "Asking":
         """Ask a provider; the block reads the answer.
 
         Args:
@@ -280,30 +299,17 @@ class Upstream:
             rest: path below the endpoint, with the query.
             headers: of the consumer that are passed on; the credentials are added.
             body: as it came.
-
-        Raises:
-            Refusal: it failed too often of late, or too many wait for it.
-            Failed: it did not answer, or not as HTTP asks.
         """
-        to = _Place.of(provider)
-        origin = self._origins.setdefault(to.origin, _Origin())
-        async with self._turn(origin):
-            request = to.request(provider, method, rest, headers, body)
-            connection = None
-            try:
-                connection = await self._sent(origin, to, provider, request, method)
-                yield Answer(
-                    connection.status, connection.headers, connection, provider.read_seconds
-                )
-                origin.failures = 0
-            except Failed:
-                self._failed(origin)
-                raise
-            finally:
-                if connection is not None:
-                    self._leave(origin, connection)
+        return Asking(self, provider, method, rest, headers, body)
 
-    def _leave(self, origin: "_Origin", connection: "_Connection") -> None:
+    def origin(self, to: "_Place") -> "_Origin":
+        """What is known of a provider's server."""
+        found = self._origins.get(to.origin)
+        if found is None:
+            found = self._origins[to.origin] = _Origin()
+        return found
+
+    def leave(self, origin: "_Origin", connection: "_Connection") -> None:
         """Keep a connection whose answer was read to its end."""
         if connection.reusable and len(origin.idle) < AT_ONCE:
             connection.idle_since = self._monotonic()
@@ -311,8 +317,8 @@ class Upstream:
         else:
             connection.close()
 
-    @contextlib.asynccontextmanager
-    async def _turn(self, origin: "_Origin") -> AsyncIterator[None]:
+    async def turn(self, origin: "_Origin") -> None:
+        """Wait for one's turn with a provider; ``origin.turns`` is released after it."""
         if self._monotonic() < origin.rests_until:
             raise Refusal(503, "provider", "the provider does not answer now", retry_after=10)
         if origin.waiting >= WAITING:
@@ -322,19 +328,16 @@ class Upstream:
             await origin.turns.acquire()
         finally:
             origin.waiting -= 1
-        try:
-            yield
-        finally:
-            origin.turns.release()
 
-    def _failed(self, origin: "_Origin") -> None:
+    def failed(self, origin: "_Origin") -> None:
+        """Note that a provider failed."""
         origin.failures += 1
         if origin.failures >= _FAILURES:
             # One call tries again after that; if it fails the rest begins anew.
             origin.rests_until = self._monotonic() + _REST_SECONDS
             origin.failures = _FAILURES - 1
 
-    async def _sent(
+    async def sent(
         self, origin: "_Origin", to: "_Place", provider: Provider, request: bytes, method: str
     ) -> "_Connection":
         """A connection on which the answer has begun.
@@ -351,6 +354,7 @@ class Upstream:
                 await self._head(connection, request, provider, body=method != "HEAD")
             except Failed as error:
                 if error.slow or not ((safe and (kept or again)) or (kept and not error.sent)):
+                    self.failed(origin)
                     raise
                 again = again and kept
                 continue
@@ -412,6 +416,53 @@ class Upstream:
                 origin.idle.popleft().close()
 
 
+class Asking:
+    """A provider being asked: ``async with`` gives its answer.
+
+    A class, not a generator: two of those, one in the other, took a twentieth of a call.
+
+    Raises:
+        Refusal: it failed too often of late, or too many wait for it.
+        Failed: it did not answer, or not as HTTP asks.
+    """
+
+    __slots__ = (
+        "_body", "_connection", "_headers", "_method", "_origin", "_provider", "_rest", "_upstream"
+    )  # fmt: skip
+
+    def __init__(
+        self, upstream: Upstream, provider: Provider, method: str, rest: str,
+        headers: Mapping[str, str], body: bytes,
+    ) -> None:  # fmt: skip
+        self._upstream = upstream
+        self._provider = provider
+        self._method = method
+        self._rest = rest
+        self._headers = headers
+        self._body = body
+
+    async def __aenter__(self) -> Answer:
+        upstream, provider, method = self._upstream, self._provider, self._method
+        to = _Place.of(provider)
+        origin = self._origin = upstream.origin(to)
+        await upstream.turn(origin)
+        try:
+            request = to.request(provider, method, self._rest, self._headers, self._body)
+            found = self._connection = await upstream.sent(origin, to, provider, request, method)
+        except BaseException:
+            origin.turns.release()
+            raise
+        return Answer(found.status, found.headers, found, provider.read_seconds)
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            self._origin.failures = 0
+        elif isinstance(error, Failed):
+            self._upstream.failed(self._origin)
+        self._upstream.leave(self._origin, self._connection)
+        self._origin.turns.release()
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where a provider's server is."""
@@ -423,8 +474,8 @@ class _Place:
     path: str
 
     @property
-    def origin(self) -> str:
-        return f"{self.secure} {self.host} {self.port}"
+    def origin(self) -> tuple[bool, str, int]:
+        return self.secure, self.host, self.port
 
     @staticmethod
     @functools.lru_cache(4096)

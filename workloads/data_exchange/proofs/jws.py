@@ -77,8 +77,12 @@ def sign(payload: Mapping[str, Any], key: PrivateKey, typ: str) -> str:
     return f"{signed}.{encoded(key.sign(signed.encode()))}"
 
 
-def parse(compact: str) -> Unverified:
+def parse(compact: str, header: Mapping[str, Any] | None = None) -> Unverified:
     """Take a JWS apart.
+
+    Args:
+        compact: its text.
+        header: when the same text of a header was taken apart before: what was in it.
 
     Raises:
         ProofError: it is none.
@@ -88,9 +92,10 @@ def parse(compact: str) -> Unverified:
     parts = compact.split(".")
     if len(parts) != _PARTS or not compact.isascii():
         raise ProofError("not a compact JWS")
-    header, payload, signature = (decoded(part) for part in parts)
-    signed = f"{parts[0]}.{parts[1]}".encode()
-    return Unverified(_object(header, "header"), payload, signed, signature)
+    if header is None:
+        header = _object(decoded(parts[0]), "header")
+    signed = compact[: -1 - len(parts[2])].encode()
+    return Unverified(header, decoded(parts[1]), signed, decoded(parts[2]))
 
 
 def _object(data: bytes, what: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
@@ -99,6 +99,7 @@ class Receipt:
         body: its text: canonical JSON (RFC 8785) of all it says; what is hashed.
         proof: the consumer's signature, kept beside the body, which names its digest: it can be
             taken away (it may name a person in a path) and the chain still holds.
+        hash: that of a leaf of RFC 9162, so that chain and tree speak of the same.
     """
 
     log: str
@@ -107,16 +108,15 @@ class Receipt:
     previous: str
     body: str
     proof: str
+    hash: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hash", merkle.leaf(self.body.encode()))
 
     @property
     def id(self) -> str:
         """``rcp_…``: the log and the number."""
         return f"rcp_{self.log}-{self.number}"
-
-    @property
-    def hash(self) -> bytes:
-        """Its hash: that of a leaf of RFC 9162, so that chain and tree speak of the same."""
-        return merkle.leaf(self.body.encode())
 
     def told(self) -> dict[str, Any]:
         """What its body says.
@@ -200,46 +200,28 @@ class Chains:
 def body_of(draft: Draft, log: str, number: int, sequence: int, previous: str) -> str:
     """The text of a receipt: canonical JSON (RFC 8785).
 
-    Only strings, whole numbers, and names in ASCII occur, for which the standard library's sorted
-    JSON is the canonical form; a test holds that it is. It takes a tenth of the time.
+    Only strings, whole numbers, and names in ASCII occur, so it is written as it stands, its names
+    in their order; a test holds that it is the canonical form. It takes a fifteenth of the time.
     """
-    return _dumps(
-        {
-            "v": VERSION,
-            "log": log,
-            "number": number,
-            "sequence": sequence,
-            "previous": previous,
-            "kind": draft.kind.value,
-            "at": instant(draft.at),
-            "agreement": draft.agreement,
-            "terms": draft.terms,
-            "grant": draft.grant,
-            "consumer": draft.consumer,
-            "provider": draft.provider,
-            "dataset": draft.dataset,
-            "service": draft.service,
-            "key": draft.key,
-            "proof": digest(draft.proof.encode()) if draft.proof else "",
-            "method": draft.method,
-            "route": draft.route,
-            "target": draft.target,
-            "request": draft.request,
-            "purpose": draft.purpose,
-            "status": draft.status,
-            "answer": draft.answer,
-            "rows": draft.rows,
-            "size": draft.size,
-            "milliseconds": draft.milliseconds,
-            "decisions": list(draft.decisions),
-            "of": draft.of,
-        }
+    proof = digest(draft.proof.encode()) if draft.proof else ""
+    return (
+        f'{{"agreement":{_text(draft.agreement)},"answer":{_text(draft.answer)},'
+        f'"at":"{instant(draft.at)}","consumer":{_text(draft.consumer)},'
+        f'"dataset":{_text(draft.dataset)},'
+        f'"decisions":[{",".join(map(_text, draft.decisions))}],"grant":{_text(draft.grant)},'
+        f'"key":{_text(draft.key)},"kind":"{draft.kind.value}","log":{_text(log)},'
+        f'"method":{_text(draft.method)},"milliseconds":{draft.milliseconds:d},'
+        f'"number":{number:d},"of":{_text(draft.of)},"previous":{_text(previous)},'
+        f'"proof":{_text(proof)},"provider":{_text(draft.provider)},'
+        f'"purpose":{_text(draft.purpose)},"request":{_text(draft.request)},'
+        f'"route":{_text(draft.route)},"rows":{draft.rows:d},"sequence":{sequence:d},'
+        f'"service":{_text(draft.service)},"size":{draft.size:d},"status":{draft.status:d},'
+        f'"target":{_text(draft.target)},"terms":{_text(draft.terms)},"v":{VERSION:d}}}'
     )
 
 
-_dumps = json.JSONEncoder(
-    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-).encode
+#: A string of JSON, with all but quotes, backslashes and controls as they are.
+_text = json.encoder.encode_basestring
 
 
 def instant(at: datetime) -> str:

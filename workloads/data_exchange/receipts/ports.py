@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from foundation.kernel.actor import Actor
 from foundation.kernel.database import UnitOfWork
 from foundation.kernel.paging import Page, PageRequest
+from workloads.data_exchange.flows.model import Counted
 from workloads.data_exchange.proofs.keys import PrivateKey
 from workloads.data_exchange.receipts.checkpoints import Checkpoint
 from workloads.data_exchange.receipts.model import Receipt
@@ -51,6 +52,23 @@ class Log:
     checkpoint: int
 
 
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """Calls of one kind in one hour.
+
+    Attributes:
+        first: when the earliest of them was answered.
+        sold: as what the size of its answer is sold: an index of ``usage.model.SIZE_NAMES``.
+        streamed: whether the answer was a file or picture.
+        counted: who asked whom, how it ended, how long it took.
+    """
+
+    first: datetime
+    sold: int
+    streamed: bool
+    counted: Counted
+
+
 class ReceiptStore(Protocol):
     """Keeps receipts; inside the open transaction."""
 
@@ -62,14 +80,8 @@ class ReceiptStore(Protocol):
 
     def hashes(self, log: str, first: int, last: int) -> Sequence[bytes]: ...
 
-    def answered(
-        self, log: str, first: int, last: int
-    ) -> Sequence[tuple[datetime, int, bool, int]]:
-        """The calls among ``[first, last)`` that were answered with data.
-
-        Of each kind in each hour: the time of the first, the bytes of the answer, whether it was a
-        file or picture, and how many there were.
-        """
+    def summed(self, log: str, first: int, last: int) -> Sequence[Summed]:
+        """The calls among ``[first, last)`` that have ended, by hour and kind."""
         ...
 
     def nodes(self, log: str, size: int) -> Sequence[bytes]: ...
@@ -123,3 +135,9 @@ class Meters(Protocol):
     """Where use is counted, in the open transaction."""
 
     def note(self, meter: str, at: datetime, quantity: int = 1, **dimensions: str) -> None: ...
+
+
+class Traffic(Protocol):
+    """Where calls between agencies are counted, in the open transaction."""
+
+    def note(self, counted: Sequence[Counted]) -> None: ...

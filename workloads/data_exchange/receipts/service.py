@@ -1,9 +1,10 @@
 """The use cases of receipts: read, prove, hand out, and sign checkpoints."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from foundation.access import policy
@@ -24,10 +25,11 @@ from workloads.data_exchange.receipts.ports import (
     Meters,
     OwnKeys,
     ReceiptStore,
+    Traffic,
     Work,
 )
 from workloads.data_exchange.receipts.tree import GROUP, LargeTree
-from workloads.data_exchange.usage.model import BATCH, CALLS, QUERY, hour_of, size_of
+from workloads.data_exchange.usage.model import BATCH, CALLS, QUERY, SIZE_NAMES
 
 NOUN = "receipt"
 #: Receipts of one log that one checkpoint takes in; the next one takes in the rest.
@@ -48,6 +50,7 @@ class Receipts:
         keys: OwnKeys,
         audit: Audit,
         meters: Meters,
+        traffic: Traffic,
     ) -> None:
         self._store = store
         self._db = db
@@ -55,6 +58,7 @@ class Receipts:
         self._keys = keys
         self._audit = audit
         self._meters = meters
+        self._traffic = traffic
 
     def receipts(
         self, actor: Actor, chosen: Filter, page: PageRequest
@@ -121,6 +125,12 @@ class Receipts:
             private, keys, now = self._signing()
             about = About("", now)
         return bundle.write(about, keys, self.parts(chosen), private)
+
+    def own_keys(self) -> "list[Mapping[str, Any]]":
+        """The exchange's public keys; for services, and for everybody."""
+        with self._db.transaction():
+            found: list[Mapping[str, Any]] = self._keys.jwks("/")["keys"]
+            return found
 
     def parts(self, chosen: Filter) -> Iterator[Checkpoint | Proven | Grown]:
         """What a bundle of some receipts holds: each checkpoint before those that name it.
@@ -256,16 +266,20 @@ class Receipts:
         return Head(tree.size, tree.root) if hashes else None
 
     def _count(self, log: Log, more: int) -> None:
-        """Count the calls that were answered, in the transaction that takes them in: once each."""
-        answered: Counter[tuple[datetime, str, str]] = Counter()
+        """Count the calls that have ended, in the transaction that takes them in: once each."""
+        sold: Counter[tuple[datetime, str, str]] = Counter()
         # Not as of the hour's start: then the service may not have been there yet.
         since: dict[datetime, datetime] = {}
-        for at, size, streamed, calls in self._store.answered(log.name, log.size, log.size + more):
-            hour = hour_of(at)
-            answered[hour, BATCH if streamed else QUERY, size_of(size)] += calls
-            since[hour] = min(at, since.get(hour, at))
-        for (hour, interface, sold), calls in sorted(answered.items()):
-            self._meters.note(CALLS, since[hour], calls, interface=interface, size=sold)
+        found = self._store.summed(log.name, log.size, log.size + more) if more else ()
+        for one in found:
+            told = one.counted
+            if told.status == HTTPStatus.OK:
+                kind = BATCH if one.streamed else QUERY
+                sold[told.hour, kind, SIZE_NAMES[one.sold]] += told.calls
+                since[told.hour] = min(one.first, since.get(told.hour, one.first))
+        for (hour, interface, size), calls in sorted(sold.items()):
+            self._meters.note(CALLS, since[hour], calls, interface=interface, size=size)
+        self._traffic.note([one.counted for one in found])
 
     def keep_house(self) -> None:
         """Make the partitions of the coming days, and forget old requests."""

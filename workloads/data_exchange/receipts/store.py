@@ -10,11 +10,13 @@ from sqlalchemy.dialects import postgresql
 from foundation.kernel.database import Database, on_create, only_added
 from foundation.kernel.paging import Page, PageRequest, page_of
 from foundation.kernel.time import parse_instant
+from workloads.data_exchange.flows.model import BOUNDS, Counted
 from workloads.data_exchange.receipts.checkpoints import Checkpoint
 from workloads.data_exchange.receipts.model import Receipt, day_of
-from workloads.data_exchange.receipts.ports import Filter, Log
+from workloads.data_exchange.receipts.ports import Filter, Log, Summed
 from workloads.data_exchange.receipts.tree import GROUP
 from workloads.data_exchange.tables import metadata
+from workloads.data_exchange.usage.model import SIZE_BOUNDS
 
 _C = sa.Text(collation="C")
 _AT = sa.DateTime(timezone=True)
@@ -76,6 +78,23 @@ node_table = sa.Table(
     sa.Column("log", _C, primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("hash", sa.LargeBinary, nullable=False),
+)
+leaf_table = sa.Table(
+    "exchange_receipt_leaf",
+    metadata,
+    sa.Column("log", _C, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("hashes", sa.LargeBinary, nullable=False),
+)
+archive_table = sa.Table(
+    "exchange_receipt_archive",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("receipts", sa.BigInteger, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
 )
 checkpoint_table = sa.Table(
     "exchange_checkpoint",
@@ -153,28 +172,32 @@ class PostgresReceipts:
         query = sa.select(_R.hash).where(
             _R.day == day_of(log), _R.log == log, _R.number > first, _R.number <= last
         )
-        return [bytes(row.hash) for row in self._db.execute(query.order_by(_R.number))]
+        found = [bytes(row.hash) for row in self._db.execute(query.order_by(_R.number))]
+        return found or self._kept_leaves(log, first, last)
 
-    def answered(
-        self, log: str, first: int, last: int
-    ) -> Sequence[tuple[datetime, int, bool, int]]:
-        """The calls among ``[first, last)`` that were answered with data, by hour and size.
+    def _kept_leaves(self, log: str, first: int, last: int) -> Sequence[bytes]:
+        """Of a day that was dropped: the leaves of one group, where later proofs need them."""
+        query = sa.select(leaf_table.c.hashes).where(
+            leaf_table.c.log == log, leaf_table.c.number == first // GROUP
+        )
+        kept = bytes(self._db.execute(query).scalar() or b"")
+        hashes = [kept[n : n + _HASH] for n in range(0, len(kept), _HASH)]
+        return hashes[first % GROUP : first % GROUP + last - first]
 
-        Each with the time of the earliest of them.
-        """
-        hour = sa.func.date_trunc("hour", _R.at, "UTC")
-        body = sa.cast(_R.body, postgresql.JSONB)
-        size = sa.cast(body["size"].astext, sa.BigInteger)
-        streamed = body["decisions"].contains(["streamed"])
-        query = (
-            sa.select(sa.func.min(_R.at), size.label("size"), streamed.label("streamed"),
-                      sa.func.count())
-            .where(_R.day == day_of(log), _R.log == log, _R.number > first, _R.number <= last,
-                   body["kind"].astext != "begun", body["status"].astext == "200")
-            .group_by(hour, "size", "streamed")
-        )  # fmt: skip
-        rows: list[Any] = list(self._db.execute(query))
-        return [(at, int(size), bool(file), int(calls)) for at, size, file, calls in rows]
+    def summed(self, log: str, first: int, last: int) -> Sequence[Summed]:
+        """The calls among ``[first, last)`` that have ended, by hour and kind."""
+        given = {
+            "day": day_of(log), "log": log, "first": first, "last": last,
+            "sizes": list(SIZE_BOUNDS), "steps": list(BOUNDS),
+        }  # fmt: skip
+        return [
+            Summed(
+                row.first, row.sold, row.streamed,
+                Counted(row.hour, row.consumer, row.provider, row.service, row.status, row.step,
+                        row.calls, row.rows, row.size),
+            )
+            for row in self._db.execute(_SUMMED, given)
+        ]  # fmt: skip
 
     def nodes(self, log: str, size: int) -> Sequence[bytes]:
         """The roots of the whole groups in the first ``size`` receipts of a log."""
@@ -283,6 +306,24 @@ class PostgresReceipts:
 
 
 _PART = 1000
+_HASH = 32
+#: Each text is read once (OFFSET 0 keeps the planner from reading it anew for every name).
+_SUMMED = sa.text("""
+    SELECT date_trunc('hour', at, 'UTC') AS hour, min(at) AS first, consumer, provider, service,
+        status, streamed, width_bucket(size, CAST(:sizes AS bigint[])) AS sold,
+        width_bucket(milliseconds, CAST(:steps AS bigint[])) AS step,
+        count(*) AS calls, CAST(sum(rows) AS bigint) AS rows, CAST(sum(size) AS bigint) AS size
+    FROM (
+        SELECT at, consumer, provider, told.*, decisions ? 'streamed' AS streamed
+        FROM exchange_receipt, jsonb_to_record(CAST(body AS jsonb)) AS told(
+            kind text, service text, status int, rows bigint, size bigint, milliseconds bigint,
+            decisions jsonb)
+        WHERE day = :day AND log = :log AND number > :first AND number <= :last
+            AND kind <> 'begun'
+        OFFSET 0
+    ) AS ended
+    GROUP BY 1, consumer, provider, service, status, streamed, sold, step
+""")
 _REST = sa.table("exchange_receipt_rest", sa.column("day"))
 
 

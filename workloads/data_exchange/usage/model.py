@@ -13,6 +13,9 @@ DATASET_HOURS = "exchange.dataset_hours"
 QUERY, BATCH, EVENT = "query", "batch", "event"
 #: The size of an answer as it is sold: up to so many bytes.
 _SIZES = (("small", 10_000), ("medium", 1_000_000), ("large", 100_000_000))
+#: The same as bounds that are reached by what is larger, and the names of what lies between them.
+SIZE_BOUNDS = tuple(most + 1 for _, most in _SIZES)
+SIZE_NAMES = (*(name for name, _ in _SIZES), "huge")
 
 
 @dataclass(frozen=True, slots=True)
