@@ -24,19 +24,15 @@ from workloads.data_exchange.agreeing import Agreeing, agreeing
 from workloads.data_exchange.agreements.ports import Catalogue
 from workloads.data_exchange.agreements.published import Published
 from workloads.data_exchange.cataloguing import Cataloguing, build_cataloguing
-from workloads.data_exchange.checks.direct import DirectAsker
-from workloads.data_exchange.checks.jobs import schedules as check_schedules
 from workloads.data_exchange.checks.service import Checks
-from workloads.data_exchange.checks.store import PostgresChecks
 from workloads.data_exchange.gateway.offered import OfferedServices
 from workloads.data_exchange.gateway.ports import Source
 from workloads.data_exchange.gateway.sources import Reading
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.ledger.service import Ledger
-from workloads.data_exchange.ledger.store import PostgresLedger
+from workloads.data_exchange.lottery.checking import ByChecks, judge_by_checks
 from workloads.data_exchange.lottery.drawing import Draws
-from workloads.data_exchange.lottery.ports import ByOfficer
 from workloads.data_exchange.lottery.service import Lotteries
 from workloads.data_exchange.lottery.store import PostgresLotteries
 from workloads.data_exchange.migrations import SCHEMA
@@ -46,6 +42,7 @@ from workloads.data_exchange.receipts.store import PostgresReceipts
 from workloads.data_exchange.settings import Settings
 from workloads.data_exchange.usage.service import TOPIC, Usage
 from workloads.data_exchange.usage.store import PostgresUsage, told_table
+from workloads.data_exchange.verifying import Verifying, build_verifying
 
 #: The role that somebody always has on everything.
 ADMINISTRATOR = "exchange_administrator"
@@ -68,8 +65,17 @@ class Exchange:
     source: Source
     lotteries: Lotteries
     draws: Draws
-    checks: Checks
-    ledger: Ledger
+    verifying: Verifying
+
+    @property
+    def checks(self) -> Checks:
+        """Scenarios and checks."""
+        return self.verifying.checks
+
+    @property
+    def ledger(self) -> Ledger:
+        """Who asked what about whom."""
+        return self.verifying.ledger
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -77,7 +83,7 @@ class Exchange:
         return (
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
             self.keys, self.usage, self.receipts, *self.cataloguing.services,
-            *self.agreeing.services, self.lotteries, self.draws, self.checks, self.ledger,
+            *self.agreeing.services, self.lotteries, self.draws, *self.verifying.services,
         )  # fmt: skip
 
     def handlers(self) -> dict[str, Job]:
@@ -89,7 +95,7 @@ class Exchange:
         telling, seconds = self.usage.telling, float(max(1, self.settings.usage_seconds))
         return [
             relay(self.outbox, self.base.database, [telling.receive]),
-            *check_schedules(self.checks),
+            *self.verifying.schedules(),
             *telling_schedules(telling, self.usage.tell, seconds),
             *self.cataloguing.schedules(),
             *self.agreeing.schedules(),
@@ -139,7 +145,12 @@ def build(
     published = Published(cataloguing.directory)
     agreed = agreeing(base, outbox, keys, places, catalogue or published)
     lotteries = PostgresLotteries(database)
-    ledger = Ledger(PostgresLedger(database), database, clock, base.audit, base.secrets)
+    verifying = build_verifying(
+        settings, base, outbox, places, keys, cataloguing.directory, agreed, usage
+    )
+    judging = ByChecks(verifying.checks, verifying.consents)
+    holding = Lotteries(lotteries, database, clock, base.audit, places, keys, base.secrets, judging)
+    judge_by_checks(verifying.checks, holding)
     return Exchange(
         settings,
         base,
@@ -152,20 +163,9 @@ def build(
         agreed,
         Receipts(PostgresReceipts(database), database, clock, keys, base.audit, usage),
         Reading(agreed.agreements, OfferedServices(cataloguing.directory), keys, clock),
-        Lotteries(lotteries, database, clock, base.audit, places, keys, base.secrets, ByOfficer()),
+        holding,
         Draws(lotteries, database, clock, base.audit, keys),
-        Checks(
-            PostgresChecks(database),
-            database,
-            clock,
-            base.audit,
-            places,
-            base.secrets,
-            DirectAsker(settings.registries),
-            usage,
-            ledger=ledger,
-        ),
-        ledger,
+        verifying,
     )
 
 
