@@ -24,6 +24,7 @@ from workloads.data_exchange.agreeing import Agreeing, agreeing
 from workloads.data_exchange.agreements.ports import Catalogue
 from workloads.data_exchange.agreements.published import Published
 from workloads.data_exchange.cataloguing import Cataloguing, build_cataloguing
+from workloads.data_exchange.checks.ports import Registries
 from workloads.data_exchange.checks.service import Checks
 from workloads.data_exchange.gateway.offered import OfferedServices
 from workloads.data_exchange.gateway.ports import Source
@@ -111,6 +112,7 @@ def open_exchange(
     upgrade: bool = True,
     clock: Clock | None = None,
     catalogue: Catalogue | None = None,
+    registries: Registries | None = None,
 ) -> Iterator[Exchange]:
     """The services of this process, until the end of the block.
 
@@ -119,6 +121,7 @@ def open_exchange(
         upgrade: bring the database to the newest schema first.
         clock: the system's if left out.
         catalogue: what is offered; else what the directory has published.
+        registries: whom checks ask; else those that the gateway reaches.
 
     Raises:
         Unavailable: the embedded database cannot be started.
@@ -126,11 +129,15 @@ def open_exchange(
     with open_database(settings) as database:
         if upgrade:
             SCHEMA.upgrade(database)
-        yield build(settings, database, clock or SystemClock(), catalogue)
+        yield build(settings, database, clock or SystemClock(), catalogue, registries)
 
 
 def build(
-    settings: Settings, database: Database, clock: Clock, catalogue: Catalogue | None = None
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    catalogue: Catalogue | None = None,
+    registries: Registries | None = None,
 ) -> Exchange:
     """All services on a database; what is offered is what the directory has published."""
     base = build_base(settings, database, clock)
@@ -146,7 +153,7 @@ def build(
     agreed = agreeing(base, outbox, keys, places, catalogue or published)
     lotteries = PostgresLotteries(database)
     verifying = build_verifying(
-        settings, base, outbox, places, keys, cataloguing.directory, agreed, usage
+        settings, base, outbox, places, keys, cataloguing.directory, agreed, usage, registries
     )
     judging = ByChecks(verifying.checks, verifying.consents)
     holding = Lotteries(lotteries, database, clock, base.audit, places, keys, base.secrets, judging)

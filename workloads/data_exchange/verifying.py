@@ -18,7 +18,7 @@ from workloads.data_exchange.checks.consent import Consents
 from workloads.data_exchange.checks.corrections import service as corrections
 from workloads.data_exchange.checks.corrections.service import Corrections
 from workloads.data_exchange.checks.corrections.store import PostgresCorrections
-from workloads.data_exchange.checks.ports import Asker, Providers
+from workloads.data_exchange.checks.ports import Registries
 from workloads.data_exchange.checks.service import Checks
 from workloads.data_exchange.checks.store import PostgresChecks
 from workloads.data_exchange.directory.offers import Offers
@@ -59,8 +59,8 @@ class Verifying:
 
 def build_verifying(  # noqa: PLR0913 - what it is made of
     settings: Settings, base: Base, outbox: Outbox, places: PostgresAgencies, keys: Keys,
-    directory: Offers, agreed: Agreeing, usage: Usage, *, asker: Asker | None = None,
-    providers: Providers | None = None,
+    directory: Offers, agreed: Agreeing, usage: Usage,
+    registries: Registries | None = None,
 ) -> Verifying:  # fmt: skip
     """Wire them.
 
@@ -73,7 +73,7 @@ def build_verifying(  # noqa: PLR0913 - what it is made of
         directory: what is offered.
         agreed: agreements, grants and the calendar.
         usage: counts verdicts.
-        asker, providers: in the place of those that ask through the gateway.
+        registries: in the place of those that the gateway reaches.
     """
     database, clock, audit, vault = base.database, base.clock, base.audit, base.secrets
     kept = PostgresChecks(database)
@@ -81,11 +81,11 @@ def build_verifying(  # noqa: PLR0913 - what it is made of
     ledger = Ledger(PostgresLedger(database), database, clock, audit, vault)
     checks = Checks(
         kept, database, clock, audit, places, vault,
-        asker or GatewayAsker(
+        registries or GatewayAsker(
             connections, agreed.agreements, agreed.grants, keys, clock,
             vault.derive("exchange:check-references"), gateway_of(settings),
         ),
-        usage, ledger=ledger, providers=providers or connections,
+        usage, ledger=ledger, providers=registries or connections,
     )  # fmt: skip
     consents = Consents(kept, database, clock, audit, places)
     objections = Corrections(

@@ -89,6 +89,10 @@ class Providers(Protocol):
         ...
 
 
+class Registries(Asker, Providers, Protocol):
+    """Who answers, and how they are asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A question that this process may ask; ``attempt`` is its lease."""

@@ -40,7 +40,7 @@ def fields(
               given.get("conditions", ""), max_length=20_000),
         Field("check.scenario", gettext("How applicants are judged"), "select",
               given.get("check.scenario", ""), options=(officer, *scenarios),
-              help=gettext("By a check its rules are public and signed with those of the lottery.")),
+              help=gettext("The rules of a check are public and signed with the lottery's.")),
         Field("pools", gettext("Pools"), "lines", given.get("pools", ""), required=True,
               help=gettext("One a line: the name, a space, the number of places.")),
         Field("parties", gettext("Parties that commit and reveal"), "checkboxes",

@@ -8,7 +8,7 @@ from datetime import datetime
 from foundation.access import policy
 from foundation.kernel import ids
 from foundation.kernel.actor import Actor
-from foundation.kernel.errors import Collector, Conflict
+from foundation.kernel.errors import Collector, Conflict, Forbidden
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock, format_instant
 from workloads.data_exchange.agreements.calendar.model import WorkingCalendar
@@ -225,7 +225,8 @@ class Corrections:
         """
         with self._db.transaction():
             found = self._find(actor, correction)
-            policy.require(actor, "correction.decide", found.provider)
+            if not policy.allows(actor, "correction.decide", found.provider):
+                raise Forbidden("the agency that holds the record decides this")
             # The check first: whoever holds both holds them in this order.
             check = self._parts.checks.find(found.check, lock=True)
             found = self._store.find(correction, hold=True) or found
