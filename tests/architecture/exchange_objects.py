@@ -102,7 +102,7 @@ def make(exchange: Exchange) -> Things:
 
 
 def _checked(exchange: Exchange) -> tuple[str, str]:
-    """A check of A that waits for consent, and a correction of another that A's registry decides."""
+    """A check of A that waits for consent, and a correction of another that A decides."""
     made = [
         exchange.checks.begin(
             _SYSTEM, agency=A, scenario="public-credit", persons=[_NOBODY], inputs={}

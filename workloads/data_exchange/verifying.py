@@ -57,7 +57,7 @@ class Verifying:
         return [*jobs.schedules(self.checks), late]
 
 
-def build_verifying(  # noqa: PLR0913 - what it is made of
+def build_verifying(  # noqa: PLR0913, PLR0917 - what it is made of
     settings: Settings, base: Base, outbox: Outbox, places: PostgresAgencies, keys: Keys,
     directory: Offers, agreed: Agreeing, usage: Usage,
     registries: Registries | None = None,

@@ -1,4 +1,4 @@
-"""A check by hand in a real browser: a clerk, the person, a registry's agency, a citizen's ledger."""
+"""A check by hand in a real browser: a clerk, the person, a registry's agency, a ledger."""
 
 import threading
 import time
@@ -34,7 +34,7 @@ def served() -> Iterator[Registries]:
 def running(
     postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory, served: Registries
 ) -> Iterator[Running]:
-    """The product with registries that CIVIL provides and HOUSING asks, and its worker's schedule."""
+    """The product with registries that CIVIL provides, and what its worker does."""
     home = tmp_path_factory.mktemp("home")
     with run(postgres, home, FakeAsker(served.url, CIVIL)) as made:
         made.exchange.checks.ship()
