@@ -75,7 +75,9 @@ def test_from_a_form_to_a_verdict_and_an_objection(
     page = clerk.go(check)
     expect(page.locator("main")).to_contain_text("corrected, asked again")
     clerk.check_accessible()
-    read_ledger(clerk, citizen, person.number)
+    counter = visit(running.url)
+    counter.sign_in("operator")
+    read_ledger(counter, citizen, person.number)
 
 
 def hasten(running: Running) -> None:
