@@ -14,7 +14,7 @@ from tests.architecture.accounts import account_bodies, make_accounts
 from tests.architecture.exchange_lottery import PUBLIC as DRAWS
 from tests.architecture.exchange_lottery import lottery_bodies, make_lottery
 from tests.architecture.harness import Things
-from tests.harness.directory import dataset
+from tests.harness.directory import dataset, service
 from tests.harness.exchange_receipts import draft, written
 from workloads.data_exchange.agreements.ask import Ask, AskedField
 from workloads.data_exchange.agreements.calendar.model import PERIODS, sample
@@ -23,6 +23,7 @@ from workloads.data_exchange.agreements.requests.model import Act, Request
 from workloads.data_exchange.agreements.terms import Limits
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.checks.model import shipped
+from workloads.data_exchange.directory.interface import Interface
 from workloads.data_exchange.directory.model import Kind
 from workloads.data_exchange.harvesting.model import SourceProtocol
 
@@ -97,6 +98,9 @@ def make(exchange: Exchange) -> Things:
         check, correction,
     })  # fmt: skip
     bodies = _bodies(accounts["service-accounts"], agreement, key.kid)
+    bodies["POST /api/v1/scenarios/connections"] = {
+        "name": "tax/income", "service": _answering(exchange), "path": "/income",
+    }  # fmt: skip
     bodies |= lottery_bodies(pseudonym, commitment)
     return Things(ids, owned, bodies, queries, {})
 
@@ -115,6 +119,20 @@ def _checked(exchange: Exchange) -> tuple[str, str]:
         _SYSTEM, made[1].check.id, "records", 0, "it is wrong"
     )
     return made[0].check.id, objected.id
+
+
+def _answering(exchange: Exchange) -> str:
+    """A service that answers questions of checks."""
+    directory = exchange.cataloguing.directory
+    called = Interface("https://api.civil.example", methods=("POST",), paths=("/income",))
+    held = directory.create(_SYSTEM, Kind.DATASET, agency=A, body=dataset()).id
+    made = directory.create(
+        _SYSTEM, Kind.SERVICE, agency=A, body=service(held, interface=called)
+    ).id
+    for one in (held, made):
+        directory.submit(_SYSTEM, one)
+        directory.approve(Actor.system("another"), one)
+    return made
 
 
 def _entries(exchange: Exchange) -> tuple[str, str, str]:
@@ -210,9 +228,6 @@ def _checking() -> dict[str, Any]:
     new = {"agency": A, "scenario": "public-credit", "persons": _NOBODY}
     words, objection = {"text": "it is wrong"}, {"question": "records", "text": "it is wrong"}
     return {
-        "POST /api/v1/scenarios/connections": {
-            "name": "tax/income", "service": "svc_none", "path": "/income",
-        },
         "POST /api/v1/checks/<check_id>/corrections": objection,
         "POST /api/v1/corrections/<correction_id>/decision": {"corrected": False, **words},
         "POST /api/v1/consents/look": {"token": "none"},
