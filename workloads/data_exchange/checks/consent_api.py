@@ -11,6 +11,7 @@ from foundation.surface.api import (
     Instant,
     Schema,
     current_actor,
+    idempotent,
     public,
     requires,
     use,
@@ -130,6 +131,7 @@ def list_consents(check_id: str) -> Answer:
 
 @api.post("/checks/<check_id>/consents/<int:person>/renew")
 @requires("check.create")
+@idempotent
 @api.output(RenewedOut, 201)
 def renew_consent(check_id: str, person: int) -> Answer:
     """Another code for somebody who has not decided; the one before counts no more."""

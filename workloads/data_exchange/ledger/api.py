@@ -116,7 +116,7 @@ def list_ledger_entries(json_data: LedgerKey) -> Answer:
 @api.post("/ledger/corrections")
 @public
 @api.input(LedgerObject)
-@api.output(StandingOut, 201)
+@api.output(StandingOut)
 def object_in_ledger(json_data: LedgerObject) -> Answer:
     """Object to what was answered about yourself; the agency that answered decides."""
     made = use(Citizens).object(json_data.key, json_data.entry, json_data.text)

@@ -156,7 +156,7 @@ def decide_correction(correction_id: str, json_data: CorrectionDecide) -> Answer
 @api.post("/consents/corrections")
 @public
 @api.input(CorrectionByCode)
-@api.output(StandingOut, 201)
+@api.output(StandingOut)
 def object_by_code(json_data: CorrectionByCode) -> Answer:
     """Object to an answer about yourself, with your code of consent."""
     made = use(Corrections).ask_by_code(json_data.token, json_data.question, json_data.text)
