@@ -1,9 +1,7 @@
 """Checks over the registries of a synthetic city: they find what was planted, and nothing else."""
 
-import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,7 +9,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from foundation.adapters.clock import SystemClock
 from foundation.kernel.errors import Conflict, Invalid, NotFound
 from foundation.kernel.paging import PageRequest
 from tests.conftest import SettableClock
@@ -287,22 +284,6 @@ def test_what_nobody_knows_cannot_be_told(checks: Desk) -> None:
     check = done(checks, "public-credit", ["110105194912310020"])
     assert check.verdict is Verdict.CANNOT_TELL
     assert set(check.reasons) == {"defaulter", "penalty", "arrears"}
-
-
-@pytest.mark.skipif(not os.environ.get("THOROUGH"), reason="takes a minute of real time")
-def test_sixty_seconds_of_real_time(checks: Desk, exchange: Exchange, served: Registries) -> None:
-    checks.ship()
-    real = checks_of(exchange, served.url, SystemClock())
-    served.manners["fund"].delay = 60.0
-    begin = SystemClock().now()
-    check_id = rental(real, Rental.SOUND)
-    with ThreadPoolExecutor(8) as pool:
-        while real.check(SYSTEM, check_id).state is CheckState.ASKING:
-            real.work(pool)
-            threading.Event().wait(0.2)
-    assert real.check(SYSTEM, check_id).verdict is Verdict.YES
-    assert (SystemClock().now() - begin).total_seconds() < 180
-    assert served.manners["fund"].asked == 1
 
 
 def test_the_versions_that_come_with_the_product_are_sound() -> None:
