@@ -297,7 +297,7 @@ class Checks:
             each(done, scenario)
         if all(one.round == 1 for one in questions.values()):
             # One that is told again after a correction was paid for the first time.
-            self._meter.note(CHECKS, self._clock.now(), scenario=check.scenario)
+            self._meter.note(CHECKS, self._clock.now())
         self._audit.record(
             Actor.system("checks"), "check.verdict", subject=check.id, path=check.path,
             details={"verdict": verdict.value, "reasons": list(reasons)},
