@@ -48,6 +48,7 @@ class Exchange:
                 "HOST": {"value": "0.0.0.0"},  # noqa: S104 - in its pod; a NetworkPolicy opens it
                 "PORT": {"value": str(PORT)},
                 "GATEWAY_PORT": {"value": str(GATEWAY_PORT)},
+                "CHECKS_GATEWAY_URL": {"value": self._inside()},
                 "ADMINISTRATOR": {"value": self.ADMINISTRATOR},
                 "USAGE_SECONDS": {"value": str(cluster.facts.get("exchange_usage_seconds", 300))},
                 "PROVIDER_NETWORKS": {
@@ -69,6 +70,11 @@ class Exchange:
             outside=self._everyone,
             suffix="gateway",
         )
+
+    def _inside(self) -> str:
+        """Return where the worker's checks reach the gateways."""
+        cluster = self._cluster
+        return f"http://{cluster.named('gateway')}.{cluster.namespace}.svc:{GATEWAY_PORT}"
 
     def _answering(self, verb: str, part: str, size: dict[str, str], port: int) -> Object:
         self._cluster.opening(f"reach-{part}", part, [port], everyone=self._everyone)

@@ -41,9 +41,14 @@ def lottery_bodies(pseudonym: str, commitment: str) -> dict[str, Any]:
         f"POST {one}/applications/<pseudonym>/judge": {"qualified": True, "reason": "r"},
         f"POST {one}/commitments": {"jws": commitment},
         f"POST {one}/reveals": {"jws": commitment},
+        "POST /lotteries/new": {
+            "agency": A, "name.en": "T", "name.zh": "测", "pools": "p 1", "chances": "1",
+            "parties": [B, "/city/tax/"], "reveal_hours": "1", "closes_at": "2998-01-01",
+        },
+        "POST /lotteries/<lottery_id>/applications": {"person": "q", "pool": "p", "chances": "1"},
         "POST /lotteries/<lottery_id>": {"step": "freeze"},
         "POST /lotteries/<lottery_id>/judge": judged,
-    }
+    }  # fmt: skip
 
 
 def make_lottery(exchange: Exchange, agency: Agency) -> tuple[str, str, str]:

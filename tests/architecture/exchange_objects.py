@@ -14,7 +14,7 @@ from tests.architecture.accounts import account_bodies, make_accounts
 from tests.architecture.exchange_lottery import PUBLIC as DRAWS
 from tests.architecture.exchange_lottery import lottery_bodies, make_lottery
 from tests.architecture.harness import Things
-from tests.harness.directory import dataset
+from tests.harness.directory import dataset, service
 from tests.harness.exchange_receipts import draft, written
 from workloads.data_exchange.agreements.ask import Ask, AskedField
 from workloads.data_exchange.agreements.calendar.model import PERIODS, sample
@@ -23,6 +23,7 @@ from workloads.data_exchange.agreements.requests.model import Act, Request
 from workloads.data_exchange.agreements.terms import Limits
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.checks.model import shipped
+from workloads.data_exchange.directory.interface import Interface
 from workloads.data_exchange.directory.model import Kind
 from workloads.data_exchange.harvesting.model import SourceProtocol
 
@@ -35,7 +36,12 @@ ELSEWHERE: frozenset[str] = frozenset({"dataset.audit"})
 #: Endpoints for everybody.
 PUBLIC = DRAWS | frozenset({
     "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks", "GET /api/v1/checkpoints",
-    "POST /api/v1/consents/look", "POST /api/v1/consents/decide", "POST /api/v1/ledger/open",
+    "POST /api/v1/consents/look", "POST /api/v1/consents/decide",
+    "POST /api/v1/consents/corrections", "POST /api/v1/ledger/open", "POST /api/v1/ledger/entries",
+    "POST /api/v1/ledger/corrections", "POST /api/v1/ledger/close",
+    "GET /consent", "POST /consent", "POST /consent/decision", "POST /consent/correction",
+    "GET /ledger", "POST /ledger", "POST /ledger/corrections", "POST /ledger/export",
+    "POST /ledger/close",
     "GET /api/v1/checkpoints/export", "POST /api/v1/agreements/<agreement_id>/grants/signed",
 })  # fmt: skip
 
@@ -71,9 +77,7 @@ def make(exchange: Exchange) -> Things:
     (receipt,) = written(exchange, [told])
     exchange.receipts.sign_checkpoint()
     exchange.checks.ship()
-    check = exchange.checks.begin(
-        _SYSTEM, agency=A, scenario="public-credit", persons=[_NOBODY], inputs={}
-    ).check
+    check, correction = _checked(exchange)
     lottery, pseudonym, commitment = make_lottery(exchange, exchange.agencies.agency(_SYSTEM, A))
     accounts = make_accounts(exchange.people, exchange.base, "exchange_officer", A)
     drafted, shown, destroyed = _entries(exchange)
@@ -85,17 +89,50 @@ def make(exchange: Exchange) -> Things:
         "agencies": empty.id, "keys": key.kid, "requests": request.id, "receipts": receipt.id,
         "agreements": agreement.agreement, "versions": "1", "sources": source.id,
         "catalog": shown, "entries": drafted, "directory": drafted, "certificates": destroyed,
-        "lotteries": lottery, "applications": pseudonym, "checks": check.id,
-        **accounts,
+        "lotteries": lottery, "applications": pseudonym, "checks": check, "corrections": correction,
+        "consents": "0", **accounts,
     }  # fmt: skip
     # Agencies and their keys are known to everybody who signs in.
     owned = frozenset({
         *accounts.values(), request.id, agreement.agreement, receipt.id, drafted, source.id,
-        check.id,
+        check, correction,
     })  # fmt: skip
     bodies = _bodies(accounts["service-accounts"], agreement, key.kid)
+    bodies["POST /api/v1/scenarios/connections"] = {
+        "name": "tax/income", "service": _answering(exchange), "path": "/income",
+    }  # fmt: skip
     bodies |= lottery_bodies(pseudonym, commitment)
     return Things(ids, owned, bodies, queries, {})
+
+
+def _checked(exchange: Exchange) -> tuple[str, str]:
+    """A check of A that waits for consent, and a correction of another that A decides."""
+    made = [
+        exchange.checks.begin(
+            _SYSTEM, agency=A, scenario="public-credit", persons=[_NOBODY], inputs={}
+        )
+        for _ in range(2)
+    ]
+    exchange.verifying.consents.decide(made[1].tokens[0], agree=True)
+    exchange.checks.work()
+    objected = exchange.verifying.corrections.ask(
+        _SYSTEM, made[1].check.id, "records", 0, "it is wrong"
+    )
+    return made[0].check.id, objected.id
+
+
+def _answering(exchange: Exchange) -> str:
+    """A service that answers questions of checks."""
+    directory = exchange.cataloguing.directory
+    called = Interface("https://api.civil.example", methods=("POST",), paths=("/income",))
+    held = directory.create(_SYSTEM, Kind.DATASET, agency=A, body=dataset()).id
+    made = directory.create(
+        _SYSTEM, Kind.SERVICE, agency=A, body=service(held, interface=called)
+    ).id
+    for one in (held, made):
+        directory.submit(_SYSTEM, one)
+        directory.approve(Actor.system("another"), one)
+    return made
 
 
 def _entries(exchange: Exchange) -> tuple[str, str, str]:
@@ -149,10 +186,7 @@ def _bodies(robot: str, agreement: Version, kid: str) -> dict[str, Any]:
             "inputs": {},
         },
         "POST /api/v1/scenarios": {"data": shipped()[0]},
-        "POST /api/v1/ledger/codes": {"number": _NOBODY},
-        "POST /api/v1/ledger/open": {"code": "none"},
-        "POST /api/v1/consents/look": {"token": "none"},
-        "POST /api/v1/consents/decide": {"token": "none", "agree": True},
+        **_checking(),
         "POST /api/v1/agencies": {"parent": A, "slug": "test", "name": _TEXT},
         "PATCH /api/v1/agencies/<agency_id>": {"name": _TEXT},
         "POST /agencies": {"parent": A, "slug": "test", "name.en": "T", "name.zh": "测"},
@@ -187,6 +221,36 @@ def _bodies(robot: str, agreement: Version, kid: str) -> dict[str, Any]:
             "hours": "24",
         },
     }
+
+
+def _checking() -> dict[str, Any]:
+    """Bodies of checks, consent, corrections and ledgers."""
+    new = {"agency": A, "scenario": "public-credit", "persons": _NOBODY}
+    words, objection = {"text": "it is wrong"}, {"question": "records", "text": "it is wrong"}
+    return {
+        "POST /api/v1/checks/<check_id>/corrections": objection,
+        "POST /api/v1/corrections/<correction_id>/decision": {"corrected": False, **words},
+        "POST /api/v1/consents/look": {"token": "none"},
+        "POST /api/v1/consents/decide": {"token": "none", "agree": True},
+        "POST /api/v1/consents/corrections": {"token": "none", **objection},
+        "POST /api/v1/ledger/codes": {"number": _NOBODY},
+        "POST /api/v1/ledger/open": {"code": "none"},
+        "POST /api/v1/ledger/entries": {"key": "none"},
+        "POST /api/v1/ledger/close": {"key": "none"},
+        "POST /api/v1/ledger/corrections": {"key": "none", "entry": "chk:x", **words},
+        "POST /checks/new": new,
+        "POST /checks/<id>/corrections": {**objection, "person": "0"},
+        "POST /checks/<id>/codes": {"person": "0"},
+        "POST /corrections/<id>": {"decision": "refused", **words},
+        "POST /ledger/codes": {"number": _NOBODY},
+        "POST /consent": {"code": "none"},
+        "POST /consent/decision": {"code": "none", "agree": "yes"},
+        "POST /consent/correction": {"code": "none", **objection},
+        "POST /ledger": {"code": "none"},
+        "POST /ledger/corrections": {"key": "none", "entry": "chk:x", **words},
+        "POST /ledger/export": {"key": "none"},
+        "POST /ledger/close": {"key": "none"},
+    }  # fmt: skip
 
 
 def _asking(agreement: Version, kid: str) -> dict[str, Any]:

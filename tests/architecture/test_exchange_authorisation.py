@@ -14,9 +14,23 @@ from tests.architecture.harness import PUBLIC, Asker, Cast, Services, Things
 from tests.fakes.catalogue import FakeCatalogue, households
 from tests.harness.exchange import exchange_database
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
+from workloads.data_exchange.checks.ports import Answer, Ask, Refused
 from workloads.data_exchange.entrypoints.app import create_app
 from workloads.data_exchange.entrypoints.serve import parts
 from workloads.data_exchange.settings import Settings
+
+
+class Known:
+    """Registries of one agency that know nobody."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def provider(self, _service: str) -> str:
+        return self._path
+
+    def ask(self, _ask: Ask, *, patience: float) -> Answer:
+        raise Refused(f"nobody in {patience} s", "rcp_none")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +45,9 @@ def exchange(
     with exchange_database(postgres) as url:
         settings = Settings(home=tmp_path_factory.mktemp("home"), database_url=url)
         catalogue = FakeCatalogue(households(objects.C))
-        with open_exchange(settings, upgrade=False, catalogue=catalogue) as exchange:
+        with open_exchange(
+            settings, upgrade=False, catalogue=catalogue, registries=Known(objects.A)
+        ) as exchange:
             yield exchange
 
 

@@ -12,6 +12,7 @@ from tests.fakes.catalogue import FakeCatalogue, households
 from tests.harness.product import product_database
 from workloads.data_exchange.agencies.model import Agency, Level
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
+from workloads.data_exchange.checks.ports import Registries
 from workloads.data_exchange.migrations import SCHEMA
 from workloads.data_exchange.settings import Settings
 
@@ -27,13 +28,19 @@ def exchange_database(postgres: EmbeddedPostgres) -> contextlib.AbstractContextM
 
 @contextlib.contextmanager
 def opened(
-    postgres: EmbeddedPostgres, home: Path, clock: Clock | None = None, **settings: object
+    postgres: EmbeddedPostgres,
+    home: Path,
+    clock: Clock | None = None,
+    registries: Registries | None = None,
+    **settings: object,
 ) -> Iterator[Exchange]:
     """The services on a database of their own."""
     with exchange_database(postgres) as url:
         given = Settings(home=home, database_url=url, **settings)  # type: ignore[arg-type]
         catalogue = FakeCatalogue(households(CIVIL))
-        with open_exchange(given, upgrade=False, clock=clock, catalogue=catalogue) as exchange:
+        with open_exchange(
+            given, upgrade=False, clock=clock, catalogue=catalogue, registries=registries
+        ) as exchange:
             yield exchange
 
 

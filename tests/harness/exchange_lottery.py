@@ -31,12 +31,13 @@ class Table:
             proof = jws.sign(told, private, POSSESSION)
             self.exchange.keys.register(SYSTEM, path, private.public.jwk(), proof)
 
-    def rules(self, *, beacon: bool = False) -> Rules:
+    def rules(self, *, beacon: bool = False, check: str = "") -> Rules:
         return Rules(
             CIVIL, Text("Plates", "车牌"), "Residents without a car.",
             (Pool("ordinary", 2), Pool("electric", 1)), PARTIES, 12,
             self.clock.now() + timedelta(days=1), 24,
             Beacon("a public beacon", "4711") if beacon else None,
+            {"scenario": check} if check else None,
         )  # fmt: skip
 
     def opened(self, *, beacon: bool = False) -> Lottery:

@@ -24,19 +24,16 @@ from workloads.data_exchange.agreeing import Agreeing, agreeing
 from workloads.data_exchange.agreements.ports import Catalogue
 from workloads.data_exchange.agreements.published import Published
 from workloads.data_exchange.cataloguing import Cataloguing, build_cataloguing
-from workloads.data_exchange.checks.direct import DirectAsker
-from workloads.data_exchange.checks.jobs import schedules as check_schedules
+from workloads.data_exchange.checks.ports import Registries
 from workloads.data_exchange.checks.service import Checks
-from workloads.data_exchange.checks.store import PostgresChecks
 from workloads.data_exchange.gateway.offered import OfferedServices
 from workloads.data_exchange.gateway.ports import Source
 from workloads.data_exchange.gateway.sources import Reading
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.ledger.service import Ledger
-from workloads.data_exchange.ledger.store import PostgresLedger
+from workloads.data_exchange.lottery.checking import ByChecks, judge_by_checks
 from workloads.data_exchange.lottery.drawing import Draws
-from workloads.data_exchange.lottery.ports import ByOfficer
 from workloads.data_exchange.lottery.service import Lotteries
 from workloads.data_exchange.lottery.store import PostgresLotteries
 from workloads.data_exchange.migrations import SCHEMA
@@ -47,6 +44,7 @@ from workloads.data_exchange.settings import Settings
 from workloads.data_exchange.tracking import Tracking, tracking
 from workloads.data_exchange.usage.service import TOPIC, Usage
 from workloads.data_exchange.usage.store import PostgresUsage, told_table
+from workloads.data_exchange.verifying import Verifying, build_verifying
 
 #: The role that somebody always has on everything.
 ADMINISTRATOR = "exchange_administrator"
@@ -70,8 +68,17 @@ class Exchange:
     source: Source
     lotteries: Lotteries
     draws: Draws
-    checks: Checks
-    ledger: Ledger
+    verifying: Verifying
+
+    @property
+    def checks(self) -> Checks:
+        """Scenarios and checks."""
+        return self.verifying.checks
+
+    @property
+    def ledger(self) -> Ledger:
+        """Who asked what about whom."""
+        return self.verifying.ledger
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -80,7 +87,7 @@ class Exchange:
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
             self.keys, self.usage, self.receipts, *self.cataloguing.services,
             *self.agreeing.services, *self.tracking.services, self.lotteries, self.draws,
-            self.checks, self.ledger,
+            *self.verifying.services,
         )  # fmt: skip
 
     def handlers(self) -> dict[str, Job]:
@@ -92,7 +99,7 @@ class Exchange:
         telling, seconds = self.usage.telling, float(max(1, self.settings.usage_seconds))
         return [
             relay(self.outbox, self.base.database, [telling.receive]),
-            *check_schedules(self.checks),
+            *self.verifying.schedules(),
             *telling_schedules(telling, self.usage.tell, seconds),
             *self.cataloguing.schedules(),
             *self.agreeing.schedules(),
@@ -109,6 +116,7 @@ def open_exchange(
     upgrade: bool = True,
     clock: Clock | None = None,
     catalogue: Catalogue | None = None,
+    registries: Registries | None = None,
 ) -> Iterator[Exchange]:
     """The services of this process, until the end of the block.
 
@@ -117,6 +125,7 @@ def open_exchange(
         upgrade: bring the database to the newest schema first.
         clock: the system's if left out.
         catalogue: what is offered; else what the directory has published.
+        registries: whom checks ask; else those that the gateway reaches.
 
     Raises:
         Unavailable: the embedded database cannot be started.
@@ -124,11 +133,15 @@ def open_exchange(
     with open_database(settings) as database:
         if upgrade:
             SCHEMA.upgrade(database)
-        yield build(settings, database, clock or SystemClock(), catalogue)
+        yield build(settings, database, clock or SystemClock(), catalogue, registries)
 
 
 def build(
-    settings: Settings, database: Database, clock: Clock, catalogue: Catalogue | None = None
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    catalogue: Catalogue | None = None,
+    registries: Registries | None = None,
 ) -> Exchange:
     """All services on a database; what is offered is what the directory has published."""
     base = build_base(settings, database, clock)
@@ -144,7 +157,12 @@ def build(
     agreed = agreeing(base, outbox, keys, places, catalogue or published)
     lotteries = PostgresLotteries(database)
     tracked = tracking(settings, base)
-    ledger = Ledger(PostgresLedger(database), database, clock, base.audit, base.secrets)
+    verifying = build_verifying(
+        settings, base, outbox, places, keys, cataloguing.directory, agreed, usage, registries
+    )
+    judging = ByChecks(verifying.checks, verifying.consents)
+    holding = Lotteries(lotteries, database, clock, base.audit, places, keys, base.secrets, judging)
+    judge_by_checks(verifying.checks, holding)
     return Exchange(
         settings,
         base,
@@ -160,20 +178,9 @@ def build(
         ),
         tracked,
         Reading(agreed.agreements, OfferedServices(cataloguing.directory), keys, clock),
-        Lotteries(lotteries, database, clock, base.audit, places, keys, base.secrets, ByOfficer()),
+        holding,
         Draws(lotteries, database, clock, base.audit, keys),
-        Checks(
-            PostgresChecks(database),
-            database,
-            clock,
-            base.audit,
-            places,
-            base.secrets,
-            DirectAsker(settings.registries),
-            usage,
-            ledger=ledger,
-        ),
-        ledger,
+        verifying,
     )
 
 

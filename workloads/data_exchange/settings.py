@@ -21,8 +21,10 @@ class Settings(OrderedSettings):
     gateway_port: int = setting(
         8092, "Port on which `borough-exchange gateway` listens; 0 takes a free one."
     )
-    registries: str = setting(
-        "", "Base address of registries that checks ask directly; empty: none are."
+    checks_gateway_url: str = setting(
+        "",
+        "Address at which workers reach the gateway for checks. Empty: GATEWAY_URL, or else "
+        "that of the gateway that runs on this machine with the same home.",
     )
     gateway_url: str = setting(
         "",

@@ -60,7 +60,7 @@ PROGRAMS = {
 #: What a container is told of its surroundings, and a local process has its own of.
 _OWN = (
     "HOME", "HOST", "PORT", "GATEWAY_PORT", "DATABASE_URL", "SECRET_KEYS", "SECRET_KEY_FILE",
-    "PUBLIC_URL",
+    "PUBLIC_URL", "CHECKS_GATEWAY_URL",
 )  # fmt: skip
 
 

@@ -14,11 +14,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from control_plane.demonstration.model import ExchangeStory, StoryAgency
+from control_plane.entrypoints.demo import checked
 from control_plane.entrypoints.demo.cast import Cast, Stage
 from control_plane.entrypoints.demo.narrator import Narrator, StoryFailedError
 from control_plane.entrypoints.demo.workload import WorkloadChapter
@@ -30,6 +31,8 @@ _GATEWAY_SECONDS = 60.0
 _PROGRAM = "workloads.data_exchange.entrypoints.cli"
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 _PURPOSE = "dpv:ServiceProvision"
+#: What checks are billed as.
+_CHECKS = "exchange.checks"
 #: Invented households; the second one gets no help, so nothing of it is handed out.
 _RECORDS = [
     {"id": "H-1001", "name": "Zhou Example", "phone": "000-0001", "assistance": True, "members": 3},
@@ -68,9 +71,23 @@ class _Exchange(WorkloadChapter):
         people = self._people(exchange)
         with _provider() as endpoint:
             dataset, interface = self._published(people, endpoint)
-            agreement = self._agreed(people, dataset, interface)
+            agreement = self._agreed(people, dataset, interface, _ask(self._stage.now))
             self._used(people, gateway, agreement, interface)
-        self.charged(service, "calls")
+        checked.play(self._say, people, self._parts(people))
+        self.charged(service, "calls", {"checks": _CHECKS})
+
+    def _parts(self, people: Mapping[str, Client]) -> checked.Parts:
+        def connect(name: str, dataset: dict[str, Any], called: dict[str, Any], ask: Any) -> None:  # noqa: ANN401 - JSON
+            """Publish a registry, agree on it, and let it answer the questions of its name."""
+            provider = f"/city/{self._story.provider.slug}/"
+            held = self._entry(people, "dataset", provider, dataset)
+            service = self._entry(people, "service", provider, {**called, "serves": [held]})
+            self._agreed(people, held, service, ask)
+            people["administrator"].post(
+                "/scenarios/connections", {"name": name, "service": service, "path": f"/{name}"}
+            )
+
+        return checked.Parts(connect, f"/city/{self._story.consumer.slug}/", self.until, _PROGRAM)
 
     # --- who ------------------------------------------------------------------------------------
 
@@ -130,17 +147,9 @@ class _Exchange(WorkloadChapter):
         self._say.check(f"{kind} {made['id']}", shown["state"], "published")
         return str(made["id"])
 
-    def _agreed(self, people: Mapping[str, Client], dataset: str, interface: str) -> str:
-        now = self._stage.now.astimezone(UTC)
-        ask = {
-            "purposes": [_PURPOSE],
-            "fields": [{"name": "id", "whole": True}, {"name": "name"},
-                       {"name": "members", "whole": True}],
-            "rows": [{"name": "assistance", "operator": "eq", "values": [True]}],
-            "limits": {"calls": 100},
-            "begins": format_instant(now - timedelta(minutes=5)),
-            "ends": format_instant(now + timedelta(days=30)),
-        }  # fmt: skip
+    def _agreed(
+        self, people: Mapping[str, Client], dataset: str, interface: str, ask: dict[str, Any]
+    ) -> str:
         with self._say.chapter("Data: another bureau asks, is reviewed, and both sign"):
             asked = people["officer"].post(
                 "/requests",
@@ -262,6 +271,19 @@ class _Machine:
 
 def _agency(parent: str, one: StoryAgency) -> dict[str, Any]:
     return {"parent": parent, "slug": one.slug, "name": one.name.as_json(), "level": "municipal"}
+
+
+def _ask(now: datetime) -> dict[str, Any]:
+    now = now.astimezone(UTC)
+    return {
+        "purposes": [_PURPOSE],
+        "fields": [{"name": "id", "whole": True}, {"name": "name"},
+                   {"name": "members", "whole": True}],
+        "rows": [{"name": "assistance", "operator": "eq", "values": [True]}],
+        "limits": {"calls": 100},
+        "begins": format_instant(now - timedelta(minutes=5)),
+        "ends": format_instant(now + timedelta(days=30)),
+    }  # fmt: skip
 
 
 def _dataset() -> dict[str, Any]:

@@ -6,6 +6,7 @@ The region is simulated, the service is not: it runs as processes of this machin
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 from control_plane.demonstration.model import StoryOrder
@@ -81,31 +82,40 @@ class WorkloadChapter:
             self._say.tell(f"its pages: {url}/ (administrator; the password is an output)")
             return Client(url, token["secret"])
 
-    def charged(self, service: Mapping[str, Any], unit: str) -> None:
+    def charged(
+        self, service: Mapping[str, Any], unit: str, further: Mapping[str, str] | None = None
+    ) -> None:
         """Wait until its use has arrived at the platform, and see it charged.
 
         Args:
             service: that was ordered.
             unit: of its meter, as people read it.
+            further: more meters of it, by unit.
         """
+        meters = {unit: self._meter, **(further or {})}
         story = self._stage.city.story
         if story is None:
             raise StoryFailedError("this city has no story")
         finance = self._cast.client(story.statement_by)
         period = f"{self._stage.now:%Y-%m}"
         with self._say.chapter(f"{self._subject}: its use arrives at the platform and is charged"):
-            used = self.until(
-                f"{unit} have arrived",
-                _USAGE_SECONDS,
-                lambda: [
-                    each for each in finance.get("/usage", period=period)["items"]
-                    if each["meter"] == self._meter and each["resource_id"] == service["id"]
-                ],
-            )  # fmt: skip
-            total = sum((Decimal(each["quantity"]) for each in used), Decimal(0))
+
+            def arrived(meter: str) -> Decimal:
+                items = finance.get("/usage", period=period)["items"]
+                mine = [
+                    Decimal(each["quantity"]) for each in items
+                    if each["meter"] == meter and each["resource_id"] == service["id"]
+                ]  # fmt: skip
+                return sum(mine, Decimal(0))
+
+            totals = {
+                name: self.until(f"{name} have arrived", _USAGE_SECONDS, partial(arrived, meter))
+                for name, meter in meters.items()
+            }
             self._cast.follow(finance, finance.post("/rating-runs", {"period": period}))
-            shown = f"{total:.4f}" if total % 1 else f"{total:.0f}"
-            self._say.check_that(f"{shown} {unit} are charged", total > 0)
+            for name, total in totals.items():
+                shown = f"{total:.4f}" if total % 1 else f"{total:.0f}"
+                self._say.check_that(f"{shown} {name} are charged", total > 0)
 
     def until(self, what: str, seconds: float, ask: Callable[[], T | None]) -> T:
         """Ask until there is an answer.

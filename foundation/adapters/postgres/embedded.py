@@ -23,7 +23,8 @@ from foundation.kernel.files import own_file, own_folder
 
 _SUPERUSER = "postgres"
 _ROOT_RUNS_AS = "borough-pg"
-_SOCKET_LIMIT = 100  # sun_path holds 108 bytes; the file name takes ".s.PGSQL.5432"
+#: sun_path holds 108 bytes with the zero at its end; the file takes "/.s.PGSQL.5432" of them.
+_SOCKET_LIMIT = 93
 
 
 class EmbeddedPostgres:
@@ -243,7 +244,7 @@ def _server_user() -> str:
 
 def _socket_folder(folder: Path) -> Path:
     path = folder / "socket"
-    if len(str(path)) <= _SOCKET_LIMIT:
+    if len(os.fsencode(path)) <= _SOCKET_LIMIT:
         return path
     # A socket's path is short by nature; a deep home gets a folder named by its digest.
     name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]

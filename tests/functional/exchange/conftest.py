@@ -1,7 +1,9 @@
 """Borough Exchange as it runs: its server on loopback, agencies, people of each side."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from tests.fakes.catalogue import FakeCatalogue, households
 from tests.harness.exchange import CIVIL, HOUSING, SYSTEM, exchange_database, furnish
 from tests.harness.serving import served
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
+from workloads.data_exchange.checks.ports import Registries
 from workloads.data_exchange.entrypoints.app import create_app
 from workloads.data_exchange.entrypoints.serve import parts
 from workloads.data_exchange.settings import Settings
@@ -44,12 +47,20 @@ class Running:
 def running(
     postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
-    home = tmp_path_factory.mktemp("home")
+    with run(postgres, tmp_path_factory.mktemp("home")) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def run(
+    postgres: EmbeddedPostgres, home: Path, registries: Registries | None = None
+) -> Iterator[Running]:
+    """The product with its people, until the end of the block."""
     with (
         exchange_database(postgres) as url,
         open_exchange(
             Settings(home=home, database_url=url), upgrade=False,
-            catalogue=FakeCatalogue(households(CIVIL)),
+            catalogue=FakeCatalogue(households(CIVIL)), registries=registries,
         ) as exchange,
     ):  # fmt: skip
         furnish(exchange)

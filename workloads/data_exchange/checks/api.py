@@ -17,13 +17,14 @@ from foundation.surface.api import (
     created,
     current_actor,
     idempotent,
-    public,
     requires,
     use,
 )
+from workloads.data_exchange.checks.connections import Connections
 from workloads.data_exchange.checks.model import (
     Check,
     CheckState,
+    Connection,
     ConsentState,
     Question,
     QuestionState,
@@ -33,8 +34,6 @@ from workloads.data_exchange.checks.model import (
 from workloads.data_exchange.checks.service import Checks, receipts_of, seen
 
 api = ApiBlueprint("checks", __name__, tag="Checks")
-
-Token = Annotated[str, Field(min_length=1, max_length=200, description="Of a one-time link.")]
 
 
 class ScenarioRevise(Input):
@@ -62,6 +61,28 @@ class ScenariosOut(Schema):
     items: list[ScenarioOut]
 
 
+class ConnectionBody(Input):
+    """Which service of the directory answers what."""
+
+    name: Annotated[str, Field(max_length=200, description="As scenarios call it.")]
+    service: Annotated[str, Field(max_length=100, description="Id in the directory.")]
+    path: Annotated[str, Field(max_length=500, description="Of its interface; asked by POST.")]
+
+
+class ConnectionOut(Schema):
+    """Which service of the directory answers what."""
+
+    name: str
+    service: str
+    path: str
+
+
+class ConnectionsOut(Schema):
+    """All of them."""
+
+    items: list[ConnectionOut]
+
+
 class CheckCreate(Input):
     """A check of somebody under a scenario."""
 
@@ -83,6 +104,9 @@ class CheckQuestionOut(Schema):
     receipt: str
     attempts: int
     answered_at: Instant | None
+    provider: Annotated[str, Field(description="Path of the agency that is asked.")]
+    round: Annotated[int, Field(description="Which time it is asked: again after a correction.")]
+    why: Annotated[str, Field(description="What the last ask failed of, while it waits.")]
 
 
 class CheckOut(Schema):
@@ -101,32 +125,8 @@ class CheckOut(Schema):
     created_at: Instant
     limit_at: Instant
     tokens: Annotated[
-        list[str], Field(description="One-time links of consent; when it is created, never again.")
+        list[str], Field(description="One-time codes of consent; when it is created, never again.")
     ]
-
-
-class ConsentLook(Input):
-    """A link."""
-
-    token: Token
-
-
-class ConsentDecide(Input):
-    """What the person of a link decides; no after a yes withdraws it."""
-
-    token: Token
-    agree: bool
-
-
-class ConsentOut(Schema):
-    """What somebody is asked to consent to, and what they decided."""
-
-    scenario: str
-    version: int
-    agency: str
-    title: dict[str, str]
-    consent: dict[str, str]
-    state: ConsentState
 
 
 @api.get("/scenarios")
@@ -148,6 +148,24 @@ def revise_scenario(json_data: ScenarioRevise) -> ResponseReturnValue:
     return created(_scenario(made), "/api/v1/scenarios")
 
 
+@api.get("/scenarios/connections")
+@requires("scenario.view")
+@api.output(ConnectionsOut)
+def list_connections() -> Answer:
+    """Which service of the directory answers what, by name."""
+    return {"items": [_connection(one) for one in use(Connections).connections(current_actor())]}
+
+
+@api.post("/scenarios/connections")
+@requires("scenario.manage")
+@api.input(ConnectionBody)
+@api.output(ConnectionOut)
+def connect_question(json_data: ConnectionBody) -> Answer:
+    """Say which service answers a question from now on."""
+    wanted = Connection(json_data.name, json_data.service, json_data.path)
+    return _connection(use(Connections).connect(current_actor(), wanted))
+
+
 @api.get("/checks")
 @requires("check.view")
 @api.input(PageQuery, location="query")
@@ -163,7 +181,7 @@ def list_checks(query_data: PageQuery) -> Page[dict[str, Any]]:
 @api.input(CheckCreate)
 @api.output(CheckOut, 201)
 def create_check(json_data: CheckCreate) -> ResponseReturnValue:
-    """Begin a check; nobody is asked before all persons have consented by their links."""
+    """Begin a check; nobody is asked before all persons have consented by their codes."""
     made = use(Checks).begin(
         current_actor(), agency=json_data.agency, scenario=json_data.scenario,
         persons=json_data.persons, inputs=json_data.inputs,
@@ -180,25 +198,6 @@ def get_check(check_id: str) -> Answer:
     return _out(use(Checks).check(current_actor(), check_id))
 
 
-@api.post("/consents/look")
-@public
-@api.input(ConsentLook)
-@api.output(ConsentOut)
-def look_at_consent(json_data: ConsentLook) -> Answer:
-    """What the person of a one-time link is asked to consent to."""
-    return _consent(json_data.token)
-
-
-@api.post("/consents/decide")
-@public
-@api.input(ConsentDecide)
-@api.output(ConsentOut)
-def decide_consent(json_data: ConsentDecide) -> Answer:
-    """Consent, refuse, or withdraw what was given."""
-    use(Checks).decide(json_data.token, agree=json_data.agree)
-    return _consent(json_data.token)
-
-
 def _scenario(one: Scenario) -> dict[str, Any]:
     return {
         "name": one.name, "version": one.version, "title": one.title.as_json(),
@@ -206,18 +205,15 @@ def _scenario(one: Scenario) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _consent(token: str) -> dict[str, Any]:
-    check, scenario, state = use(Checks).asked_of(token)
-    return {
-        "scenario": scenario.name, "version": scenario.version, "agency": check.path,
-        "title": scenario.title.as_json(), "consent": scenario.consent.as_json(), "state": state,
-    }  # fmt: skip
+def _connection(one: Connection) -> dict[str, Any]:
+    return {"name": one.name, "service": one.service, "path": one.path}
 
 
 def _question(one: Question) -> dict[str, Any]:
     return {
         "name": one.name, "state": one.state, "findings": dict(one.findings),
         "receipt": one.receipt, "attempts": one.attempts, "answered_at": one.answered_at,
+        "provider": one.provider, "round": one.round, "why": one.why,
     }  # fmt: skip
 
 

@@ -23,6 +23,18 @@ _SCENARIO = (
     cli.Column("TITLE", "title"),
 )
 
+_CONSENT = (
+    cli.Column("PERSON", "person", right=True),
+    cli.Column("STATE", "state"),
+    cli.Column("DECIDED", "decided_at"),
+    cli.Column("WORDS", "statement", wide=True),
+)
+_CONNECTION = (
+    cli.Column("NAME", "name"),
+    cli.Column("SERVICE", "service"),
+    cli.Column("PATH", "path"),
+)
+
 
 @click.group()
 def check() -> None:
@@ -30,7 +42,7 @@ def check() -> None:
 
 
 @check.command("list")
-@cli.console(api="GET /api/v1/checks")
+@cli.console(api="GET /api/v1/checks", web="/checks")
 def list_checks(console: cli.Console) -> None:
     """List checks, newest first."""
     console.rows(console.client.items("/checks"), _CHECK)
@@ -38,7 +50,7 @@ def list_checks(console: cli.Console) -> None:
 
 @check.command("show")
 @click.argument("check_id", shell_complete=cli.complete("/checks"))
-@cli.console(api="GET /api/v1/checks/{id}")
+@cli.console(api="GET /api/v1/checks/{id}", web="/checks/{id}")
 def show_check(console: cli.Console, check_id: str) -> None:
     """Show what a check says and why."""
     console.one(console.client.get(f"/checks/{check_id}"), _CHECK)
@@ -49,11 +61,11 @@ def show_check(console: cli.Console, check_id: str) -> None:
 @click.option("--agency", required=True, help="Id or path of the agency that asks.")
 @click.option("--persons", required=True, type=click.File(), help="File of resident numbers; - .")
 @click.option("--inputs", type=click.File(), help="File of JSON that the scenario wants; - .")
-@cli.console(api="POST /api/v1/checks")
+@cli.console(api="POST /api/v1/checks", web="/checks/new")
 def create_check(
     console: cli.Console, scenario: str, agency: str, persons: IO[str], inputs: IO[str] | None
 ) -> None:
-    """Begin a check; answers the links of consent once.
+    """Begin a check; answers the codes of consent once.
 
     Numbers of people are read from a file: arguments are seen by everybody on a machine.
     """
@@ -65,7 +77,26 @@ def create_check(
         "agency": agency, "scenario": scenario, "persons": persons.read().split(),
         "inputs": filled,
     }  # fmt: skip
-    console.one(console.client.post("/checks", body), (*_CHECK, cli.Column("LINKS", "tokens")))
+    console.one(console.client.post("/checks", body), (*_CHECK, cli.Column("CODES", "tokens")))
+
+
+@check.command("consents")
+@click.argument("check_id", shell_complete=cli.complete("/checks"))
+@cli.console(api="GET /api/v1/checks/{id}/consents", web="/checks/{id}")
+def list_consents(console: cli.Console, check_id: str) -> None:
+    """Show who consented when, and to which words (-o json)."""
+    items = console.client.get(f"/checks/{check_id}/consents")["items"]
+    console.rows(items, _CONSENT, name="person")
+
+
+@check.command("renew")
+@click.argument("check_id", shell_complete=cli.complete("/checks"))
+@click.argument("person", type=click.IntRange(0))
+@cli.console(api="POST /api/v1/checks/{id}/consents/{person}/renew", web="/checks/{id}")
+def renew_consent(console: cli.Console, check_id: str, person: int) -> None:
+    """Give a PERSON (0 is the applicant) who lost their code another one."""
+    made = console.client.post(f"/checks/{check_id}/consents/{person}/renew")
+    console.one(made, (cli.Column("CODE", "token"),), name="token")
 
 
 @click.group()
@@ -74,7 +105,7 @@ def scenario() -> None:
 
 
 @scenario.command("list")
-@cli.console(api="GET /api/v1/scenarios")
+@cli.console(api="GET /api/v1/scenarios", web="/scenarios")
 def list_scenarios(console: cli.Console) -> None:
     """List scenarios in their newest versions."""
     console.rows(console.client.get("/scenarios")["items"], _SCENARIO)
@@ -82,7 +113,7 @@ def list_scenarios(console: cli.Console) -> None:
 
 @scenario.command("revise")
 @click.argument("file", type=click.File())
-@cli.console(api="POST /api/v1/scenarios")
+@cli.console(api="POST /api/v1/scenarios", web="/scenarios")
 def revise_scenario(console: cli.Console, file: IO[str]) -> None:
     """Keep a scenario out of a JSON file as its next version."""
     try:
@@ -90,3 +121,22 @@ def revise_scenario(console: cli.Console, file: IO[str]) -> None:
     except ValueError as error:
         raise Failure(f"{file.name}: {error}", USAGE) from None
     console.one(console.client.post("/scenarios", {"data": data}), _SCENARIO)
+
+
+@scenario.command("connections")
+@cli.console(api="GET /api/v1/scenarios/connections", web="/scenarios")
+def list_connections(console: cli.Console) -> None:
+    """List which service of the directory answers what."""
+    items = console.client.get("/scenarios/connections")["items"]
+    console.rows(items, _CONNECTION, name="name")
+
+
+@scenario.command("connect")
+@click.argument("name")
+@click.option("--service", required=True, help="Its id in the directory.")
+@click.option("--path", required=True, help="Of its interface; questions are posted to it.")
+@cli.console(api="POST /api/v1/scenarios/connections", web="/scenarios")
+def connect(console: cli.Console, name: str, service: str, path: str) -> None:
+    """Say which service answers NAME, as scenarios call it, such as tax/income."""
+    body = {"name": name, "service": service, "path": path}
+    console.one(console.client.post("/scenarios/connections", body), _CONNECTION, name="name")

@@ -11,10 +11,14 @@ from typing import Any
 
 from foundation.kernel.errors import Collector, Invalid
 from foundation.kernel.text import Text
+from foundation.kernel.time import format_instant
+from workloads.data_exchange.agreements import purposes
 from workloads.data_exchange.checks import rules
 
 _NAME = re.compile(r"(?=.{1,40}$)[a-z][a-z0-9_]*(?:-[a-z0-9_]+)*", re.ASCII)
-_SERVICE = re.compile(r"[a-zA-Z0-9_./:-]{1,200}", re.ASCII)
+SERVICE = re.compile(r"[a-zA-Z0-9_./:-]{1,200}", re.ASCII)
+#: For what registries are asked where a scenario does not say it (DPV 2.0).
+_PURPOSE = "dpv:PublicBenefit"
 _SECONDS = {"patience_seconds": 600, "retry_seconds": 3_600, "deadline_seconds": 600}
 _MOST_HOURS = 24 * 90
 _MOST = 50
@@ -57,6 +61,18 @@ class QuestionState(StrEnum):
     REFUSED = "refused"
 
 
+class Why(StrEnum):
+    """Why a question was not answered when it was asked last."""
+
+    NOT_CONNECTED = "not_connected"
+    NO_AGREEMENT = "no_agreement"
+    NO_KEY = "no_key"
+    NO_GATEWAY = "no_gateway"
+    NOT_ALLOWED = "not_allowed"
+    SLOW = "slow"
+    DOWN = "down"
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A question of a scenario: to which service, what is sent, what is found in the answer."""
@@ -83,6 +99,7 @@ class Scenario:
 
     Attributes:
         data: as it was given and is kept.
+        purpose: for what registries are asked, as their agreements name it (DPV).
         patience: seconds that one ask may take; ``retry``: until a question is asked again.
         deadline: seconds after which who waits is told "cannot tell yet".
         limit: hours after which what was not heard stays unknown.
@@ -99,11 +116,24 @@ class Scenario:
     retry: float
     deadline: float
     limit: float
+    purpose: str = _PURPOSE
+
+    @property
+    def basis(self) -> str:
+        """By which law it is asked."""
+        return str(self.data.get("basis", ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """How far a question of a check is; of the answer there are only findings."""
+    """How far a question of a check is; of the answer there are only findings.
+
+    Attributes:
+        provider: path of the agency that is asked, as whoever consented was told; empty when nobody
+            was known when the check began, and then nobody is asked.
+        round: which time it is asked: again after a correction.
+        why: what the last ask failed of, while it waits; empty before the first.
+    """
 
     name: str
     state: QuestionState = QuestionState.WAITING
@@ -111,6 +141,9 @@ class Question:
     receipt: str = ""
     attempts: int = 0
     answered_at: datetime | None = None
+    provider: str = ""
+    round: int = 1
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +168,35 @@ class Check:
     reasons: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
     consents: tuple[ConsentState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What one person of a check decided.
+
+    Attributes:
+        statement: what they were shown, word for word (``statement``); empty before they decided.
+    """
+
+    person: int
+    state: ConsentState
+    decided_at: datetime | None
+    statement: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Who answers a question.
+
+    Attributes:
+        name: what scenarios call the service, such as ``tax/income``.
+        service: its id in the directory.
+        path: of its interface, to which questions are posted.
+    """
+
+    name: str
+    service: str
+    path: str
 
 
 def conclude(
@@ -163,6 +225,8 @@ def read(data: Mapping[str, Any], version: int) -> Scenario:
         name: _number(found, data.get(name), name, most)
         for name, most in {**_SECONDS, "limit_hours": _MOST_HOURS}.items()
     }
+    purpose = data.get("purpose", _PURPOSE)
+    found.check(purpose in purposes.titles(), "purpose", "is no purpose of the DPV", "unknown")
     inputs = data.get("inputs", {})
     if not found.check(isinstance(inputs, Mapping), "inputs", "must be an object"):
         inputs = {}
@@ -184,8 +248,42 @@ def read(data: Mapping[str, Any], version: int) -> Scenario:
     return Scenario(
         str(data["name"]), version, data, texts["title"], texts["consent"], tuple(asked),
         tuple(made), numbers["patience_seconds"], numbers["retry_seconds"],
-        numbers["deadline_seconds"], numbers["limit_hours"],
+        numbers["deadline_seconds"], numbers["limit_hours"], str(purpose),
     )  # fmt: skip
+
+
+def statement(
+    check: Check, scenario: Scenario, names: Mapping[str, Text], language: str
+) -> dict[str, Any]:
+    """What somebody consents to, as it was shown to them; JSON.
+
+    Args:
+        check: that they are asked about.
+        scenario: in the version of the check.
+        names: of agencies, by path.
+        language: in which it was read: ``en`` or ``zh``.
+    """
+
+    def named(path: str) -> str:
+        return names[path].get(language) if path in names else path
+
+    asked = {one.name: one for one in scenario.questions}
+    return {
+        "check": check.id, "scenario": scenario.name, "version": scenario.version,
+        "language": language, "title": scenario.title.get(language),
+        "text": scenario.consent.get(language), "basis": scenario.basis,
+        "agency": check.path, "agency_name": named(check.path),
+        "until": format_instant(check.limit_at),
+        "questions": [
+            {
+                "name": one.name, "title": asked[one.name].title.get(language),
+                "service": asked[one.name].service, "provider": one.provider,
+                "provider_name": named(one.provider),
+            }
+            for one in check.questions
+        ],
+        "rules": [rule.text.get(language) for rule in scenario.rules],
+    }  # fmt: skip
 
 
 def shipped() -> list[dict[str, Any]]:
@@ -197,7 +295,7 @@ def shipped() -> list[dict[str, Any]]:
 
 def _asked(found: Collector, one: Mapping[str, Any], at: str, sends: frozenset[str]) -> Asked:
     found.check(_NAME.fullmatch(str(one.get("name"))), f"{at}.name", "is no short lower-case name")
-    found.check(_SERVICE.fullmatch(str(one.get("service"))), f"{at}.service", "is no service")
+    found.check(SERVICE.fullmatch(str(one.get("service"))), f"{at}.service", "is no service")
     send = one.get("send")
     right = isinstance(send, list) and send and all(key in sends for key in send)
     found.check(right, f"{at}.send", "must name persons, applicant or inputs of the scenario")

@@ -1,26 +1,59 @@
 """What checks need from outside."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from foundation.kernel.actor import Actor
 from foundation.kernel.database import UnitOfWork
 from foundation.kernel.paging import Page, PageRequest
-from workloads.data_exchange.checks.model import Check, ConsentState, Question, Scenario
+from workloads.data_exchange.checks.model import (
+    Check,
+    Connection,
+    Consent,
+    ConsentState,
+    Question,
+    Scenario,
+    Why,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to a registry.
+
+    Attributes:
+        path: of the agency that asks.
+        provider: path of the agency that shall answer: nobody else is asked; empty: nobody is.
+        service: as the scenario names it.
+        purpose: for what, as agreements name it.
+        body: what is sent.
+        key: the same for the same question of a check, however often it is asked.
+    """
+
+    path: str
+    provider: str
+    service: str
+    purpose: str
+    body: Mapping[str, Any] = field(repr=False)
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a provider answered; ``receipt``: the id of its receipt. Held in memory only."""
 
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] = field(repr=False)
     receipt: str
 
 
 class Late(Exception):
-    """The provider is slow or down."""
+    """There is no answer yet: the provider is slow or down, or may not be asked now."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why.value)
+        self.why = why
 
 
 class Refused(Exception):
@@ -34,16 +67,11 @@ class Refused(Exception):
 class Asker(Protocol):
     """Asks a provider's service under the agreement that the asking agency has with it."""
 
-    def ask(
-        self, path: str, service: str, body: Mapping[str, Any], *, key: str, patience: float
-    ) -> Answer:
+    def ask(self, ask: Ask, *, patience: float) -> Answer:
         """Ask once.
 
         Args:
-            path: of the agency that asks.
-            service: as the scenario names it.
-            body: what is sent.
-            key: the same for the same question of a check, however often it is asked.
+            ask: the question.
             patience: seconds to wait at most.
 
         Raises:
@@ -51,6 +79,18 @@ class Asker(Protocol):
             Refused: the provider cannot answer.
         """
         ...
+
+
+class Providers(Protocol):
+    """Who answers which question."""
+
+    def provider(self, service: str) -> str:
+        """Path of the agency that answers what scenarios call so; empty when none does."""
+        ...
+
+
+class Registries(Asker, Providers, Protocol):
+    """Who answers, and how they are asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +133,19 @@ class CheckStore(Protocol):
         """The check and the person of a consent link."""
         ...
 
-    def consent(self, check_id: str, person: int, state: ConsentState, at: datetime) -> None:
-        """Note what somebody decided."""
+    def consent(
+        self, check_id: str, person: int, state: ConsentState, at: datetime,
+        statement: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        """Note what somebody decided, and what they were shown."""
+        ...
+
+    def consents(self, check_id: str) -> Sequence[Consent]:
+        """What everybody decided, in the order of the persons."""
+        ...
+
+    def renew(self, check_id: str, person: int, digest: str) -> None:
+        """Put another code in the place of a person's."""
         ...
 
     def claim(self, now: datetime, limit: int) -> Sequence[Claimed]:
@@ -109,16 +160,28 @@ class CheckStore(Protocol):
         """Keep what was found; False when the question is no longer this attempt's."""
         ...
 
-    def later(self, check_id: str, name: str, attempt: int, at: datetime) -> None:
-        """Ask again then."""
+    def later(self, check_id: str, name: str, attempt: int, at: datetime, why: Why) -> None:
+        """Ask again then; ``why`` there is no answer yet."""
+        ...
+
+    def again(self, check_id: str, name: str, at: datetime) -> None:
+        """Begin the next round of a question: what was found and its receipt go."""
         ...
 
     def update(self, check: Check) -> None:
-        """Keep state, verdict and reasons."""
+        """Keep state, verdict, reasons and limit."""
         ...
 
     def overdue(self, now: datetime, limit: int) -> Sequence[str]:
         """Checks that are past their limit and not done."""
+        ...
+
+    def connections(self) -> Sequence[Connection]:
+        """Who answers what, by name."""
+        ...
+
+    def connect(self, connection: Connection) -> None:
+        """Keep who answers something, in the place of whoever did."""
         ...
 
 

@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -13,11 +12,12 @@ from typing import Any
 from foundation.access import policy
 from foundation.kernel import ids
 from foundation.kernel.actor import Actor
-from foundation.kernel.errors import Collector, Conflict
+from foundation.kernel.errors import Conflict
 from foundation.kernel.paging import Page, PageRequest
+from foundation.kernel.text import Text
 from foundation.kernel.time import Clock
 from workloads.data_exchange.agencies.ports import AgencyStore
-from workloads.data_exchange.checks import rules
+from workloads.data_exchange.checks.filling import check_filled, findings_of, sent
 from workloads.data_exchange.checks.model import (
     Check,
     CheckState,
@@ -31,7 +31,7 @@ from workloads.data_exchange.checks.model import (
     shipped,
 )
 from workloads.data_exchange.checks.ports import (
-    Answer,
+    Ask,
     Asker,
     Audit,
     CheckStore,
@@ -39,6 +39,7 @@ from workloads.data_exchange.checks.ports import (
     Late,
     Ledger,
     Meter,
+    Providers,
     Refused,
     Vault,
     Work,
@@ -46,9 +47,8 @@ from workloads.data_exchange.checks.ports import (
 from workloads.data_exchange.usage.model import CHECKS
 
 NOUN = "check"
-_PERSON = re.compile(r"\d{17}[\dX]", re.ASCII)
-_MOST_PERSONS = 20
-_LONGEST_TEXT = 200
+#: Why a check stopped to which not everybody said yes or no in time.
+NOBODY_ANSWERED = "no_consent"
 #: Beyond its patience an ask has this long to be written down before another may ask.
 _GRACE = timedelta(seconds=30)
 _BATCH = 32
@@ -75,15 +75,21 @@ class Checks:
         asker: asks providers.
         meter: counts verdicts.
         ledger: where citizens see who asked about them.
+        providers: who answers which question.
     """
 
     def __init__(  # noqa: PLR0913 - one for each port
         self, store: CheckStore, db: Work, clock: Clock, audit: Audit, agencies: AgencyStore,
-        vault: Vault, asker: Asker, meter: Meter, *, ledger: Ledger,
+        vault: Vault, asker: Asker, meter: Meter, *, ledger: Ledger, providers: Providers,
     ) -> None:  # fmt: skip
         self._store, self._db, self._clock, self._audit = store, db, clock, audit
         self._agencies, self._vault, self._asker, self._meter = agencies, vault, asker, meter
-        self._ledger = ledger
+        self._ledger, self._providers = ledger, providers
+        self._told: list[Callable[[Check, Scenario], None]] = []
+
+    def tell(self, done: Callable[[Check, Scenario], None]) -> None:
+        """Have something done in the transaction in which a check gets its verdict."""
+        self._told.append(done)
 
     def ship(self) -> None:
         """Keep the scenarios that come with the product, where their names are free."""
@@ -123,7 +129,7 @@ class Checks:
 
     def begin(
         self, actor: Actor, *, agency: str, scenario: str, persons: Sequence[str],
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, Any], version: int | None = None,
     ) -> Begun:  # fmt: skip
         """Begin a check; nobody is asked before all persons have consented.
 
@@ -133,6 +139,7 @@ class Checks:
             scenario: its name.
             persons: resident numbers, the applicant first.
             inputs: what the scenario wants filled in.
+            version: of the scenario; the newest if left out.
 
         Raises:
             Invalid: names every wrong field.
@@ -143,10 +150,10 @@ class Checks:
             if place is None:
                 raise policy.unknown("agency")
             policy.require(actor, "check.create", place.path, "agency")
-            kept = self._store.scenario(scenario)
+            kept = self._store.scenario(scenario, version)
             if kept is None:
                 raise policy.unknown("scenario")
-            _check_filled(kept, persons, inputs)
+            check_filled(kept, persons, inputs)
             now, made_id = self._clock.now(), ids.new("chk")
             sealed = self._vault.seal(
                 json.dumps({"persons": list(persons), "inputs": dict(inputs)}).encode(),
@@ -156,10 +163,13 @@ class Checks:
             check = Check(
                 made_id, place.path, kept.name, kept.version, sealed, CheckState.CONSENT, now,
                 now + timedelta(hours=kept.limit),
-                questions=tuple(Question(one.name) for one in kept.questions),
+                questions=tuple(
+                    Question(one.name, provider=self._providers.provider(one.service))
+                    for one in kept.questions
+                ),
                 consents=(ConsentState.WAITING,) * len(persons),
             )  # fmt: skip
-            self._store.add(check, [_digest(one) for one in tokens])
+            self._store.add(check, [digest_of(one) for one in tokens])
             details = {"scenario": kept.name, "version": kept.version, "persons": len(persons)}
             self._audit.record(
                 actor, "check.create", subject=made_id, path=place.path, details=details
@@ -183,52 +193,6 @@ class Checks:
         """The checks that the actor may see, newest first."""
         with self._db.transaction():
             return self._store.list(policy.visible_paths(actor, "check.view"), request)
-
-    def asked_of(self, token: str) -> tuple[Check, Scenario, ConsentState]:
-        """What a consent link is about: for the person who holds it.
-
-        Raises:
-            NotFound: no such link.
-        """
-        with self._db.transaction():
-            check, person = self._of_link(token)
-            return check, self._scenario(check), check.consents[person]
-
-    def decide(self, token: str, *, agree: bool) -> ConsentState:
-        """The person of a link consents, refuses, or withdraws what they gave.
-
-        One no stops the check. What was not asked yet never is; an answer that is on its way is
-        dropped.
-
-        Raises:
-            NotFound: no such link.
-            Conflict: it was decided otherwise, or the check is over.
-        """
-        with self._db.transaction():
-            check, person = self._of_link(token, lock=True)
-            there = check.consents[person]
-            if agree:
-                state = ConsentState.GIVEN
-            elif there in {ConsentState.GIVEN, ConsentState.WITHDRAWN}:
-                state = ConsentState.WITHDRAWN
-            else:
-                state = ConsentState.REFUSED
-            if state is there:
-                return state
-            if check.state not in {CheckState.CONSENT, CheckState.ASKING}:
-                raise Conflict("this check is over")
-            now = self._clock.now()
-            self._store.consent(check.id, person, state, now)
-            consents = (*check.consents[:person], state, *check.consents[person + 1 :])
-            if not agree:
-                self._store.update(replace(check, state=CheckState.STOPPED, reasons=(state.value,)))
-            elif all(one is ConsentState.GIVEN for one in consents):
-                self._store.update(replace(check, state=CheckState.ASKING))
-            self._audit.record(
-                Actor.system("consent"), f"check.consent.{state.value}", subject=check.id,
-                path=check.path, details={"person": person},
-            )  # fmt: skip
-            return state
 
     def work(self, pool: ThreadPoolExecutor | None = None) -> int:
         """Ask what is due, and end what is past its limit; answers how many were asked.
@@ -260,8 +224,8 @@ class Checks:
     def _enter(self, one: Claimed, scenario: Scenario) -> None:
         asked = next(question for question in scenario.questions if question.name == one.name)
         self._ledger.enter(
-            key=f"{one.check.id}:{one.name}", purpose=scenario.name, asker=one.check.path,
-            service=asked.service, basis=str(scenario.data.get("basis", "")),
+            key=_key(one.check, one.name), purpose=scenario.name, asker=one.check.path,
+            service=asked.service, basis=scenario.basis,
             persons=self._filled(one.check)["persons"],
         )  # fmt: skip
 
@@ -279,22 +243,22 @@ class Checks:
             scenario = self._scenario(check)
         asked = next(question for question in scenario.questions if question.name == one.name)
         filled = self._filled(check)
-        sent = _sent(asked.send, filled)
+        ask = Ask(
+            check.path, _of(check, one.name).provider, asked.service, scenario.purpose,
+            sent(asked.send, filled), _key(check, one.name),
+        )  # fmt: skip
         try:
-            answer = self._asker.ask(
-                check.path, asked.service, sent, key=f"{check.id}:{one.name}",
-                patience=scenario.patience,
-            )  # fmt: skip
-        except Late:
+            answer = self._asker.ask(ask, patience=scenario.patience)
+        except Late as late:
             with self._db.transaction():
                 again = self._clock.now() + timedelta(seconds=scenario.retry)
-                self._store.later(check.id, one.name, one.attempt, again)
+                self._store.later(check.id, one.name, one.attempt, again, late.why)
             return
         except Refused as error:
             question = Question(one.name, QuestionState.REFUSED, {}, error.receipt)
         else:
             today = f"{self._clock.now():%Y-%m-%d}"
-            found = _found(asked.findings, answer, filled, today)
+            found = findings_of(asked.findings, answer, filled, today)
             question = Question(one.name, QuestionState.ANSWERED, found, answer.receipt)
         self._keep(check.id, replace(question, answered_at=self._clock.now()), one.attempt)
 
@@ -316,29 +280,72 @@ class Checks:
                 check = self._store.find(check_id, lock=True)
                 if check is not None and check.state is CheckState.ASKING:
                     self._finish(check, {one.name: one for one in check.questions})
+                elif check is not None and check.state is CheckState.CONSENT:
+                    stopped = replace(check, state=CheckState.STOPPED, reasons=(NOBODY_ANSWERED,))
+                    self._store.update(stopped)
+                    self._audit.record(
+                        Actor.system("checks"), "check.stop", subject=check.id, path=check.path,
+                        details={"reason": NOBODY_ANSWERED},
+                    )  # fmt: skip
 
     def _finish(self, check: Check, questions: Mapping[str, Question]) -> None:
-        verdict, reasons = conclude(self._scenario(check), questions)
+        scenario = self._scenario(check)
+        verdict, reasons = conclude(scenario, questions)
         done = replace(check, state=CheckState.DONE, verdict=verdict, reasons=reasons)
         self._store.update(done)
-        self._meter.note(CHECKS, self._clock.now(), scenario=check.scenario)
+        for each in self._told:
+            each(done, scenario)
+        if all(one.round == 1 for one in questions.values()):
+            # One that is told again after a correction was paid for the first time.
+            self._meter.note(CHECKS, self._clock.now())
         self._audit.record(
             Actor.system("checks"), "check.verdict", subject=check.id, path=check.path,
             details={"verdict": verdict.value, "reasons": list(reasons)},
         )  # fmt: skip
+
+    def reopen(self, check: Check, name: str) -> None:
+        """Ask a question again, as a registry corrected what it holds; the caller holds the check.
+
+        Consent stands: it was given for this question of this check, and may be withdrawn anew.
+        """
+        scenario, now = self._scenario(check), self._clock.now()
+        limit = max(check.limit_at, now + timedelta(hours=scenario.limit))
+        self._store.again(check.id, name, now)
+        self._store.update(
+            replace(
+                check, state=CheckState.ASKING, verdict=Verdict.NOT_YET, reasons=(), limit_at=limit
+            )
+        )
+
+    def scenario(self, actor: Actor, name: str) -> Scenario:
+        """The newest version of one.
+
+        Raises:
+            NotFound: there is none.
+            Forbidden: the actor may not see them.
+        """
+        policy.require(actor, "scenario.view", policy.ROOT)
+        with self._db.transaction():
+            found = self._store.scenario(name)
+        if found is None:
+            raise policy.unknown("scenario")
+        return found
+
+    def titles(self) -> Mapping[str, Text]:
+        """How scenarios are called, by name; they are public."""
+        with self._db.transaction():
+            return {one.name: one.title for one in self._store.scenarios()}
+
+    def scenario_of(self, check: Check) -> Scenario:
+        """The scenario of a check that was read, in the check's version."""
+        with self._db.transaction():
+            return self._scenario(check)
 
     def _scenario(self, check: Check) -> Scenario:
         found = self._store.scenario(check.scenario, check.version)
         if found is None:  # held by a foreign key
             raise LookupError(check.scenario)
         return found
-
-    def _of_link(self, token: str, *, lock: bool = False) -> tuple[Check, int]:
-        found = self._store.by_token(_digest(token))
-        check = self._store.find(found[0], lock=lock) if found else None
-        if found is None or check is None:
-            raise policy.unknown(NOUN)
-        return check, found[1]
 
 
 def receipts_of(check: Check) -> tuple[str, ...]:
@@ -351,48 +358,16 @@ def seen(check: Check) -> Verdict:
     return check.verdict if check.state is CheckState.DONE else Verdict.NOT_YET
 
 
-def _check_filled(scenario: Scenario, persons: Sequence[str], inputs: Mapping[str, Any]) -> None:
-    found = Collector()
-    found.check(
-        0 < len(persons) <= _MOST_PERSONS, "persons", f"must be 1 to {_MOST_PERSONS} numbers"
-    )
-    for n, one in enumerate(persons):
-        found.check(_PERSON.fullmatch(one), f"persons.{n}", "is no resident number")
-    found.check(len(set(persons)) == len(persons), "persons", "name somebody twice", "twice")
-    wanted = scenario.data.get("inputs", {})
-    for name in inputs.keys() - wanted.keys():
-        found.check(False, f"inputs.{name}", "is not asked for", "unknown")
-    for name, about in wanted.items():
-        value = inputs.get(name)
-        if about.get("kind") == "number":
-            right = isinstance(value, int | float) and not isinstance(value, bool)
-            found.check(right, f"inputs.{name}", "must be a number")
-        else:
-            right = isinstance(value, str) and 0 < len(value) <= _LONGEST_TEXT
-            right = right and bool(re.fullmatch(about.get("pattern", ".*"), str(value)))
-            found.check(right, f"inputs.{name}", "is not well written")
-    found.finish()
-
-
-def _sent(send: Sequence[str], filled: Mapping[str, Any]) -> dict[str, Any]:
-    known = {"persons": filled["persons"], **filled["inputs"]}
-    return {
-        "persons" if key == "applicant" else key: filled["persons"][:1]
-        if key == "applicant"
-        else known[key]
-        for key in send
-    }
-
-
-def _found(
-    findings: Mapping[str, Any], answer: Answer, filled: Mapping[str, Any], today: str
-) -> dict[str, bool | None]:
-    known = {
-        "persons": filled["persons"], "count": len(filled["persons"]), "inputs": filled["inputs"],
-        "today": today, "records": answer.body.get("records"),
-    }  # fmt: skip
-    return {name: rules.holds(rule, known) for name, rule in findings.items()}
-
-
-def _digest(token: str) -> str:
+def digest_of(token: str) -> str:
+    """As what a one-time code is kept; it has 256 random bits, so a plain hash will do."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _of(check: Check, name: str) -> Question:
+    return next(one for one in check.questions if one.name == name)
+
+
+def _key(check: Check, name: str) -> str:
+    """The same for a question of a check however often it is asked; another once corrected."""
+    again = _of(check, name).round
+    return f"{check.id}:{name}" if again == 1 else f"{check.id}:{name}:{again}"

@@ -1,6 +1,6 @@
 """The tables of checks. No answer of a provider is in any of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,11 +12,14 @@ from foundation.kernel.paging import Page, PageRequest, page_of
 from workloads.data_exchange.checks.model import (
     Check,
     CheckState,
+    Connection,
+    Consent,
     ConsentState,
     Question,
     QuestionState,
     Scenario,
     Verdict,
+    Why,
     read,
 )
 from workloads.data_exchange.checks.ports import Claimed
@@ -48,6 +51,9 @@ check_table = sa.Table(
         ["scenario", "version"], ["exchange_scenario.name", "exchange_scenario.version"]
     ),
     sa.Index("exchange_check_open", "limit_at", postgresql_where=sa.text("state = 'asking'")),
+    sa.Index(
+        "exchange_check_consenting", "limit_at", postgresql_where=sa.text("state = 'consent'")
+    ),
 )
 consent_table = sa.Table(
     "exchange_check_consent",
@@ -57,6 +63,7 @@ consent_table = sa.Table(
     sa.Column("token", sa.Text, nullable=False, unique=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("decided_at", _AT),
+    sa.Column("statement", postgresql.JSONB, nullable=False, server_default="{}"),
 )
 question_table = sa.Table(
     "exchange_check_question",
@@ -70,7 +77,17 @@ question_table = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("due_at", _AT, nullable=False),
     sa.Column("answered_at", _AT),
+    sa.Column("provider", sa.Text, nullable=False, server_default=""),
+    sa.Column("round", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("why", sa.Text, nullable=False, server_default=""),
     sa.Index("exchange_check_question_due", "due_at", postgresql_where=sa.text("state='waiting'")),
+)
+connection_table = sa.Table(
+    "exchange_check_connection",
+    metadata,
+    sa.Column("name", sa.Text(collation="C"), primary_key=True),
+    sa.Column("service", sa.Text(collation="C"), nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
 )
 _S, _C, _N, _Q = scenario_table.c, check_table.c, consent_table.c, question_table.c
 
@@ -110,8 +127,7 @@ class PostgresChecks:
         self._db.execute(
             check_table.insert().values(
                 id=check.id, path=check.path, scenario=check.scenario, version=check.version,
-                sealed=check.sealed, created_at=check.created_at, limit_at=check.limit_at,
-                **_kept(check),
+                sealed=check.sealed, created_at=check.created_at, **_kept(check),
             )
         )  # fmt: skip
         self._db.execute(
@@ -120,6 +136,7 @@ class PostgresChecks:
                     {
                         "check_id": check.id, "name": one.name, "position": n,
                         "state": one.state.value, "findings": {}, "due_at": check.created_at,
+                        "provider": one.provider,
                     }
                     for n, one in enumerate(check.questions)
                 ]
@@ -166,13 +183,29 @@ class PostgresChecks:
         row = self._db.execute(query).one_or_none()
         return None if row is None else (row.check_id, row.person)
 
-    def consent(self, check_id: str, person: int, state: ConsentState, at: datetime) -> None:
-        """Note what somebody decided."""
+    def consent(
+        self, check_id: str, person: int, state: ConsentState, at: datetime,
+        statement: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        """Note what somebody decided, and what they were shown."""
         self._db.execute(
             consent_table.update()
             .where(_N.check_id == check_id, _N.person == person)
-            .values(state=state.value, decided_at=at)
+            .values(state=state.value, decided_at=at, statement=dict(statement))
         )
+
+    def consents(self, check_id: str) -> Sequence[Consent]:
+        """What everybody decided, in the order of the persons."""
+        query = sa.select(consent_table).where(_N.check_id == check_id).order_by(_N.person)
+        return [
+            Consent(row.person, ConsentState(row.state), row.decided_at, row.statement)
+            for row in self._db.execute(query)
+        ]
+
+    def renew(self, check_id: str, person: int, digest: str) -> None:
+        """Put another code in the place of a person's."""
+        mine = consent_table.update().where(_N.check_id == check_id, _N.person == person)
+        self._db.execute(mine.values(token=digest))
 
     def claim(self, now: datetime, limit: int) -> Sequence[Claimed]:
         """Take questions that are due; each is nobody else's until its lease is over."""
@@ -223,32 +256,56 @@ class PostgresChecks:
         ).first()  # fmt: skip
         return done is not None
 
-    def later(self, check_id: str, name: str, attempt: int, at: datetime) -> None:
-        """Ask again then."""
+    def later(self, check_id: str, name: str, attempt: int, at: datetime, why: Why) -> None:
+        """Ask again then; ``why`` there is no answer yet."""
         self._db.execute(
             question_table.update()
             .where(_Q.check_id == check_id, _Q.name == name, _Q.attempt == attempt)
-            .values(due_at=at)
+            .values(due_at=at, why=why.value)
         )
 
+    def again(self, check_id: str, name: str, at: datetime) -> None:
+        """Begin the next round of a question: what was found and its receipt go."""
+        self._db.execute(
+            question_table.update()
+            .where(_Q.check_id == check_id, _Q.name == name)
+            .values(
+                state=QuestionState.WAITING.value, findings={}, receipt="", answered_at=None,
+                round=_Q.round + 1, due_at=at, why="",
+            )
+        )  # fmt: skip
+
     def update(self, check: Check) -> None:
-        """Keep state, verdict and reasons."""
+        """Keep state, verdict, reasons and limit."""
         self._db.execute(check_table.update().where(_C.id == check.id).values(**_kept(check)))
 
     def overdue(self, now: datetime, limit: int) -> Sequence[str]:
         """Checks that are past their limit and not done."""
-        query = sa.select(_C.id).where(_C.state == CheckState.ASKING.value, _C.limit_at <= now)
+        going = _C.state.in_([CheckState.ASKING.value, CheckState.CONSENT.value])
+        query = sa.select(_C.id).where(going, _C.limit_at <= now)
         return list(self._db.execute(query.order_by(_C.limit_at).limit(limit)).scalars())
+
+    def connections(self) -> Sequence[Connection]:
+        """Who answers what, by name."""
+        rows = self._db.execute(sa.select(connection_table).order_by(connection_table.c.name))
+        return [Connection(row.name, row.service, row.path) for row in rows]
+
+    def connect(self, connection: Connection) -> None:
+        """Keep who answers something, in the place of whoever did."""
+        told = {"service": connection.service, "path": connection.path}
+        insert = postgresql.insert(connection_table).values(name=connection.name, **told)
+        self._db.execute(insert.on_conflict_do_update(index_elements=["name"], set_=told))
 
 
 def _kept(check: Check) -> dict[str, Any]:
     return {
         "state": check.state.value, "verdict": check.verdict.value,
-        "reasons": list(check.reasons),
+        "reasons": list(check.reasons), "limit_at": check.limit_at,
     }  # fmt: skip
 
 
 def _question(row: sa.Row[Any]) -> Question:
     return Question(
-        row.name, QuestionState(row.state), row.findings, row.receipt, row.attempt, row.answered_at
-    )
+        row.name, QuestionState(row.state), row.findings, row.receipt, row.attempt, row.answered_at,
+        row.provider, row.round, row.why,
+    )  # fmt: skip

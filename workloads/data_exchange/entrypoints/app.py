@@ -16,11 +16,15 @@ from workloads.data_exchange.agencies.pages import pages as agencies
 from workloads.data_exchange.agreements.calendar.pages import pages as calendar
 from workloads.data_exchange.agreements.contracts.pages import pages as agreements
 from workloads.data_exchange.agreements.requests.pages import pages as requests
+from workloads.data_exchange.checks.consent_pages import pages as consent
+from workloads.data_exchange.checks.corrections.pages import pages as corrections
+from workloads.data_exchange.checks.pages import pages as checks
 from workloads.data_exchange.directory.pages import pages as directory
 from workloads.data_exchange.entrypoints.home import pages as home
 from workloads.data_exchange.flows.pages import pages as flows
 from workloads.data_exchange.harvesting.pages import pages as harvesting
 from workloads.data_exchange.keys.pages import pages as keys
+from workloads.data_exchange.ledger.pages import pages as ledger
 from workloads.data_exchange.lottery.pages import pages as lottery
 from workloads.data_exchange.receipts.pages import pages as receipts
 from workloads.data_exchange.settings import Settings
@@ -41,13 +45,15 @@ FEATURES = (
     "workloads.data_exchange.lottery.api",
     "workloads.data_exchange.usage.api",
     "workloads.data_exchange.checks.api",
+    "workloads.data_exchange.checks.consent_api",
+    "workloads.data_exchange.checks.corrections.api",
     "workloads.data_exchange.ledger.api",
 )
 
 #: The pages of the features.
 PAGES = (
     home, access, operations, directory, harvesting, requests, agreements, flows, receipts,
-    lottery,    agencies, keys, calendar,
+    lottery, checks, consent, corrections, ledger, agencies, keys, calendar,
 )  # fmt: skip
 
 ABOUT = Text(

@@ -18,6 +18,7 @@ _MEMBERS = {
     "completion": ("foundation.surface.cli.commands:completion", "Shell completion."),
     "config": (f"{_HERE}.entrypoints.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
+    "correction": (f"{_HERE}.checks.corrections.commands:correction", "Objections to answers."),
     "dataset": (f"{_HERE}.directory.commands:dataset", "Data sets and services."),
     "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
     "flows": (f"{_HERE}.flows.commands:flows", "Who exchanges with whom."),
@@ -45,7 +46,7 @@ _MEMBERS = {
 
 _SECTIONS = {
     "Data": ("dataset", "service", "catalog", "source", "request", "agreement", "call"),
-    "Checks and draws": ("check", "scenario", "ledger", "lottery"),
+    "Checks and draws": ("check", "scenario", "correction", "ledger", "lottery"),
     "Evidence": ("flows", "receipt", "verify"),
     "Administrators": ("agency", "key", "calendar", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),

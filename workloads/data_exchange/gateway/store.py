@@ -1,5 +1,6 @@
 """The tables of what was used of agreements, and of answers that are fetched later."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -59,6 +60,8 @@ class PostgresCounter:
     def __init__(self, connect: Callable[[], Awaitable[psycopg.AsyncConnection]]) -> None:
         self._connect = connect
         self._connection: psycopg.AsyncConnection | None = None
+        # Transactions of several agreements at once would be nested in each other.
+        self._turn = asyncio.Lock()
 
     async def take(self, agreement: str, what: str, want: int, limit: int, *periods: str) -> int:
         """Take up to ``want`` of what is left of a limit."""
@@ -80,16 +83,17 @@ class PostgresCounter:
 
     @contextlib.asynccontextmanager
     async def _working(self) -> AsyncIterator[psycopg.AsyncConnection]:
-        try:
-            if self._connection is None or self._connection.closed:
-                self._connection = await self._connect()
-            yield self._connection
-        except (psycopg.Error, OSError):
-            broken, self._connection = self._connection, None
-            if broken is not None:
-                with contextlib.suppress(psycopg.Error, OSError):
-                    await broken.close()
-            raise CountingFailed from None
+        async with self._turn:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = await self._connect()
+                yield self._connection
+            except (psycopg.Error, OSError):
+                broken, self._connection = self._connection, None
+                if broken is not None:
+                    with contextlib.suppress(psycopg.Error, OSError):
+                        await broken.close()
+                raise CountingFailed from None
 
     async def close(self) -> None:
         """End the connection."""

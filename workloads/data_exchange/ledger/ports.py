@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from foundation.kernel.actor import Actor
+from workloads.data_exchange.checks.corrections.model import Correction, Told
 from workloads.data_exchange.ledger.model import Entry
 
 
@@ -27,13 +28,33 @@ class LedgerStore(Protocol):
         """The entries of pseudonyms, newest first."""
         ...
 
-    def add_code(self, digest: str, sealed: str, until: datetime) -> None:
-        """Keep a code."""
+    def add_code(self, digest: str, sealed: str, until: datetime, kind: str) -> None:
+        """Keep a code, or a key."""
+        ...
+
+    def drop_codes(self, now: datetime) -> None:
+        """Forget those that are over, with the numbers that they seal."""
+        ...
+
+    def key(self, digest: str, now: datetime) -> str | None:
+        """What a key seals; None when it is over or never was."""
+        ...
+
+    def close(self, digest: str) -> None:
+        """Forget a key."""
         ...
 
     def take_code(self, digest: str, now: datetime) -> str | None:
         """What a code seals, once; None when it was used, is over or never was."""
         ...
+
+
+class Objecting(Protocol):
+    """Where somebody objects to what was answered about them."""
+
+    def ask_by_number(self, number: str, check_id: str, question: str, text: str) -> Correction: ...
+
+    def of_number(self, number: str, checks: Sequence[str]) -> Sequence[Told]: ...
 
 
 class Vault(Protocol):

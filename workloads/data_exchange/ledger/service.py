@@ -4,7 +4,8 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from foundation.access import policy
 from foundation.kernel.actor import Actor
@@ -14,10 +15,21 @@ from foundation.kernel.time import Clock
 from workloads.data_exchange.ledger.model import Entry, pseudonym
 from workloads.data_exchange.ledger.ports import Audit, LedgerStore, Vault
 
-_LASTS = timedelta(minutes=30)
+_LASTS, _OPEN = timedelta(minutes=30), timedelta(minutes=15)
+#: What opens a ledger once, and what reads it again.
+CODE, KEY = "code", "key"
 _MOST = 1_000
 _PERSON = re.compile(r"\d{17}[\dX]", re.ASCII)
 _SECRET = "ledger:pseudonyms"  # noqa: S105 - what the secret is sealed for
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A ledger that was opened: its entries, newest first, and a key to it until ``until``."""
+
+    entries: Sequence[Entry]
+    key: str
+    until: datetime
 
 
 class Ledger:
@@ -66,39 +78,79 @@ class Ledger:
             raise Invalid([Problem("number", "is no resident number")])
         with self._db.transaction():
             code = secrets.token_urlsafe(24)
-            digest = _digest(code)
-            sealed = self._vault.seal(number.encode(), f"ledger:{digest}")
-            self._store.add_code(digest, sealed, self._clock.now() + _LASTS)
+            self._keep(code, number, self._clock.now() + _LASTS, CODE)
             self._audit.record(
-                actor, "ledger.code", subject=digest[:16], path=policy.ROOT, details={}
+                actor, "ledger.code", subject=digest_of(code)[:16], path=policy.ROOT, details={}
             )
             return code
 
-    def open(self, code: str) -> Sequence[Entry]:
+    def open(self, code: str) -> Opened:
         """The newest 1,000 entries of the citizen to whom a code was given; it is used up.
+
+        What is answered has a key with which they are read again for a quarter of an hour.
 
         Raises:
             NotFound: the code was used, is over or never was.
         """
-        digest = _digest(code)
+        digest = digest_of(code)
         with self._db.transaction():
-            sealed = self._store.take_code(digest, self._clock.now())
+            now = self._clock.now()
+            sealed = self._store.take_code(digest, now)
             if sealed is not None:
                 number = self._vault.open(sealed, f"ledger:{digest}").decode()
-                secret = self._secret()
-                own = [pseudonym(secret, one, number) for one in self._store.purposes()]
-                entries = self._store.of(own, _MOST)
-                self._audit.record(
-                    Actor.system("citizen"), "ledger.view", subject=digest[:16],
-                    path=policy.ROOT, details={"entries": len(entries)},
-                )  # fmt: skip
-                return entries
+                key, until = secrets.token_urlsafe(24), now + _OPEN
+                self._keep(key, number, until, KEY)
+                return Opened(self._entries(number, digest), key, until)
         raise policy.unknown("ledger")
+
+    def entries(self, key: str) -> Sequence[Entry]:
+        """The entries of the holder of a key that ``open`` gave.
+
+        Raises:
+            NotFound: the key is over or never was.
+        """
+        with self._db.transaction():
+            return self._entries(self.number(key), digest_of(key))
+
+    def number(self, key: str) -> str:
+        """Whose key it is; for services that serve that citizen.
+
+        Raises:
+            NotFound: the key is over or never was.
+        """
+        digest = digest_of(key)
+        with self._db.transaction():
+            sealed = self._store.key(digest, self._clock.now())
+        if sealed is None:
+            raise policy.unknown("ledger")
+        return self._vault.open(sealed, f"ledger:{digest}").decode()
+
+    def close(self, key: str) -> None:
+        """Let a key count no more; one that is none changes nothing."""
+        with self._db.transaction():
+            self._store.close(digest_of(key))
+
+    def _entries(self, number: str, looked: str) -> Sequence[Entry]:
+        secret = self._secret()
+        own = [pseudonym(secret, one, number) for one in self._store.purposes()]
+        entries = self._store.of(own, _MOST)
+        self._audit.record(
+            Actor.system("citizen"), "ledger.view", subject=looked[:16],
+            path=policy.ROOT, details={"entries": len(entries)},
+        )  # fmt: skip
+        return entries
+
+    def _keep(self, code: str, number: str, until: datetime, kind: str) -> None:
+        digest = digest_of(code)
+        sealed = self._vault.seal(number.encode(), f"ledger:{digest}")
+        self._store.drop_codes(self._clock.now())
+        self._store.add_code(digest, sealed, until, kind)
 
     def _secret(self) -> bytes:
         fresh = self._vault.seal(secrets.token_bytes(32), _SECRET)
         return self._vault.open(self._store.secret(fresh), _SECRET)
 
 
-def _digest(code: str) -> str:
+def digest_of(code: str) -> str:
+    """As what a code or key is kept."""
     return hashlib.sha256(code.encode()).hexdigest()

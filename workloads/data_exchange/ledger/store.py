@@ -28,6 +28,7 @@ code_table = sa.Table(
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("sealed", sa.Text, nullable=False),
     sa.Column("until", _AT, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False, server_default="code"),
 )
 secret_table = sa.Table(
     "exchange_ledger_secret",
@@ -75,12 +76,27 @@ class PostgresLedger:
             Entry(r.key, r.purpose, r.pseudonym, r.asker, r.service, r.basis, r.at) for r in rows
         ]
 
-    def add_code(self, digest: str, sealed: str, until: datetime) -> None:
-        """Keep a code."""
-        self._db.execute(code_table.insert().values(digest=digest, sealed=sealed, until=until))
+    def add_code(self, digest: str, sealed: str, until: datetime, kind: str) -> None:
+        """Keep a code, or a key."""
+        self._db.execute(
+            code_table.insert().values(digest=digest, sealed=sealed, until=until, kind=kind)
+        )
 
     def take_code(self, digest: str, now: datetime) -> str | None:
         """What a code seals, once; None when it was used, is over or never was."""
-        taken = code_table.delete().where(_K.digest == digest).returning(_K.sealed, _K.until)
-        row = self._db.execute(taken).one_or_none()
+        taken = code_table.delete().where(_K.digest == digest, _K.kind == "code")
+        row = self._db.execute(taken.returning(_K.sealed, _K.until)).one_or_none()
         return None if row is None or row.until <= now else str(row.sealed)
+
+    def drop_codes(self, now: datetime) -> None:
+        """Forget those that are over, with the numbers that they seal."""
+        self._db.execute(code_table.delete().where(_K.until <= now))
+
+    def key(self, digest: str, now: datetime) -> str | None:
+        """What a key seals; None when it is over or never was."""
+        query = sa.select(_K.sealed).where(_K.digest == digest, _K.kind == "key", _K.until > now)
+        return self._db.execute(query).scalar_one_or_none()
+
+    def close(self, digest: str) -> None:
+        """Forget a key."""
+        self._db.execute(code_table.delete().where(_K.digest == digest, _K.kind == "key"))

@@ -63,6 +63,12 @@ class BeaconBody(Input):
     round: Line
 
 
+class ScreeningBody(Input):
+    """By which scenario of checks applicants are judged."""
+
+    scenario: Line
+
+
 class LotteryCreate(Input):
     """The rules of a lottery; they are fixed when it is opened."""
 
@@ -78,6 +84,9 @@ class LotteryCreate(Input):
     closes_at: Instant
     reveal_hours: Annotated[int, Field(ge=1, le=HOURS_MAX)] = 24
     beacon: BeaconBody | None = None
+    check: Annotated[
+        ScreeningBody | None, Field(description="Without one an officer judges applicants.")
+    ] = None
 
     def rules(self) -> Rules:
         """As the service takes them."""
@@ -86,6 +95,7 @@ class LotteryCreate(Input):
             tuple(Pool(one.name, one.places) for one in self.pools), tuple(self.parties),
             self.chances, self.closes_at, self.reveal_hours,
             Beacon(self.beacon.name, self.beacon.round) if self.beacon else None,
+            {"scenario": self.check.scenario} if self.check else None,
         )  # fmt: skip
 
 
@@ -162,6 +172,10 @@ class AppliedOut(ApplicationOut):
     """An application and its receipt."""
 
     receipt: Annotated[str, Field(description="JWS of the exchange, for the applicant to keep.")]
+    consent: Annotated[
+        str,
+        Field(description="The applicant's one-time code of consent to the check; empty for none."),
+    ]
 
 
 class RecordOut(Schema):
@@ -308,7 +322,8 @@ def apply_for(lottery_id: str, json_data: ApplicationCreate) -> ResponseReturnVa
         chances=json_data.chances,
     )  # fmt: skip
     where = f"/api/v1/lotteries/{lottery_id}/proofs/{made.pseudonym}"
-    return created({**_applied(made), "receipt": receipt}, where)
+    body = {**_applied(made), "receipt": receipt, "consent": made.consent}
+    return created(body, where)
 
 
 @api.post("/lotteries/<lottery_id>/applications/<pseudonym>/judge")

@@ -37,6 +37,7 @@ _APPLICATIONS = (
     cli.Column("STANDING", "standing"),
     cli.Column("REASON", "reason"),
     cli.Column("RECEIPT", "receipt", wide=True),
+    cli.Column("CONSENT CODE", "consent", wide=True),
 )
 
 

@@ -96,6 +96,8 @@ class Rules:
         closes_at: when no more applications are taken.
         reveal_hours: how long the parties have from the frozen list on.
         beacon: the source whose value goes into the seed, or none.
+        check: the scenario by which applicants are judged: ``scenario``, ``version``, ``digest`` of
+            its data and its ``rules`` in words; without one an officer judges.
     """
 
     agency: str
@@ -107,6 +109,7 @@ class Rules:
     closes_at: datetime
     reveal_hours: int = 24
     beacon: Beacon | None = None
+    check: Mapping[str, Any] | None = None
 
     def document(self) -> dict[str, Any]:
         """As JSON; its digest is what everybody commits to."""
@@ -188,6 +191,8 @@ class Application:
         at: when it was made.
         reason: why it was refused, or on which grounds it was found good.
         judged_by: who judged it.
+        check: the check by which it is judged; empty: an officer judges.
+        consent: the applicant's one-time code of consent; told once and not kept.
     """
 
     lottery: LotteryId
@@ -198,6 +203,8 @@ class Application:
     standing: Standing = Standing.PENDING
     reason: str = ""
     judged_by: str = ""
+    check: str = ""
+    consent: str = field(default="", repr=False)
 
     def entry(self) -> Entry:
         """Its line of the frozen list."""

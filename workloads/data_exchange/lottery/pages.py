@@ -1,18 +1,26 @@
 """Pages of lotteries: to hold one, and what everybody sees of it."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from flask import request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from foundation.kernel.errors import BoroughError, Conflict, Invalid, Problem
+from foundation.access import policy
+from foundation.kernel.errors import BoroughError, Conflict, Invalid, NotFound, Problem
 from foundation.kernel.paging import PageRequest
 from foundation.surface.auth import current_actor, public, requires
 from foundation.surface.registry import use
-from foundation.surface.web.forms import Field, Form
+from foundation.surface.web.forms import Field, Form, Option
 from foundation.surface.web.i18n import N_, local
 from foundation.surface.web.pages import Crumb, Pages, go, show
+from workloads.data_exchange.agencies.pages import options
+from workloads.data_exchange.agreements.calendar.service import Calendar
+from workloads.data_exchange.checks.service import Checks
+from workloads.data_exchange.lottery import forms
 from workloads.data_exchange.lottery.drawing import Draws
-from workloads.data_exchange.lottery.model import OPEN, LotteryState, Standing
+from workloads.data_exchange.lottery.model import OPEN, PERSON_MAX, LotteryState, Standing
 from workloads.data_exchange.lottery.service import Lotteries
 from workloads.data_exchange.lottery.verify import Standing as Place
 
@@ -48,6 +56,45 @@ def lotteries() -> ResponseReturnValue:
     return show("lottery/lotteries.html", lotteries=found.items, states=STATES, crumbs=crumbs)
 
 
+@pages.get("/lotteries/new")
+@requires("lottery.manage")
+def new() -> ResponseReturnValue:
+    """The form of a draft."""
+    return _new({})
+
+
+def _new(
+    given: Mapping[str, Any], problems: Sequence[Problem] = (), status: int = 200
+) -> ResponseReturnValue:
+    actor, all_ = current_actor(), options()
+    mine = [one for one in all_ if policy.allows(actor, "lottery.manage", one.value)]
+    scenarios = [Option(one.name, local(one.title)) for one in use(Checks).scenarios(actor)
+                 if not one.data.get("inputs")]  # fmt: skip
+    return show(
+        "lottery/new.html", status,
+        form=Form.of(forms.fields(given, mine, all_, scenarios), forms.placed(problems)),
+        crumbs=[
+            Crumb(gettext("Home"), "/"), Crumb(gettext("Lotteries"), "/lotteries"),
+            Crumb(gettext("New lottery")),
+        ],
+    )  # fmt: skip
+
+
+@pages.post("/lotteries/new")
+@requires("lottery.manage")
+def create() -> ResponseReturnValue:
+    """Draft a lottery, or say what is wrong."""
+    zone = use(Calendar).now().zone
+    try:
+        made = use(Lotteries).create(current_actor(), forms.read(request.form, zone))
+    except Invalid as error:
+        return _new(forms.filled(request.form), error.problems, 422)
+    except NotFound:
+        wrong = Problem("agency", "is no agency of yours")
+        return _new(forms.filled(request.form), [wrong], 422)
+    return go("lottery_pages.lottery", notice="lottery.done", lottery_id=made.id)
+
+
 @pages.get("/lotteries/<lottery_id>")
 @requires("lottery.view")
 def lottery(lottery_id: str) -> ResponseReturnValue:
@@ -67,7 +114,16 @@ def _lottery(
     except BoroughError:  # only those who judge see them
         pending = ()
     one, sent = now.lottery, request.form
-    fields = [Field("reason", gettext("Reason"), value=sent.get("reason", ""), max_length=500)]
+    fields = [
+        Field("reason", gettext("Reason"), value=sent.get("reason", ""), max_length=500),
+        Field("person", gettext("Resident number"), value=sent.get("person", ""), required=True,
+              max_length=PERSON_MAX, autocomplete="off",
+              help=gettext("It is turned into a pseudonym.")),
+        Field("pool", gettext("Pool"), "select", sent.get("pool", ""), required=True,
+              options=tuple(Option(name, name) for name, _ in one.pools)),
+        Field("chances", gettext("Chances"), "number", sent.get("chances", "1"), required=True,
+              minimum=1, maximum=one.rules["chances"], step=1),
+    ]  # fmt: skip
     return show(
         "lottery/lottery.html", status, lottery=one, now=now, states=STATES, standings=STANDINGS,
         count=service.count(actor, lottery_id), pending=pending, opens=OPEN,
@@ -100,6 +156,31 @@ def step(lottery_id: str) -> ResponseReturnValue:
     except Conflict as error:
         return _lottery(lottery_id, (Problem("", error.message),), 409)
     return go("lottery_pages.lottery", notice="lottery.done", lottery_id=lottery_id)
+
+
+@pages.post("/lotteries/<lottery_id>/applications")
+@requires("lottery.apply")
+def apply(lottery_id: str) -> ResponseReturnValue:
+    """Take an application at the counter, and show what the applicant keeps, once."""
+    sent = request.form
+    chances = sent.get("chances", "")
+    number = int(chances) if chances.isascii() and chances.isdigit() and len(chances) < 5 else 0  # noqa: PLR2004 - more than any rules allow
+    try:
+        made, receipt = use(Lotteries).apply(
+            current_actor(), lottery_id, person=sent.get("person", ""),
+            pool=sent.get("pool", ""), chances=number,
+        )  # fmt: skip
+    except Invalid as error:
+        return _lottery(lottery_id, error.problems, 422)
+    except Conflict as error:
+        return _lottery(lottery_id, (Problem("", error.message),), 409)
+    return show(
+        "lottery/applied.html", 201, one=made, receipt=receipt, standings=STANDINGS,
+        crumbs=[
+            Crumb(gettext("Home"), "/"), Crumb(gettext("Lotteries"), "/lotteries"),
+            Crumb(gettext("Application")),
+        ],
+    )  # fmt: skip
 
 
 @pages.post("/lotteries/<lottery_id>/judge")

@@ -1,7 +1,6 @@
 """What lotteries need of the outside."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -78,7 +77,11 @@ class LotteryStore(Protocol):
         ...
 
     def judge(self, application: Application) -> None:
-        """Keep what became of it."""
+        """Keep what became of it, and by which check it is judged."""
+        ...
+
+    def of_check(self, check: str) -> Application | None:
+        """The application that is judged by a check."""
         ...
 
     def count(self, lottery_id: str) -> Mapping[Standing, int]:
@@ -90,41 +93,31 @@ class LotteryStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What a check found about an applicant.
-
-    Attributes:
-        standing: ``pending`` when it cannot tell yet: an officer judges then.
-        reason: on which grounds, in words; no data of the person.
-        by: what judged.
-    """
-
-    standing: Standing
-    reason: str = ""
-    by: str = ""
-
-
 class Qualifier(Protocol):
-    """Judges whether somebody may take part."""
+    """Judges whether somebody may take part, by a check of a scenario."""
 
-    def judge(self, rules: Mapping[str, Any], person: str) -> Judgement:
-        """Judge a person by the rules; called outside of transactions, and may be called again.
+    def screening(self, scenario: str) -> Mapping[str, Any] | None:
+        """What the rules of a lottery fix of a scenario; None when there is none that serves."""
+        ...
+
+    def begin(self, lottery: Lottery, person: str) -> tuple[str, str]:
+        """Begin to judge a person, in the open transaction.
 
         Args:
-            rules: of the lottery.
-            person: the identifier that they applied with; it must not be kept.
+            lottery: whose rules name the check.
+            person: the identifier that they applied with.
+
+        Returns:
+            The check, and the person's one-time code of consent.
+
+        Raises:
+            Invalid: ``person`` is nobody who can be asked about.
         """
         ...
 
-
-class ByOfficer:
-    """Leaves every application to an officer's judgement."""
-
-    def judge(self, rules: Mapping[str, Any], person: str) -> Judgement:
-        """Always ``pending``."""
-        del rules, person
-        return Judgement(Standing.PENDING)
+    def renew(self, check: str) -> str:
+        """Another code in the place of one that was lost; empty when it was used."""
+        ...
 
 
 class Keyring(Protocol):

@@ -45,6 +45,8 @@ from workloads.data_exchange.proofs.keys import encoded
 NOUN = "lottery"
 OWN = policy.ROOT
 _PSEUDONYM_BYTES = 24
+#: As who judged an application that a check judged.
+BY_CHECK = "check"
 
 
 class Lotteries:
@@ -93,6 +95,12 @@ class Lotteries:
                     parties.append(found.path)
             rules = replace(rules, agency=holder.path, parties=tuple(sorted(parties)))
             check(wrong, rules, self._clock.now())
+            if rules.check is not None:
+                screening = self._qualifier.screening(str(rules.check.get("scenario")))
+                wrong.check(
+                    screening, "check.scenario", "is no scenario about one person without inputs"
+                )
+                rules = replace(rules, check=screening)
             wrong.finish()
             made_id = LotteryId(ids.new("lot"))
             sealed = self._vault.seal(secrets.token_bytes(32), _context(made_id))
@@ -164,12 +172,32 @@ class Lotteries:
                 self._note(actor, "lottery.apply", lottery, {"pseudonym": made.pseudonym})
             else:
                 made = self._same(made)
-        if made.standing is Standing.PENDING:
-            found = self._qualifier.judge(lottery.rules, person)
-            if found.standing is not Standing.PENDING:
-                made = self._judged(actor, made, found.standing, found.reason, found.by)
+            if made.standing is Standing.PENDING and lottery.rules.get("check"):
+                made = self._screened(lottery, made, plain)
         told = statements.application(lottery.id, canonical.plain(made.entry()), made.at)
         return made, self._keys.sign(OWN, told, statements.APPLICATION)
+
+    def _screened(self, lottery: Lottery, made: Application, person: str) -> Application:
+        """Have a check judge it, when the applicant has consented by the code that they get."""
+        if made.check:
+            return replace(made, consent=self._qualifier.renew(made.check))
+        begun, consent = self._qualifier.begin(lottery, person)
+        made = replace(made, check=begun)
+        self._store.judge(made)
+        return replace(made, consent=consent)
+
+    def checked(self, check_id: str, *, qualified: bool, reason: str) -> None:
+        """A check by which an application is judged was done, in the open transaction.
+
+        What an officer judged stays, and so does a list that is frozen.
+        """
+        made = self._store.of_check(check_id)
+        if made is None or (made.judged_by and made.judged_by != BY_CHECK):
+            return
+        lottery = self._store.find(made.lottery, hold=Hold.SHARED)
+        if lottery is not None and lottery.state in OPEN:
+            standing = Standing.QUALIFIED if qualified else Standing.REFUSED
+            self._judged(Actor.system("checks"), made, standing, reason, BY_CHECK)
 
     def _same(self, made: Application) -> Application:
         there = self._store.application(made.lottery, made.pseudonym)

@@ -61,6 +61,12 @@ application_table = sa.Table(
     sa.Column("standing", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("judged_by", sa.Text, nullable=False),
+    sa.Column("check_id", sa.Text, nullable=False, server_default=""),
+    sa.Index(
+        "exchange_lottery_application_check",
+        "check_id",
+        postgresql_where=sa.text("check_id <> ''"),
+    ),
 )
 _L, _W, _A = lottery_table.c, word_table.c, application_table.c
 
@@ -162,15 +168,21 @@ class PostgresLotteries:
         return page_of([_application(r) for r in rows], request, lambda one: (one.pseudonym,))
 
     def judge(self, application: Application) -> None:
-        """Keep what became of it."""
+        """Keep what became of it, and by which check it is judged."""
         self._db.execute(
             application_table.update()
             .where(_A.lottery == application.lottery, _A.pseudonym == application.pseudonym)
             .values(
                 standing=application.standing.value, reason=application.reason,
-                judged_by=application.judged_by,
+                judged_by=application.judged_by, check_id=application.check,
             )
         )  # fmt: skip
+
+    def of_check(self, check: str) -> Application | None:
+        """The application that is judged by a check."""
+        query = sa.select(application_table).where(_A.check_id == check, _A.check_id != "")
+        row = self._db.execute(query).one_or_none()
+        return None if row is None else _application(row)
 
     def count(self, lottery_id: str) -> Mapping[Standing, int]:
         """How many there are of each standing."""
@@ -211,5 +223,5 @@ def _lottery(row: sa.Row[Any]) -> Lottery:
 def _application(row: sa.Row[Any]) -> Application:
     return Application(
         LotteryId(row.lottery), row.pseudonym, row.pool, row.chances, row.at,
-        Standing(row.standing), row.reason, row.judged_by,
+        Standing(row.standing), row.reason, row.judged_by, row.check_id,
     )  # fmt: skip
