@@ -35,6 +35,7 @@ from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.ledger.service import Ledger
 from workloads.data_exchange.ledger.store import PostgresLedger
+from workloads.data_exchange.licensing import Licensing, licensing
 from workloads.data_exchange.lottery.drawing import Draws
 from workloads.data_exchange.lottery.ports import ByOfficer
 from workloads.data_exchange.lottery.service import Lotteries
@@ -70,6 +71,7 @@ class Exchange:
     draws: Draws
     checks: Checks
     ledger: Ledger
+    licensing: Licensing
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -78,6 +80,7 @@ class Exchange:
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
             self.keys, self.usage, self.receipts, *self.cataloguing.services,
             *self.agreeing.services, self.lotteries, self.draws, self.checks, self.ledger,
+            *self.licensing.services,
         )  # fmt: skip
 
     def handlers(self) -> dict[str, Job]:
@@ -94,6 +97,7 @@ class Exchange:
             *self.cataloguing.schedules(),
             *self.agreeing.schedules(),
             *receipt_jobs.schedules(self.receipts),
+            *self.licensing.schedules(),
             Schedule("lottery.expire", 30.0, self.draws.expire),
         ]
 
@@ -166,6 +170,7 @@ def build(
             ledger=ledger,
         ),
         ledger,
+        licensing(base, keys, places, settings.licence_status_seconds),
     )
 
 

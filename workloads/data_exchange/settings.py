@@ -36,6 +36,10 @@ class Settings(OrderedSettings):
     local_providers: bool = setting(
         False, "Let providers lie on this machine (for demonstrations). Never in production."
     )
+    licence_status_seconds: int = setting(
+        300,
+        "How long verifiers may keep a status list of licences: a revocation is seen within it.",
+    )
     time_zone: str = setting("Asia/Shanghai", "The city's time zone: when its days begin.")
 
     provider_networks: str = setting(

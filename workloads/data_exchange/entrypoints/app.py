@@ -20,6 +20,8 @@ from workloads.data_exchange.directory.pages import pages as directory
 from workloads.data_exchange.entrypoints.home import pages as home
 from workloads.data_exchange.harvesting.pages import pages as harvesting
 from workloads.data_exchange.keys.pages import pages as keys
+from workloads.data_exchange.licences.pages import pages as licences
+from workloads.data_exchange.licences.wallet import pages as wallet
 from workloads.data_exchange.lottery.pages import pages as lottery
 from workloads.data_exchange.receipts.pages import pages as receipts
 from workloads.data_exchange.settings import Settings
@@ -40,12 +42,13 @@ FEATURES = (
     "workloads.data_exchange.usage.api",
     "workloads.data_exchange.checks.api",
     "workloads.data_exchange.ledger.api",
+    "workloads.data_exchange.licences.api",
 )
 
 #: The pages of the features.
 PAGES = (
     home, access, operations, directory, harvesting, requests, agreements, receipts, lottery,
-    agencies, keys, calendar,
+    agencies, keys, calendar, licences, wallet,
 )  # fmt: skip
 
 ABOUT = Text(

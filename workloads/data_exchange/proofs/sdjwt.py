@@ -165,6 +165,21 @@ def parse(text: str) -> Parts:
     return Parts(signed, tuple(disclosures), binding)
 
 
+def peek(taken: jws.Unverified) -> dict[str, Any]:
+    """What a JWT says without being verified: only good to find the key that it is verified with.
+
+    Raises:
+        ProofError: its payload is no object.
+    """
+    try:
+        found = jws.decode(taken.payload.decode())
+    except (ValueError, RecursionError):
+        raise ProofError("the payload is not JSON") from None
+    if not isinstance(found, dict):
+        raise ProofError("the payload is no object")
+    return found
+
+
 def disclosed(payload: Mapping[str, Any], disclosures: Sequence[str]) -> dict[str, Any]:
     """The claims of a payload with what was disclosed put in place (7.1, step 3 and after).
 

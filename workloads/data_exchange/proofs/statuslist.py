@@ -31,6 +31,18 @@ class Status(IntEnum):
     SUSPENDED = 2
 
 
+class Expired(ProofError):
+    """A status list that was one and counts no more.
+
+    Attributes:
+        at: when it was signed.
+    """
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__("the status list has expired")
+        self.at = at
+
+
 class StatusList:
     """The statuses of so many tokens, packed from the lowest bit of each byte on (4.1).
 
@@ -164,7 +176,8 @@ def opened(token: str, key: Verifying, *, uri: str, at: datetime) -> Opened:
         at: now.
 
     Raises:
-        ProofError: it is not that key's, is another list, of the future, expired or damaged.
+        Expired: it counts no more.
+        ProofError: it is not that key's, is another list, of the future or damaged.
     """
     told = jws.parse(token).told_by(key, TYP)
     if told.get("sub") != uri:
@@ -177,7 +190,7 @@ def opened(token: str, key: Verifying, *, uri: str, at: datetime) -> Opened:
     if made > at.timestamp() + _AHEAD.total_seconds():
         raise ProofError("the status list is of the future")
     if ends is not None and ends <= at.timestamp():
-        raise ProofError("the status list has expired")
+        raise Expired(datetime.fromtimestamp(made, UTC))
     if not isinstance(told.get("status_list"), dict):
         raise ProofError("not a status list")
     return Opened(
