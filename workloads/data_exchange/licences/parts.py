@@ -32,7 +32,9 @@ def joined(text: str) -> str:
     if len(marks) != 1:
         raise ProofError("these are parts of different presentations")
     ((count, _),) = marks
+    if not 0 < int(count) >= max(found):
+        raise ProofError("a part is beyond the number of parts")
     missing = [n for n in range(1, int(count) + 1) if n not in found]
-    if missing or not found:
+    if missing:
         raise ProofError(f"parts are missing: {', '.join(str(n) for n in missing)}")
     return "".join(found[n] for n in range(1, int(count) + 1))
