@@ -11,6 +11,8 @@ from typing import Any
 from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from tests.architecture.accounts import account_bodies, make_accounts
+from tests.architecture.exchange_licences import PUBLIC as LICENCES
+from tests.architecture.exchange_licences import licence_bodies, make_licences
 from tests.architecture.exchange_lottery import PUBLIC as DRAWS
 from tests.architecture.exchange_lottery import lottery_bodies, make_lottery
 from tests.architecture.harness import Things
@@ -33,7 +35,7 @@ C = "/city/tax/"
 #: Actions that services ask for rather than endpoints: who sees drafts besides their makers.
 ELSEWHERE: frozenset[str] = frozenset({"dataset.audit"})
 #: Endpoints for everybody.
-PUBLIC = DRAWS | frozenset({
+PUBLIC = DRAWS | LICENCES | frozenset({
     "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks", "GET /api/v1/checkpoints",
     "POST /api/v1/consents/look", "POST /api/v1/consents/decide", "POST /api/v1/ledger/open",
     "GET /api/v1/checkpoints/export", "POST /api/v1/agreements/<agreement_id>/grants/signed",
@@ -81,8 +83,9 @@ def make(exchange: Exchange) -> Things:
         _SYSTEM, agency=A, protocol=SourceProtocol.DCAT, url="https://data.example/catalog.ttl",
         title=Text("Other", "其他"),
     )  # fmt: skip
+    licences = make_licences(exchange, A)
     ids = {
-        "agencies": empty.id, "keys": key.kid, "requests": request.id, "receipts": receipt.id,
+        **licences, "agencies": empty.id, "keys": key.kid, "requests": request.id, "receipts": receipt.id,
         "agreements": agreement.agreement, "versions": "1", "sources": source.id,
         "catalog": shown, "entries": drafted, "directory": drafted, "certificates": destroyed,
         "lotteries": lottery, "applications": pseudonym, "checks": check.id,
@@ -91,10 +94,11 @@ def make(exchange: Exchange) -> Things:
     # Agencies and their keys are known to everybody who signs in.
     owned = frozenset({
         *accounts.values(), request.id, agreement.agreement, receipt.id, drafted, source.id,
-        check.id,
+        check.id, licences["licences"], licences["licence-requests"],
     })  # fmt: skip
     bodies = _bodies(accounts["service-accounts"], agreement, key.kid)
     bodies |= lottery_bodies(pseudonym, commitment)
+    bodies |= licence_bodies(A, licences)
     return Things(ids, owned, bodies, queries, {})
 
 

@@ -83,8 +83,11 @@ def verifier() -> ResponseReturnValue:
 def static(version: str, name: str) -> Response:
     """A script or style sheet of licences; its address changes with what is in it."""
     answer = send_from_directory(_STATIC, name if name in _SCRIPTS else "-")
-    known = version == _version()
-    answer.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable" if known else "no-cache"
+    if version == _version():
+        answer.cache_control.public, answer.cache_control.max_age = True, _YEAR
+        answer.cache_control.immutable = True
+    else:
+        answer.cache_control.no_cache = True
     return answer
 
 
@@ -108,7 +111,7 @@ def worker() -> Response:
 
 def _document(body: str, mimetype: str, seconds: int) -> Response:
     answer = Response(body, mimetype=mimetype)
-    answer.headers["Cache-Control"] = f"public, max-age={seconds}"
+    answer.cache_control.public, answer.cache_control.max_age = True, seconds
     answer.headers["Access-Control-Allow-Origin"] = "*"
     answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     answer.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
