@@ -85,7 +85,8 @@ def make(exchange: Exchange) -> Things:
     )  # fmt: skip
     licences = make_licences(exchange, A)
     ids = {
-        **licences, "agencies": empty.id, "keys": key.kid, "requests": request.id, "receipts": receipt.id,
+        **licences,
+        "agencies": empty.id, "keys": key.kid, "requests": request.id, "receipts": receipt.id,
         "agreements": agreement.agreement, "versions": "1", "sources": source.id,
         "catalog": shown, "entries": drafted, "directory": drafted, "certificates": destroyed,
         "lotteries": lottery, "applications": pseudonym, "checks": check.id,

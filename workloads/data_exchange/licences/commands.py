@@ -207,9 +207,9 @@ def ask(file: Path, audience: str, name: str, vct: str, fields: tuple[str, ...])
 
 
 @licence.command()
-@click.argument("file", type=click.File("r"))
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option(
-    "--trust", "trust_file", type=click.File("r"), required=True,
+    "--trust", "trust_file", type=click.Path(dir_okay=False, exists=True), required=True,
     help="File that `licence trust` wrote: whose licences count.",
 )  # fmt: skip
 @click.option(
@@ -218,9 +218,7 @@ def ask(file: Path, audience: str, name: str, vct: str, fields: tuple[str, ...])
 )  # fmt: skip
 @click.option("--unbound", is_flag=True, help="Ask for no key binding: anybody may show a copy.")
 @click.option("-o", "form", type=click.Choice(["text", "json"]), default="text")
-def verify(
-    file: IO[str], trust_file: IO[str], request: Path | None, form: str, *, unbound: bool
-) -> None:
+def verify(file: str, trust_file: str, request: Path | None, form: str, *, unbound: bool) -> None:
     """Verify what a holder showed, without any service. Exit code 1: it does not hold.
 
     FILE is the text of the presentation, or its parts, one a line; - reads what is typed in.
@@ -229,13 +227,16 @@ def verify(
     if (request is None) != unbound:
         raise Failure("give --request, or --unbound to ask for no key binding", USAGE)
     try:
-        known = trusted.read(trust_file.read(trusted.LONGEST + 1))
-    except (ProofError, ValueError) as error:
-        raise Failure(f"{trust_file.name}: {error}", USAGE) from None
+        with click.open_file(trust_file, encoding="utf-8") as source:
+            known = trusted.read(source.read(trusted.LONGEST + 1))
+        with click.open_file(file, encoding="utf-8") as source:
+            presented = source.read(2 * LONGEST)
+    except (ProofError, ValueError, OSError) as error:
+        raise Failure(str(error), USAGE) from None
     binding, vct = (None, "") if request is None else _used(request)
     now = SystemClock().now()
     try:
-        found = verified(joined(file.read(2 * LONGEST)), known, at=now, binding=binding, vct=vct)
+        found = verified(joined(presented), known, at=now, binding=binding, vct=vct)
     except (ProofError, ValueError) as error:
         found = Shown(Verdict.FAILS, str(error))
     click.echo(json.dumps(_told(found), ensure_ascii=False, indent=2) if form == "json" else (
