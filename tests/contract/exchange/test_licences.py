@@ -220,6 +220,12 @@ def test_ten_years_of_rotation(exchange: Exchange, clock: SettableClock) -> None
     for number, (holder, text) in enumerate(held):
         found = look(exchange, clock, holder.show(text, {"name"}, WANTED, clock.now()))
         assert (found.verdict.value == "fails") is (number == 3)
+    # Without any key of the agency nobody can say what became of its licences.
+    newest = exchange.keys.private(CIVIL).kid
+    exchange.keys.revoke(SYSTEM, newest, reason="a safe was broken")
+    holder, text = held[0]
+    found = look(exchange, clock, holder.show(text, {"name"}, WANTED, clock.now()))
+    assert (found.verdict.value, found.why) == ("unsure", "its status list is not at hand")
 
 
 def test_nothing_personal_stays(exchange: Exchange, clock: SettableClock) -> None:

@@ -1,13 +1,16 @@
 """What everybody may fetch: issuers' keys, type metadata, status lists, and all of it at once."""
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from foundation.access import policy
+from foundation.kernel.errors import Conflict
 from foundation.kernel.time import Clock, format_instant
 from workloads.data_exchange.licences.ports import Book, Keyring, LicenceStore, StatusRow, Work
 from workloads.data_exchange.proofs import statuslist
+from workloads.data_exchange.proofs.keys import PrivateKey
 from workloads.data_exchange.proofs.statuslist import StatusList
 
 #: How long a token counts: as long may a revocation be hidden from a verifier without a network.
@@ -20,13 +23,15 @@ class Published:
     """A status list token as it is served.
 
     Attributes:
+        kid: of the key that signed it; another one signs it anew.
         fresh: for how many seconds more it may be kept.
     """
 
     token: str
     version: int
     at: datetime
-    fresh: int
+    kid: str
+    fresh: int = 0
 
 
 class Publishing:
@@ -92,27 +97,22 @@ class Publishing:
             return self._published(row)
 
     def _published(self, row: StatusRow) -> Published:
-        now, kept = self._clock.now(), self._kept.get(row.id)
-        if kept is None or kept.version != row.version or not self._is_fresh(kept, now):
-            kept = self._signed(row, now)
+        now, kept, key = self._clock.now(), self._kept.get(row.id), self._keys.private(row.path)
+        fresh = kept is not None and timedelta() <= now - kept.at < self._ttl / 2
+        if kept is None or not fresh or (kept.version, kept.kid) != (row.version, key.kid):
+            kept = self._signed(row, key, now)
             if len(self._kept) >= _KEPT:
                 self._kept.clear()
             self._kept[row.id] = kept
         left = self._ttl - (now - kept.at)
-        return Published(kept.token, kept.version, kept.at, max(0, int(left.total_seconds())))
+        return replace(kept, fresh=max(0, int(left.total_seconds())))
 
-    def _is_fresh(self, kept: Published, now: datetime) -> bool:
-        return timedelta() <= now - kept.at < self._ttl / 2
-
-    def _signed(self, row: StatusRow, now: datetime) -> Published:
+    def _signed(self, row: StatusRow, key: PrivateKey, now: datetime) -> Published:
         statuses = StatusList(row.size)
         for index, status in self._store.statuses(row.id):
             statuses[index] = status
-        token = statuslist.signed(
-            statuses, self._keys.private(row.path), uri=row.uri, at=now, lasts=LASTS,
-            ttl=self._ttl,
-        )  # fmt: skip
-        return Published(token, row.version, now, 0)
+        token = statuslist.signed(statuses, key, uri=row.uri, at=now, lasts=LASTS, ttl=self._ttl)
+        return Published(token, row.version, now, key.kid)
 
     def trust(self) -> dict[str, Any]:
         """All that a verifier needs without a network (``trust``): keys, types, status lists."""
@@ -133,8 +133,10 @@ class Publishing:
                 one["types"].append({"vct": made.vct, "metadata": made.metadata})
             for row in self._store.status_lists():
                 if row.issuer in issuers:
-                    told = {"uri": row.uri, "token": self._published(row).token}
-                    issuers[row.issuer]["lists"].append(told)
+                    # An agency without a key says nothing of its licences; the others go on.
+                    with contextlib.suppress(Conflict):
+                        told = {"uri": row.uri, "token": self._published(row).token}
+                        issuers[row.issuer]["lists"].append(told)
             return {
                 "as_of": format_instant(self._clock.now()), "issuers": [*issuers.values()],
             }  # fmt: skip
