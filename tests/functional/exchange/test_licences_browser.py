@@ -96,7 +96,7 @@ def issued(running: Running, visit: Callable[..., Visitor]) -> tuple[str, str, s
     good = page.input_value("#f-document")
     page.fill("#f-document", good.replace("food-business", "Food"))
     page.get_by_role("button", name="Make the type").click()
-    expect(page.locator(".usa-alert--error")).to_contain_text("name")
+    expect(page.locator(".usa-alert--error")).to_contain_text("single inner hyphens")
     page.fill("#f-document", good)
     page.get_by_role("button", name="Make the type").click()
     page.get_by_role("link", name="Food business licence").click()

@@ -18,7 +18,7 @@ from workloads.data_exchange.licences.model import (
     Reason,
 )
 from workloads.data_exchange.licences.service import Wish
-from workloads.data_exchange.licences.verify import Shown, Verdict
+from workloads.data_exchange.licences.verify import LicenceVerdict, Shown
 from workloads.data_exchange.proofs import sdjwt
 
 Reference = Annotated[str, Field(min_length=1, max_length=500, description="Id or path.")]
@@ -247,7 +247,7 @@ class PresentationBody(Input):
 class ShownOut(Schema):
     """What a presentation says; nothing of it is kept."""
 
-    verdict: Verdict
+    verdict: LicenceVerdict
     why: str
     claims: dict[str, Any]
     title: dict[str, str]

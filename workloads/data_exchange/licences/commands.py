@@ -16,7 +16,7 @@ from workloads.data_exchange.licences import trust as trusted
 from workloads.data_exchange.licences.model import LicenceState, Reason
 from workloads.data_exchange.licences.parts import joined
 from workloads.data_exchange.licences.samples import sample as shipped
-from workloads.data_exchange.licences.verify import Shown, Verdict
+from workloads.data_exchange.licences.verify import LicenceVerdict, Shown
 from workloads.data_exchange.licences.verify import verify as verified
 from workloads.data_exchange.proofs.keys import ProofError, encoded
 from workloads.data_exchange.proofs.sdjwt import LONGEST, Binding
@@ -238,15 +238,15 @@ def verify(file: str, trust_file: str, request: Path | None, form: str, *, unbou
     try:
         found = verified(joined(presented), known, at=now, binding=binding, vct=vct)
     except (ProofError, ValueError) as error:
-        found = Shown(Verdict.FAILS, str(error))
+        found = Shown(LicenceVerdict.FAILS, str(error))
     click.echo(json.dumps(_told(found), ensure_ascii=False, indent=2) if form == "json" else (
         _text(found, format_instant(known.as_of))
     ))  # fmt: skip
-    if found.verdict is not Verdict.HOLDS:
+    if found.verdict is not LicenceVerdict.HOLDS:
         raise Failure(f"the licence {_VERDICTS[found.verdict]}: {found.why}")
 
 
-_VERDICTS = {Verdict.UNSURE: "may have been revoked", Verdict.FAILS: "does not hold"}
+_VERDICTS = {LicenceVerdict.UNSURE: "may have been revoked", LicenceVerdict.FAILS: "does not hold"}
 
 
 def _used(request: Path) -> tuple[Binding, str]:
@@ -284,6 +284,6 @@ def _text(found: Shown, kept: str) -> str:
         f"{json.dumps(value, ensure_ascii=False)}"
         for name, value in found.claims.items()
     ]
-    if found.verdict is Verdict.HOLDS:
+    if found.verdict is LicenceVerdict.HOLDS:
         lines.append("The licence holds.")
     return "\n".join(lines)

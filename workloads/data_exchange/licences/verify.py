@@ -22,7 +22,7 @@ from workloads.data_exchange.proofs.statuslist import Status
 TECHNICAL = frozenset({"iss", "iat", "nbf", "exp", "vct", "vct#integrity", "cnf", "status"})
 
 
-class Verdict(StrEnum):
+class LicenceVerdict(StrEnum):
     """What a verifier may do.
 
     ``unsure``: all holds but that nobody here can say whether the licence was revoked.
@@ -50,7 +50,7 @@ class Shown:
         valid_until: when it ends.
     """
 
-    verdict: Verdict
+    verdict: LicenceVerdict
     why: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, Text] = field(default_factory=dict)
@@ -78,7 +78,7 @@ def verify(
     try:
         return _verify(text.strip(), trust, at, binding, vct)
     except ProofError as error:
-        return Shown(Verdict.FAILS, str(error))
+        return Shown(LicenceVerdict.FAILS, str(error))
 
 
 def _verify(text: str, trust: Trust, at: datetime, binding: Binding | None, vct: str) -> Shown:
@@ -121,27 +121,32 @@ def _type(issuer: Issuer, claims: Mapping[str, Any]) -> dict[str, Any]:
 
 def _status(issuer: Issuer, claims: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     if "status" not in claims:
-        return {"verdict": Verdict.HOLDS, "status": "valid", "why": "", "as_of": None}
+        return {"verdict": LicenceVerdict.HOLDS, "status": "valid", "why": "", "as_of": None}
     uri, index = statuslist.place_of(claims)
     token = issuer.lists.get(uri)
     if token is None:
-        return {"verdict": Verdict.UNSURE, "why": "its status list is not at hand"}
+        return {"verdict": LicenceVerdict.UNSURE, "why": "its status list is not at hand"}
     key = issuer.key(jws.parse(token))
     try:
         listed = statuslist.opened(token, key.key, uri=uri, at=at)
     except statuslist.Expired as error:
-        return {"verdict": Verdict.UNSURE, "why": str(error), "as_of": error.at, "stale": True}
+        return {
+            "verdict": LicenceVerdict.UNSURE,
+            "why": str(error),
+            "as_of": error.at,
+            "stale": True,
+        }
     if not key.signs_at(listed.at.timestamp()):
         raise ProofError("the key of the status list did not sign at that time")
     value = listed.statuses[index]
     told = {"as_of": listed.at, "stale": listed.stale(at)}
     if value == Status.VALID:
-        return {**told, "verdict": Verdict.HOLDS, "status": "valid", "why": ""}
+        return {**told, "verdict": LicenceVerdict.HOLDS, "status": "valid", "why": ""}
     word = Status(value).name.lower() if value in set(Status) else "other"
     why = {"invalid": "it was revoked", "suspended": "it is suspended"}
     # What was shown is not handed on: a licence that does not count says nothing.
     return {
-        **told, "verdict": Verdict.FAILS, "status": word, "claims": {},
+        **told, "verdict": LicenceVerdict.FAILS, "status": word, "claims": {},
         "why": why.get(word, "its status is none that counts"),
     }  # fmt: skip
 
