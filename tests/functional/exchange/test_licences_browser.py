@@ -22,12 +22,7 @@ FIELDS = {
     "credit_code": "91310000MA1FL0000X", "person_in_charge": "Sample Person",
     "address": "1 Example Road",
 }  # fmt: skip
-CONTROLLED = """async () => {
-  await navigator.serviceWorker.ready;
-  if (!navigator.serviceWorker.controller) {
-    await new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done));
-  }
-}"""
+CONTROLLED = "() => navigator.serviceWorker.controller !== null"
 #: Each case by the verifier of the page; answers verdict and why.
 TRY = """async ([module, cases, wanted, now]) => {
   const { verify } = await import(module);
@@ -49,9 +44,8 @@ def test_from_issue_to_off_line_verification(
     page = verifier.go("/licence/verifier?lang=en")
     expect(page.locator("#as-of")).to_contain_text("Issuers: 1")
     verifier.check_accessible()
-    page.evaluate(CONTROLLED)
     for one in (verifier, holder):
-        one.page.evaluate(CONTROLLED)
+        one.page.wait_for_function(CONTROLLED)
         one.page.context.set_offline(True)
         # Not even the service worker gets through.
         assert one.page.evaluate("fetch('/healthz').then(() => 'on-line', () => 'off-line')") == (

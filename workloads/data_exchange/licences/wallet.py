@@ -106,7 +106,10 @@ def worker() -> Response:
         f"const FILES = {json.dumps(files)};\nconst PAGES = {json.dumps(_SHELLS)};\n"
     )
     text = head + (_STATIC / "sw.js").read_text("utf-8")
-    return Response(text, mimetype="text/javascript", headers={"Cache-Control": "no-cache"})
+    answer = Response(text, mimetype="text/javascript", headers={"Cache-Control": "no-cache"})
+    # A worker is held to the policy of its own script: without this it could fetch nothing.
+    answer.headers["Content-Security-Policy"] = "default-src 'none'; connect-src 'self'"
+    return answer
 
 
 def _document(body: str, mimetype: str, seconds: int) -> Response:
