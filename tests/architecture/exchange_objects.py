@@ -11,6 +11,8 @@ from typing import Any
 from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from tests.architecture.accounts import account_bodies, make_accounts
+from tests.architecture.exchange_licences import PUBLIC as LICENCES
+from tests.architecture.exchange_licences import licence_bodies, make_licences
 from tests.architecture.exchange_lottery import PUBLIC as DRAWS
 from tests.architecture.exchange_lottery import lottery_bodies, make_lottery
 from tests.architecture.harness import Things
@@ -34,7 +36,7 @@ C = "/city/tax/"
 #: Actions that services ask for rather than endpoints: who sees drafts besides their makers.
 ELSEWHERE: frozenset[str] = frozenset({"dataset.audit"})
 #: Endpoints for everybody.
-PUBLIC = DRAWS | frozenset({
+PUBLIC = DRAWS | LICENCES | frozenset({
     "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks", "GET /api/v1/checkpoints",
     "POST /api/v1/consents/look", "POST /api/v1/consents/decide",
     "POST /api/v1/consents/corrections", "POST /api/v1/ledger/open", "POST /api/v1/ledger/entries",
@@ -85,7 +87,9 @@ def make(exchange: Exchange) -> Things:
         _SYSTEM, agency=A, protocol=SourceProtocol.DCAT, url="https://data.example/catalog.ttl",
         title=Text("Other", "其他"),
     )  # fmt: skip
+    licences = make_licences(exchange, A)
     ids = {
+        **licences,
         "agencies": empty.id, "keys": key.kid, "requests": request.id, "receipts": receipt.id,
         "agreements": agreement.agreement, "versions": "1", "sources": source.id,
         "catalog": shown, "entries": drafted, "directory": drafted, "certificates": destroyed,
@@ -95,13 +99,14 @@ def make(exchange: Exchange) -> Things:
     # Agencies and their keys are known to everybody who signs in.
     owned = frozenset({
         *accounts.values(), request.id, agreement.agreement, receipt.id, drafted, source.id,
-        check, correction,
+        check, correction, licences["licences"], licences["licence-requests"],
     })  # fmt: skip
     bodies = _bodies(accounts["service-accounts"], agreement, key.kid)
     bodies["POST /api/v1/scenarios/connections"] = {
         "name": "tax/income", "service": _answering(exchange), "path": "/income",
     }  # fmt: skip
     bodies |= lottery_bodies(pseudonym, commitment)
+    bodies |= licence_bodies(A, licences)
     return Things(ids, owned, bodies, queries, {})
 
 

@@ -25,6 +25,11 @@ PRODUCT = Product(
         "ledger_entry": "there is no such entry of the ledger",
         "ledger": "this code was used, is over or never was",
         "scenario": "there is no such scenario",
+        "licence": "there is no such licence",
+        "licence_type": "there is no such type of licences",
+        "licence_offer": "this offer was used, is over or never was",
+        "licence_request": "there is no such request for a licence",
+        "status_list": "there is no such status list",
     },
 )
 declare(PRODUCT)

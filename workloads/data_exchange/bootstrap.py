@@ -32,6 +32,7 @@ from workloads.data_exchange.gateway.sources import Reading
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.ledger.service import Ledger
+from workloads.data_exchange.licensing import Licensing, licensing
 from workloads.data_exchange.lottery.checking import ByChecks, judge_by_checks
 from workloads.data_exchange.lottery.drawing import Draws
 from workloads.data_exchange.lottery.service import Lotteries
@@ -69,6 +70,7 @@ class Exchange:
     lotteries: Lotteries
     draws: Draws
     verifying: Verifying
+    licensing: Licensing
 
     @property
     def checks(self) -> Checks:
@@ -87,7 +89,7 @@ class Exchange:
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
             self.keys, self.usage, self.receipts, *self.cataloguing.services,
             *self.agreeing.services, *self.tracking.services, self.lotteries, self.draws,
-            *self.verifying.services,
+            *self.verifying.services, *self.licensing.services,
         )  # fmt: skip
 
     def handlers(self) -> dict[str, Job]:
@@ -105,6 +107,7 @@ class Exchange:
             *self.agreeing.schedules(),
             *receipt_jobs.schedules(self.receipts),
             *self.tracking.schedules(),
+            *self.licensing.schedules(),
             Schedule("lottery.expire", 30.0, self.draws.expire),
         ]
 
@@ -181,6 +184,7 @@ def build(
         holding,
         Draws(lotteries, database, clock, base.audit, keys),
         verifying,
+        licensing(base, keys, places, settings.licence_status_seconds),
     )
 
 

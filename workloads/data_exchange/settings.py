@@ -44,6 +44,10 @@ class Settings(OrderedSettings):
     receipt_days: int = setting(
         90, "Days of receipts that `borough-exchange archive` leaves in the database; 2 at least."
     )
+    licence_status_seconds: int = setting(
+        300,
+        "How long verifiers may keep a status list of licences: a revocation is seen within it.",
+    )
     time_zone: str = setting("Asia/Shanghai", "The city's time zone: when its days begin.")
 
     provider_networks: str = setting(

@@ -26,6 +26,7 @@ MANIFEST = ("package.json", "package-lock.json", ".npmrc")
 SCRIPTS = {
     "htmx.org/dist/htmx.min.js": "js/htmx.min.js",
     "htmx-ext-sse/dist/sse.min.js": "js/htmx-sse.js",
+    "qrcode-generator/dist/qrcode.mjs": "js/qrcode.mjs",
 }
 LICENCES = {
     "@uswds/uswds/LICENSE.md": "licenses/uswds.md",

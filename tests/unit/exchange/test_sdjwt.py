@@ -8,6 +8,7 @@ import pytest
 
 from workloads.data_exchange.proofs import jws, sdjwt
 from workloads.data_exchange.proofs.keys import PrivateKey, ProofError, encoded
+from workloads.data_exchange.proofs.others import P256PrivateKey
 from workloads.data_exchange.proofs.sdjwt import Binding, Sd, digest
 
 SALTS = (
@@ -193,3 +194,35 @@ def test_payloads_and_disclosures_that_are_none() -> None:
             sdjwt.disclosed(payload, disclosures)
     # What is unknown is ignored.
     assert sdjwt.disclosed({"_sd": ["x"], "a": [{"...": "y"}, 1]}, []) == {"a": [1]}
+
+
+def test_holders_keys_of_both_kinds() -> None:
+    holder = P256PrivateKey.generate()
+    text = licence(cnf={"jwk": holder.public.jwk()})
+    good = sdjwt.present(text, lambda _: True, holder, nonce=WANTED.nonce, aud=WANTED.aud, at=AT)
+    head, _, binding = good.rpartition("~")
+    assert sdjwt.verified(good, ISSUER.public, at=AT, binding=WANTED)["name"] == "Zhang"
+    told = json.loads(jws.parse(binding).payload)
+    other = P256PrivateKey.generate()
+    crossed = encoded(b'{"alg":"EdDSA","typ":"kb+jwt"}') + "." + binding.split(".", 1)[1]
+    for bad in (
+        jws.sign_as_holder(told, other, sdjwt.BINDING), crossed,
+        # A key that comes along is not the holder's.
+        jws.sign_as_holder(told, other, sdjwt.BINDING, jwk=other.public.jwk()),
+        jws.sign_as_holder(told, holder, sdjwt.BINDING, crit=["x"], x=1),
+    ):  # fmt: skip
+        with pytest.raises(ProofError):
+            sdjwt.verified(f"{head}~{bad}", ISSUER.public, at=AT, binding=WANTED)
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e400", "-1", "1" + "0" * 300])
+def test_times_that_are_none(value: str) -> None:
+    """A binding whose time is smaller and larger than no other would be fresh for ever."""
+    text = licence()
+    head, _, binding = shown(text, "B").rpartition("~")
+    told = json.loads(jws.parse(binding).payload)
+    body = json.dumps({**told, "iat": "here"}).replace('"here"', value).encode()
+    signed = f"{binding.split('.')[0]}.{encoded(body)}"
+    forged = f"{head}~{signed}.{encoded(HOLDER.sign(signed.encode()))}"
+    with pytest.raises(ProofError):
+        sdjwt.verified(forged, ISSUER.public, at=AT, binding=WANTED)

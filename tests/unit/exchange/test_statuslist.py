@@ -68,6 +68,9 @@ def test_a_status_is_looked_up() -> None:
     for changes, typ in (
         ({}, "jwt"), ({"iat": "1"}, statuslist.TYP), ({"exp": "x"}, statuslist.TYP),
         ({"status_list": 1}, statuslist.TYP), ({"status_list": {}}, statuslist.TYP),
+        ({"ttl": 0}, statuslist.TYP), ({"ttl": "1"}, statuslist.TYP),
+        ({"ttl": True}, statuslist.TYP),
+        ({"iat": int(AT.timestamp()) + 301}, statuslist.TYP), ({"exp": 2**53 - 1}, statuslist.TYP),
     ):  # fmt: skip
         with pytest.raises(ProofError):
             statuslist.status_of(claims(7), jws.sign({**told, **changes}, KEY, typ), KEY.public, AT)
@@ -83,3 +86,13 @@ def test_lists_that_are_none() -> None:
             StatusList.of_claim(claim)
     with pytest.raises(ProofError):
         StatusList(8, 1)[0] = 2
+
+
+def test_a_list_says_how_old_it_may_get() -> None:
+    token = statuslist.signed(
+        StatusList(8), KEY, uri=URI, at=AT, lasts=timedelta(days=1), ttl=timedelta(minutes=5)
+    )
+    found = statuslist.opened(token, KEY.public, uri=URI, at=AT)
+    assert (found.at, found.until) == (AT, AT + timedelta(days=1))
+    assert not found.stale(AT + timedelta(minutes=5))
+    assert found.stale(AT + timedelta(minutes=6))

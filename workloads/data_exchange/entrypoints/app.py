@@ -25,6 +25,8 @@ from workloads.data_exchange.flows.pages import pages as flows
 from workloads.data_exchange.harvesting.pages import pages as harvesting
 from workloads.data_exchange.keys.pages import pages as keys
 from workloads.data_exchange.ledger.pages import pages as ledger
+from workloads.data_exchange.licences.pages import pages as licences
+from workloads.data_exchange.licences.wallet import pages as wallet
 from workloads.data_exchange.lottery.pages import pages as lottery
 from workloads.data_exchange.receipts.pages import pages as receipts
 from workloads.data_exchange.settings import Settings
@@ -48,12 +50,13 @@ FEATURES = (
     "workloads.data_exchange.checks.consent_api",
     "workloads.data_exchange.checks.corrections.api",
     "workloads.data_exchange.ledger.api",
+    "workloads.data_exchange.licences.api",
 )
 
 #: The pages of the features.
 PAGES = (
     home, access, operations, directory, harvesting, requests, agreements, flows, receipts,
-    lottery, checks, consent, corrections, ledger, agencies, keys, calendar,
+    lottery, checks, consent, corrections, ledger, agencies, keys, calendar, licences, wallet,
 )  # fmt: skip
 
 ABOUT = Text(

@@ -25,6 +25,8 @@ _MEMBERS = {
     "gateway": (f"{_HERE}.entrypoints.processes:gateway", "Run the gateway process."),
     "key": (f"{_HERE}.keys.commands:key", "Keys that sign."),
     "ledger": (f"{_HERE}.ledger.commands:ledger", "Who asked about a citizen."),
+    "licence": (f"{_HERE}.licences.commands:licence", "Licences: issue, revoke, verify."),
+    "licence-type": (f"{_HERE}.licences.commands:licence_type", "Types of licences."),
     "login": ("foundation.access.commands:login", "Sign in to a service."),
     "logout": ("foundation.access.commands:logout", "Sign out of a service."),
     "lottery": (f"{_HERE}.lottery.commands:lottery", "Lotteries: draw, recompute."),
@@ -47,6 +49,7 @@ _MEMBERS = {
 _SECTIONS = {
     "Data": ("dataset", "service", "catalog", "source", "request", "agreement", "call"),
     "Checks and draws": ("check", "scenario", "correction", "ledger", "lottery"),
+    "Licences": ("licence", "licence-type"),
     "Evidence": ("flows", "receipt", "verify"),
     "Administrators": ("agency", "key", "calendar", "person", "operation", "audit", "usage"),
     "Account": ("login", "logout", "whoami", "token", "context", "completion"),

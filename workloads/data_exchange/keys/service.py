@@ -174,14 +174,29 @@ class Keys:
             path = self._path(agency)[0] if agency else ""
             return self._store.list(path, page)
 
-    def jwks(self, agency: str) -> dict[str, object]:
+    def jwks(self, agency: str, *, revoked: bool = True) -> dict[str, object]:
         """The public keys of an agency, also those that sign no more, as a JWK set (RFC 7517).
+
+        Args:
+            agency: id or path.
+            revoked: with those that may be in other hands. Without them for whoever has nothing but
+                a signature's own word for when it was made.
 
         Raises:
             NotFound: no such agency.
         """
         with self._db.transaction():
-            return {"keys": [one.jwk() for one in self._store.of(self._path(agency)[0])]}
+            found = self._store.of(self._path(agency)[0])
+            return {"keys": [one.jwk() for one in found if revoked or one.revoked_at is None]}
+
+    def since(self, kid: str) -> datetime:
+        """From when on a key signs.
+
+        Raises:
+            NotFound: no such key.
+        """
+        with self._db.transaction():
+            return self._get(kid).created_at
 
     def sign(self, path: str, payload: Mapping[str, Any], typ: str) -> str:
         """Sign for an agency with the key of it that is kept here; for services, not for people.

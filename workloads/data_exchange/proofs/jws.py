@@ -1,4 +1,4 @@
-"""Compact JWS (RFC 7515) with EdDSA (RFC 8037)."""
+"""Compact JWS (RFC 7515) with EdDSA (RFC 8037); those of holders also with ES256 (RFC 7518)."""
 
 import json
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any
 
 from foundation.kernel import canonical
 from workloads.data_exchange.proofs.keys import PrivateKey, ProofError, PublicKey, decoded, encoded
+from workloads.data_exchange.proofs.others import Signing, Verifying
 
 #: The largest JWS that is looked at: an agreement is a few thousand characters.
 LONGEST = 1_000_000
@@ -50,7 +51,21 @@ class Unverified:
             raise ProofError("the signature is not that of the key")
         return self.signed_by(key)
 
-    def signed_by(self, key: PublicKey) -> dict[str, Any]:
+    def told_by(self, key: Verifying, typ: str) -> dict[str, Any]:
+        """Its payload, if a key of either kind signed it as that type.
+
+        The header names no key that would count: whose it must be was decided before.
+
+        Raises:
+            ProofError: it is not that key's, or was made for something else.
+        """
+        if self.header.get("alg") != key.alg or "crit" in self.header or "b64" in self.header:
+            raise ProofError("signed with another algorithm than the key's, or with extensions")
+        if self.header.get("typ") != typ:
+            raise ProofError(f"signed as {self.header.get('typ')!r}, not as {typ!r}")
+        return self.signed_by(key)
+
+    def signed_by(self, key: Verifying) -> dict[str, Any]:
         """Its payload, if the key signed it; the caller has looked at the header.
 
         For signatures whose header names no ``kid``, such as DPoP proofs (RFC 9449).
@@ -77,6 +92,21 @@ def sign(payload: Mapping[str, Any], key: PrivateKey, typ: str) -> str:
     return f"{signed}.{encoded(key.sign(signed.encode()))}"
 
 
+def sign_as_holder(payload: Mapping[str, Any], key: Signing, typ: str, **header: object) -> str:
+    """Sign with a key of either kind that is known from elsewhere; the header names no ``kid``.
+
+    Args:
+        payload: JSON values.
+        key: that signs.
+        typ: what it is signed as.
+        header: what else the header says, such as the ``jwk`` of a key that is not known yet.
+    """
+    told = {"alg": key.public.alg, "typ": typ, **header}
+    parts = (canonical.dumps(one).encode() for one in (told, payload))
+    signed = ".".join(encoded(one) for one in parts)
+    return f"{signed}.{encoded(key.sign(signed.encode()))}"
+
+
 def parse(compact: str, header: Mapping[str, Any] | None = None) -> Unverified:
     """Take a JWS apart.
 
@@ -100,7 +130,7 @@ def parse(compact: str, header: Mapping[str, Any] | None = None) -> Unverified:
 
 def _object(data: bytes, what: str) -> dict[str, Any]:
     try:
-        found = _decode(data.decode())
+        found = decode(data.decode())
     except (ValueError, RecursionError):
         raise ProofError(f"the {what} is not JSON") from None
     if not isinstance(found, dict):
@@ -116,4 +146,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_decode = json.JSONDecoder(object_pairs_hook=_once).decode
+def _constant(name: str) -> float:
+    # Python's reader takes NaN, which is smaller and larger than no time at all.
+    raise ValueError(f"{name} is not JSON")
+
+
+#: Reads JSON as RFC 8259 has it, with each name once.
+decode = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_constant).decode

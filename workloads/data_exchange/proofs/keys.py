@@ -72,6 +72,11 @@ class PublicKey:
         return PublicKey(decoded(x))
 
     @property
+    def alg(self) -> str:
+        """The one algorithm of its signatures (RFC 8037)."""
+        return "EdDSA"
+
+    @property
     def kid(self) -> str:
         """Its thumbprint: base64url of the SHA-256 of its required members (RFC 7638)."""
         members = f'{{"crv":"Ed25519","kty":"OKP","x":"{encoded(self.x)}"}}'

@@ -1,7 +1,8 @@
 """SD-JWT (RFC 9901): claims of which the holder shows as many as needed, and the key binding.
 
 The compact form is ``<JWT>~<disclosure>~…~<disclosure>~`` and, with a key binding, a JWT of type
-``kb+jwt`` behind it. Signatures are EdDSA (``jws``), digests SHA-256.
+``kb+jwt`` behind it. Digests are SHA-256; which algorithm a signature is of follows from the key
+(``others``).
 
 What is to be disclosed selectively is marked when a licence is made: ``Sd(value)`` in place of the
 value of a claim or of an element of an array, on any level. Nested marks make recursive
@@ -10,6 +11,7 @@ disclosures (section 4.2.6).
 
 import hashlib
 import json
+import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +19,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from workloads.data_exchange.proofs import jws
-from workloads.data_exchange.proofs.keys import PrivateKey, ProofError, PublicKey, decoded, encoded
+from workloads.data_exchange.proofs.keys import PrivateKey, ProofError, decoded, encoded
+from workloads.data_exchange.proofs.others import Signing, Verifying, key_of
 
 #: The type of a verifiable credential (draft-ietf-oauth-sd-jwt-vc, 2.2.1) and of a key binding.
 CREDENTIAL = "dc+sd-jwt"
 BINDING = "kb+jwt"
 ALGORITHM = "sha-256"
 #: Claims that are never hidden (draft-ietf-oauth-sd-jwt-vc, 2.2.2.2).
-PLAIN = frozenset({"iss", "nbf", "exp", "cnf", "vct", "status"})
+PLAIN = frozenset({"iss", "nbf", "exp", "cnf", "vct", "vct#integrity", "status"})
 #: The longest text, the most disclosures and the deepest nesting that are looked at.
 LONGEST = 200_000
 DISCLOSURES_MAX = 500
@@ -32,6 +35,8 @@ DEPTH = 16
 _SALT_BYTES = 16
 _ELEMENT, _CLAIM = 2, 3
 _RESERVED = frozenset({"_sd", "...", "_sd_alg"})
+#: The last second that counts as a time: the year 9999.
+_LAST = 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,21 @@ def parse(text: str) -> Parts:
     return Parts(signed, tuple(disclosures), binding)
 
 
+def peek(taken: jws.Unverified) -> dict[str, Any]:
+    """What a JWT says without being verified: only good to find the key that it is verified with.
+
+    Raises:
+        ProofError: its payload is no object.
+    """
+    try:
+        found = jws.decode(taken.payload.decode())
+    except (ValueError, RecursionError):
+        raise ProofError("the payload is not JSON") from None
+    if not isinstance(found, dict):
+        raise ProofError("the payload is no object")
+    return found
+
+
 def disclosed(payload: Mapping[str, Any], disclosures: Sequence[str]) -> dict[str, Any]:
     """The claims of a payload with what was disclosed put in place (7.1, step 3 and after).
 
@@ -238,7 +258,7 @@ class _Reader:
 
 def _contents(disclosure: str) -> list[Any]:
     try:
-        found = json.loads(decoded(disclosure), object_pairs_hook=_once)
+        found = jws.decode(decoded(disclosure).decode())
     except (ValueError, RecursionError):
         raise ProofError("a disclosure is not JSON") from None
     if not isinstance(found, list) or not found or not isinstance(found[0], str):
@@ -246,15 +266,8 @@ def _contents(disclosure: str) -> list[Any]:
     return found
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
-    return found
-
-
 def present(
-    text: str, wanted: Callable[[str], bool], key: PrivateKey, *, nonce: str, aud: str, at: datetime
+    text: str, wanted: Callable[[str], bool], key: Signing, *, nonce: str, aud: str, at: datetime
 ) -> str:
     """A presentation of some disclosures, bound to the holder's key, a verifier and a nonce.
 
@@ -275,7 +288,7 @@ def present(
     told = {
         "iat": int(at.timestamp()), "aud": aud, "nonce": nonce, "sd_hash": digest(shown.bound),
     }  # fmt: skip
-    return shown.bound + jws.sign(told, key, BINDING)
+    return shown.bound + jws.sign_as_holder(told, key, BINDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +306,7 @@ class Binding:
     fresh: timedelta = timedelta(minutes=5)
 
 
-def verified(text: str, key: PublicKey, *, at: datetime, binding: Binding | None) -> dict[str, Any]:
+def verified(text: str, key: Verifying, *, at: datetime, binding: Binding | None) -> dict[str, Any]:
     """The claims of an SD-JWT that holds; its status is for the caller to look up.
 
     Args:
@@ -306,7 +319,7 @@ def verified(text: str, key: PublicKey, *, at: datetime, binding: Binding | None
         ProofError: it does not hold, is not valid now, or is not bound as wanted.
     """
     parts = parse(text)
-    payload = jws.parse(parts.signed).verify(key, CREDENTIAL)
+    payload = jws.parse(parts.signed).told_by(key, CREDENTIAL)
     claims = disclosed(payload, parts.disclosures)
     if any(name in claims and name not in payload for name in PLAIN):
         raise ProofError("a claim was hidden that never is")
@@ -314,33 +327,48 @@ def verified(text: str, key: PublicKey, *, at: datetime, binding: Binding | None
         raise ProofError("a credential names its type")
     _valid_at(claims, at)
     if binding is not None:
-        _bound(parts, claims, at, binding)
+        bound(parts, claims, at, binding)
     return claims
 
 
 def _valid_at(claims: Mapping[str, Any], at: datetime) -> None:
     now = at.timestamp()
-    for name in ("iat", "nbf", "exp"):
-        value = claims.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ProofError(f"{name} is no time")
-    if claims.get("nbf", now) > now:
+    times = {name: _time(claims, name) for name in ("iat", "nbf", "exp") if name in claims}
+    if times.get("nbf", now) > now:
         raise ProofError("it is not valid yet")
-    if "exp" in claims and claims["exp"] <= now:
+    if "exp" in times and times["exp"] <= now:
         raise ProofError("it is valid no more")
 
 
-def _bound(parts: Parts, claims: Mapping[str, Any], at: datetime, wanted: Binding) -> None:
+def _time(claims: Mapping[str, Any], name: str) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ProofError(f"{name} is no time")
+    if not math.isfinite(value) or not 0 <= value <= _LAST:
+        raise ProofError(f"{name} is no time")
+    return value
+
+
+def bound(parts: Parts, claims: Mapping[str, Any], at: datetime, wanted: Binding) -> None:
+    """Check the key binding of a presentation (7.3).
+
+    Args:
+        parts: the presentation.
+        claims: of the licence; its ``cnf`` says whose binding it must be.
+        at: now.
+        wanted: by the verifier.
+
+    Raises:
+        ProofError: it is missing, another key's, old, or for something else.
+    """
     if not parts.binding:
         raise ProofError("a key binding is asked for")
     confirmed = claims.get("cnf")
     jwk = confirmed.get("jwk") if isinstance(confirmed, dict) else None
     if not isinstance(jwk, dict):
         raise ProofError("it is bound to no key")
-    told = jws.parse(parts.binding).verify(PublicKey.of_jwk(jwk), BINDING)
-    made = told.get("iat")
-    if isinstance(made, bool) or not isinstance(made, int | float):
-        raise ProofError("the key binding has no time")
+    told = jws.parse(parts.binding).told_by(key_of(jwk), BINDING)
+    made = _time(told, "iat")
     if abs(at.timestamp() - made) > wanted.fresh.total_seconds():
         raise ProofError("the key binding is not fresh")
     if told.get("nonce") != wanted.nonce or told.get("aud") != wanted.aud:

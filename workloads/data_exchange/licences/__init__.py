@@ -1,0 +1,1 @@
+"""Electronic licences: issued to a holder's key, shown in part, verified off-line, revocable."""
