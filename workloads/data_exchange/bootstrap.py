@@ -31,6 +31,7 @@ from workloads.data_exchange.checks.store import PostgresChecks
 from workloads.data_exchange.gateway.offered import OfferedServices
 from workloads.data_exchange.gateway.ports import Source
 from workloads.data_exchange.gateway.sources import Reading
+from workloads.data_exchange.handing import Handing, handing
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.ledger.service import Ledger
@@ -70,6 +71,7 @@ class Exchange:
     draws: Draws
     checks: Checks
     ledger: Ledger
+    handing: Handing
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -78,11 +80,12 @@ class Exchange:
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
             self.keys, self.usage, self.receipts, *self.cataloguing.services,
             *self.agreeing.services, self.lotteries, self.draws, self.checks, self.ledger,
+            *self.handing.services,
         )  # fmt: skip
 
     def handlers(self) -> dict[str, Job]:
         """The long work that a worker does, by its kind."""
-        return self.cataloguing.handlers()
+        return {**self.cataloguing.handlers(), **self.handing.handlers()}
 
     def schedules(self) -> list[Schedule]:
         """What a worker does again and again."""
@@ -93,6 +96,7 @@ class Exchange:
             *telling_schedules(telling, self.usage.tell, seconds),
             *self.cataloguing.schedules(),
             *self.agreeing.schedules(),
+            *self.handing.schedules(),
             *receipt_jobs.schedules(self.receipts),
             Schedule("lottery.expire", 30.0, self.draws.expire),
         ]
@@ -166,6 +170,7 @@ def build(
             ledger=ledger,
         ),
         ledger,
+        handing(settings, base, keys, agreed.agreements, cataloguing.directory),
     )
 
 

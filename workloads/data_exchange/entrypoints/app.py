@@ -40,6 +40,8 @@ FEATURES = (
     "workloads.data_exchange.usage.api",
     "workloads.data_exchange.checks.api",
     "workloads.data_exchange.ledger.api",
+    "workloads.data_exchange.transfers.api",
+    "workloads.data_exchange.events.api",
 )
 
 #: The pages of the features.

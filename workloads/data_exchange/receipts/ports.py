@@ -64,11 +64,11 @@ class ReceiptStore(Protocol):
 
     def answered(
         self, log: str, first: int, last: int
-    ) -> Sequence[tuple[datetime, int, bool, int]]:
+    ) -> Sequence[tuple[datetime, int, str, int]]:
         """The calls among ``[first, last)`` that were answered with data.
 
-        Of each kind in each hour: the time of the first, the bytes of the answer, whether it was a
-        file or picture, and how many there were.
+        Of each kind in each hour: the time of the first, the bytes of the answer (or of one event),
+        the interface as it is sold, and how many there were.
         """
         ...
 

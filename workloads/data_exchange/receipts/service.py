@@ -27,7 +27,7 @@ from workloads.data_exchange.receipts.ports import (
     Work,
 )
 from workloads.data_exchange.receipts.tree import GROUP, LargeTree
-from workloads.data_exchange.usage.model import BATCH, CALLS, QUERY, hour_of, size_of
+from workloads.data_exchange.usage.model import CALLS, hour_of, size_of
 
 NOUN = "receipt"
 #: Receipts of one log that one checkpoint takes in; the next one takes in the rest.
@@ -260,9 +260,9 @@ class Receipts:
         answered: Counter[tuple[datetime, str, str]] = Counter()
         # Not as of the hour's start: then the service may not have been there yet.
         since: dict[datetime, datetime] = {}
-        for at, size, streamed, calls in self._store.answered(log.name, log.size, log.size + more):
+        for at, size, interface, calls in self._store.answered(log.name, log.size, log.size + more):
             hour = hour_of(at)
-            answered[hour, BATCH if streamed else QUERY, size_of(size)] += calls
+            answered[hour, interface, size_of(size)] += calls
             since[hour] = min(at, since.get(hour, at))
         for (hour, interface, sold), calls in sorted(answered.items()):
             self._meters.note(CALLS, since[hour], calls, interface=interface, size=sold)

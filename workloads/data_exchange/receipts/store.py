@@ -15,6 +15,7 @@ from workloads.data_exchange.receipts.model import Receipt, day_of
 from workloads.data_exchange.receipts.ports import Filter, Log
 from workloads.data_exchange.receipts.tree import GROUP
 from workloads.data_exchange.tables import metadata
+from workloads.data_exchange.usage.model import BATCH, EVENT, QUERY
 
 _C = sa.Text(collation="C")
 _AT = sa.DateTime(timezone=True)
@@ -157,7 +158,7 @@ class PostgresReceipts:
 
     def answered(
         self, log: str, first: int, last: int
-    ) -> Sequence[tuple[datetime, int, bool, int]]:
+    ) -> Sequence[tuple[datetime, int, str, int]]:
         """The calls among ``[first, last)`` that were answered with data, by hour and size.
 
         Each with the time of the earliest of them.
@@ -165,16 +166,22 @@ class PostgresReceipts:
         hour = sa.func.date_trunc("hour", _R.at, "UTC")
         body = sa.cast(_R.body, postgresql.JSONB)
         size = sa.cast(body["size"].astext, sa.BigInteger)
-        streamed = body["decisions"].contains(["streamed"])
+        rows = sa.cast(body["rows"].astext, sa.BigInteger)
+        events = body["decisions"].contains(["events"])
+        interface = sa.case(
+            (body["decisions"].contains(["streamed"]), BATCH), (events, EVENT), else_=QUERY
+        )
+        # Events are sold one by one, however many an answer has.
+        each = sa.case((events, size / sa.func.greatest(rows, 1)), else_=size)
         query = (
-            sa.select(sa.func.min(_R.at), size.label("size"), streamed.label("streamed"),
-                      sa.func.count())
+            sa.select(sa.func.min(_R.at), each.label("each"), interface.label("interface"),
+                      sa.func.sum(sa.case((events, rows), else_=1)))
             .where(_R.day == day_of(log), _R.log == log, _R.number > first, _R.number <= last,
-                   body["kind"].astext != "begun", body["status"].astext == "200")
-            .group_by(hour, "size", "streamed")
+                   body["kind"].astext != "begun", body["status"].astext.in_(["200", "206"]))
+            .group_by(hour, "each", "interface")
         )  # fmt: skip
-        rows: list[Any] = list(self._db.execute(query))
-        return [(at, int(size), bool(file), int(calls)) for at, size, file, calls in rows]
+        found: list[Any] = list(self._db.execute(query))
+        return [(at, int(size), str(kind), int(sold)) for at, size, kind, sold in found if sold]
 
     def nodes(self, log: str, size: int) -> Sequence[bytes]:
         """The roots of the whole groups in the first ``size`` receipts of a log."""
