@@ -170,7 +170,7 @@ def build(
             ledger=ledger,
         ),
         ledger,
-        handing(settings, base, keys, agreed.agreements, cataloguing.directory),
+        handing(settings, base, keys, agreed.agreements, agreed.catalogue),
     )
 
 

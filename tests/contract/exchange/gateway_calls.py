@@ -67,23 +67,26 @@ class Running:
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if body:
             lines.append(f"Content-Length: {len(body)}")
-        return await self.raw("\r\n".join([*lines, "", ""]).encode() + body)
+        data = "\r\n".join([*lines, "", ""]).encode() + body
+        return await self.raw(data, bodiless=method == "HEAD")
 
-    async def raw(self, data: bytes, seconds: float = 20) -> Answered:
+    async def raw(self, data: bytes, seconds: float = 20, *, bodiless: bool = False) -> Answered:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             async with asyncio.timeout(seconds):
                 writer.write(data)
-                return await read_answer(reader)
+                return await read_answer(reader, bodiless=bodiless)
         finally:
             writer.close()
 
 
-async def read_answer(reader: asyncio.StreamReader) -> Answered:
+async def read_answer(reader: asyncio.StreamReader, *, bodiless: bool = False) -> Answered:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     pairs = (line.split(": ", 1) for line in head[1:] if line)
     headers = {name.lower(): value for name, value in pairs}
-    if headers.get("transfer-encoding") == "chunked":
+    if bodiless:
+        body = b""
+    elif headers.get("transfer-encoding") == "chunked":
         body = b""
         while size := int(await reader.readline(), 16):
             body += await reader.readexactly(size)

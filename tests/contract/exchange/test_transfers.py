@@ -72,9 +72,7 @@ def test_a_batch_is_sent_checked_published_and_fetched(exchange: Exchange) -> No
 
     play(exchange, story)
     said = [one for one in told(exchange) if one["kind"] == "ended"]
-    assert {one["answer"] for one in said} == {
-        digest(data) for data in FILES.values() if data
-    }
+    assert {one["answer"] for one in said} == {digest(data) for data in FILES.values() if data}
     assert all("streamed" in one["decisions"] for one in said)
     exchange.receipts.sign_checkpoint()
     sold = {(line.dimensions["interface"], line.dimensions["size"]) for line in _lines(exchange)}
@@ -129,7 +127,8 @@ def test_what_breaks_off_is_kept_as_far_as_it_came(exchange: Exchange) -> None:
         writer.write(
             f"PATCH {where} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
             f"Authorization: Bearer steward\r\nContent-Type: application/offset+octet-stream\r\n"
-            "Content-Length: 100000\r\n\r\n".encode() + b"z" * 60_000
+            "Content-Length: 100000\r\n\r\n".encode()
+            + b"z" * 60_000
         )
         await writer.drain()
         await asyncio.sleep(0.3)
@@ -277,7 +276,8 @@ def test_lengths_that_lie(exchange: Exchange) -> None:
         chunked = await there.running.raw(
             f"PATCH {where} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
             "Authorization: Bearer steward\r\nContent-Type: application/offset+octet-stream\r\n"
-            "Transfer-Encoding: chunked\r\n\r\n".encode() + chunks
+            "Transfer-Encoding: chunked\r\n\r\n".encode()
+            + chunks
         )
         assert (chunked.status, chunked.code) == (413, "length")
         assert (await there.tus("HEAD", where)).headers["upload-offset"] == "0"
@@ -306,9 +306,7 @@ def test_who_may_send(exchange: Exchange) -> None:
 
     play(exchange, story)
     with pytest.raises(Forbidden):
-        exchange.handing.batches.create(
-            OTHER, in_force_of(exchange), title="x", days=1
-        )
+        exchange.handing.batches.create(OTHER, in_force_of(exchange), title="x", days=1)
     for stranger in (person("steward", TAX), person("officer", TAX)):
         with pytest.raises(NotFound):
             exchange.handing.batches.batch(stranger, batch_of(exchange))
@@ -329,8 +327,10 @@ def test_a_manifest_that_lies_publishes_nothing(exchange: Exchange) -> None:
         await there.put(batch.id, "b", b"bbb")
         right = [Listed("a", 3, digest(b"aaa")), Listed("b", 3, digest(b"bbb"))]
         for wrong, field in (
-            (right[:1], "files"), ([*right, Listed("c", 0, digest(b""))], "files.2.name"),
-            ([right[0], replace(right[1], size=4)], "files.1.size"), ([], "files"),
+            (right[:1], "files"),
+            ([*right, Listed("c", 0, digest(b""))], "files.2.name"),
+            ([right[0], replace(right[1], size=4)], "files.1.size"),
+            ([], "files"),
             ([right[0], right[0]], "files.1.name"),
             ([right[0], replace(right[1], digest="sha256:xx")], "files.1.digest"),
         ):
@@ -348,9 +348,7 @@ def test_a_manifest_that_lies_publishes_nothing(exchange: Exchange) -> None:
         assert (await there.get(f"/batches/{batch.id}")).status == 404
         # Signed by the consumer, for another batch, and then as it should be.
         forged = exchange.keys.sign(HOUSING, manifest_of(found, right), MANIFEST)
-        other = exchange.keys.sign(
-            CIVIL, manifest_of(replace(found, id="bat_x"), right), MANIFEST
-        )
+        other = exchange.keys.sign(CIVIL, manifest_of(replace(found, id="bat_x"), right), MANIFEST)
         for bad in (forged, other, "no.jws.here", forged[:-3]):
             with pytest.raises(Invalid):
                 batches.seal(STEWARD, batch.id, jws=bad)

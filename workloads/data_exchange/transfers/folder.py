@@ -68,7 +68,9 @@ class FolderStore:
                 for name in names:
                     path = Path(folder, name)
                     try:
-                        kept = datetime.fromtimestamp(path.stat(follow_symlinks=False).st_mtime, UTC)
+                        kept = datetime.fromtimestamp(
+                            path.stat(follow_symlinks=False).st_mtime, UTC
+                        )
                     except FileNotFoundError:
                         continue
                     key = path.relative_to(self._folder).as_posix()

@@ -128,10 +128,9 @@ class TransferFront:
             visit.decisions.append(f"refused:{refusal.code}")
             answer = Response(416, headers)
             return await self._entrance.handed(visit, answer)
-        start, end = chosen
-        part = wanted != "" and (start, end) != (0, size)
-        status = 206 if part or (wanted and _RANGE.fullmatch(wanted)) else 200
-        if status == 206:  # noqa: PLR2004 - Partial Content
+        start, end, part = chosen
+        status = 206 if part else 200
+        if part:
             headers["content-range"] = f"bytes {start}-{end - 1}/{size}"
         if request.method == "HEAD":
             return await self._entrance.handed(visit, Response(200, headers, length=size))
@@ -189,27 +188,26 @@ def _matches(given: str, tag: str) -> bool:
     return given == "*" or tag in {one.strip().removeprefix("W/") for one in given.split(",")}
 
 
-def _range(text: str, size: int) -> tuple[int, int] | None:
-    """The bytes that are asked for, half-open; None where there are none of them.
+def _range(text: str, size: int) -> tuple[int, int, bool] | None:
+    """The bytes that are asked for, half-open, and whether a part was; None: there are none such.
 
     Of several parts, and of what is no range of bytes, the whole is answered, as RFC 9110 (14.2)
     lets a server do.
     """
     found = _RANGE.fullmatch(text)
     if found is None or found[1] == found[2] == "":
-        return 0, size
+        return 0, size, False
     if not found[1]:
         last = min(int(found[2]), size)
-        return (size - last, size) if last else None
+        return (size - last, size, True) if last else None
     start = int(found[1])
     end = min(int(found[2]) + 1, size) if found[2] else size
     if found[2] and int(found[2]) < start:
-        return 0, size  # not a range at all
-    return (start, end) if start < size else None
+        return 0, size, False  # not a range at all
+    return (start, end, True) if start < size else None
 
 
 def _repr_digest(digest: str) -> str:
     """RFC 9530."""
     value = base64.b64encode(bytes.fromhex(digest.removeprefix("sha256:"))).decode()
     return f"sha-256=:{value}:"
-

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from foundation.access import policy
 from foundation.kernel import ids
 from foundation.kernel.actor import Actor
-from foundation.kernel.errors import Collector, Conflict, Invalid, Problem
+from foundation.kernel.errors import Collector, Conflict, Forbidden, Invalid, Problem
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock
 from workloads.data_exchange.agreements.contracts.model import AgreementState
@@ -76,7 +76,7 @@ class Batches:
         """
         with self._db.transaction():
             there = self._parts.contracts.agreement(actor, agreement)
-            policy.require(actor, "transfer.send", there.provider, "agreement")
+            _require(actor, there.provider)
             wrong = Collector()
             wrong.check(
                 0 < len(title.strip()) <= TITLE_MAX and title.isprintable(), "title",
@@ -122,9 +122,7 @@ class Batches:
         with self._db.transaction():
             return self._store.page_of_files(self._find(actor, batch_id).id, page)
 
-    def seal(
-        self, actor: Actor, batch_id: str, *, files: object = None, jws: str = ""
-    ) -> Batch:
+    def seal(self, actor: Actor, batch_id: str, *, files: object = None, jws: str = "") -> Batch:
         """Say what a batch is made of, so that it is checked and published.
 
         Args:
@@ -289,7 +287,7 @@ class Batches:
 
     def _own(self, actor: Actor, batch_id: str) -> Batch:
         batch = self._find(actor, batch_id, lock=True)
-        policy.require(actor, "transfer.send", batch.path, NOUN)
+        _require(actor, batch.path)
         return batch
 
     def _note(self, actor: Actor, action: str, batch: Batch, **details: object) -> None:
@@ -297,6 +295,13 @@ class Batches:
             actor, f"transfer.{action}", subject=batch.id, path=batch.path,
             details={"agreement": batch.agreement, **details},
         )  # fmt: skip
+
+
+def _require(actor: Actor, path: str) -> None:
+    """Who may know of it learns that they may not send."""
+    if not policy.allows(actor, "transfer.send", path):
+        raise Forbidden(f"this needs the permission transfer.send on {path}",
+                        action="transfer.send", path=path)  # fmt: skip
 
 
 def until(at: datetime) -> str:

@@ -199,9 +199,7 @@ class PostgresBatches:
 
     def update_file(self, file: File) -> None:
         """Keep how far it is."""
-        self._db.execute(
-            file_table.update().where(_F.id == file.id).values(**_kept_file(file))
-        )
+        self._db.execute(file_table.update().where(_F.id == file.id).values(**_kept_file(file)))
 
     def remove_file(self, file_id: str) -> None:
         """Forget a file without segments."""
@@ -236,9 +234,7 @@ class PostgresBatches:
         """Forget some parts of a batch or of one file; answers their keys."""
         files = sa.select(_F.id).where(sa.or_(_F.batch == batch_id, _F.id == batch_id))
         chosen = sa.select(_S.key).where(_S.file.in_(files)).limit(limit)
-        rows = self._db.execute(
-            segment_table.delete().where(_S.key.in_(chosen)).returning(_S.key)
-        )
+        rows = self._db.execute(segment_table.delete().where(_S.key.in_(chosen)).returning(_S.key))
         return list(rows.scalars())
 
     def gone(self, limit: int) -> Sequence[str]:

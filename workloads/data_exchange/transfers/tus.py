@@ -42,9 +42,7 @@ from workloads.data_exchange.transfers.uploads import KEPT, Moved, Uploads, Writ
 T = TypeVar("T")
 VERSION = "1.0.0"
 PREFIX = b"/uploads"
-EXTENSIONS = (
-    "creation,creation-defer-length,creation-with-upload,checksum,expiration,termination"
-)
+EXTENSIONS = "creation,creation-defer-length,creation-with-upload,checksum,expiration,termination"
 _DIGESTS = {"sha256": hashlib.sha256, "sha1": hashlib.sha1, "md5": hashlib.md5}
 _TARGET = re.compile(rb"/uploads(?:/(fil_[0-9a-z]{26}))?", re.ASCII)
 _TYPE = "application/offset+octet-stream"
@@ -111,9 +109,7 @@ class Tus:
         response.headers |= {"tus-resumable": VERSION, "cache-control": "no-store"}
         return response
 
-    async def _done(
-        self, method: str, request: Request, actor: Actor, file_id: str
-    ) -> Response:
+    async def _done(self, method: str, request: Request, actor: Actor, file_id: str) -> Response:
         match method:
             case "POST":
                 return await self._create(request, actor)
@@ -349,4 +345,3 @@ def _refused(error: BoroughError) -> Refusal:
         return Refusal(507 if "room" in error.message else 503, "store", error.message,
                        retry_after=int(error.retry_after))  # fmt: skip
     return Refusal(500, "failure", "the gateway has failed")
-

@@ -145,9 +145,7 @@ class Uploads:
             wrong.finish()
             if file.size is None:
                 self._room(file.path, (known or file.received + (more or 0)) - file.received)
-            taken = replace(
-                file, size=known, fence=file.fence + 1, touched_at=self._clock.now()
-            )
+            taken = replace(file, size=known, fence=file.fence + 1, touched_at=self._clock.now())
             self._store.update_file(taken)
             return taken, Writing(file.id, taken.fence)
 
@@ -177,8 +175,10 @@ class Uploads:
         """
         with self._db.transaction():
             file = self._store.file(writing.file, lock=True)
-            if file is None or file.fence != writing.fence or (
-                segments and file.received != segments[0].start
+            if (
+                file is None
+                or file.fence != writing.fence
+                or (segments and file.received != segments[0].start)
             ):
                 raise Moved(file.received if file else 0)
             batch = self._store.find(file.batch, lock=True)
