@@ -11,6 +11,7 @@ from typing import Any
 from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from tests.architecture.accounts import account_bodies, make_accounts
+from tests.architecture.exchange_handed import handed_bodies, make_handed
 from tests.architecture.exchange_lottery import PUBLIC as DRAWS
 from tests.architecture.exchange_lottery import lottery_bodies, make_lottery
 from tests.architecture.harness import Things
@@ -76,6 +77,7 @@ def make(exchange: Exchange) -> Things:
     ).check
     lottery, pseudonym, commitment = make_lottery(exchange, exchange.agencies.agency(_SYSTEM, A))
     accounts = make_accounts(exchange.people, exchange.base, "exchange_officer", A)
+    handed = make_handed(exchange, agreement.agreement)
     drafted, shown, destroyed = _entries(exchange)
     source = exchange.cataloguing.harvesting.mount(
         _SYSTEM, agency=A, protocol=SourceProtocol.DCAT, url="https://data.example/catalog.ttl",
@@ -86,14 +88,16 @@ def make(exchange: Exchange) -> Things:
         "agreements": agreement.agreement, "versions": "1", "sources": source.id,
         "catalog": shown, "entries": drafted, "directory": drafted, "certificates": destroyed,
         "lotteries": lottery, "applications": pseudonym, "checks": check.id,
+        **handed,
         **accounts,
     }  # fmt: skip
     # Agencies and their keys are known to everybody who signs in.
     owned = frozenset({
         *accounts.values(), request.id, agreement.agreement, receipt.id, drafted, source.id,
-        check.id,
+        check.id, *(one for one in handed.values() if one.startswith(("bat_", "sub_"))),
     })  # fmt: skip
     bodies = _bodies(accounts["service-accounts"], agreement, key.kid)
+    bodies |= handed_bodies()
     bodies |= lottery_bodies(pseudonym, commitment)
     return Things(ids, owned, bodies, queries, {})
 

@@ -51,7 +51,7 @@ class Post:
         return self.exchange.handing.batches.create(STEWARD, self.agreement, **given)
 
     async def tus(self, method: str, target: str, headers: Mapping[str, str] | None = None,
-                  body: bytes = b"", token: str = "steward") -> Answered:  # fmt: skip
+                  body: bytes = b"", token: str = "steward") -> Answered:  # fmt: skip  # noqa: S107
         given = {"Tus-Resumable": "1.0.0", "Authorization": f"Bearer {token}", **(headers or {})}
         if method == "PATCH" or body:
             given.setdefault("Content-Type", OFFSET)

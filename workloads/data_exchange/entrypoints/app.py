@@ -18,11 +18,13 @@ from workloads.data_exchange.agreements.contracts.pages import pages as agreemen
 from workloads.data_exchange.agreements.requests.pages import pages as requests
 from workloads.data_exchange.directory.pages import pages as directory
 from workloads.data_exchange.entrypoints.home import pages as home
+from workloads.data_exchange.events.pages import pages as events
 from workloads.data_exchange.harvesting.pages import pages as harvesting
 from workloads.data_exchange.keys.pages import pages as keys
 from workloads.data_exchange.lottery.pages import pages as lottery
 from workloads.data_exchange.receipts.pages import pages as receipts
 from workloads.data_exchange.settings import Settings
+from workloads.data_exchange.transfers.pages import pages as transfers
 
 #: The features with an API; each module exports ``api``, or several as ``apis``.
 FEATURES = (
@@ -47,7 +49,7 @@ FEATURES = (
 #: The pages of the features.
 PAGES = (
     home, access, operations, directory, harvesting, requests, agreements, receipts, lottery,
-    agencies, keys, calendar,
+    agencies, keys, calendar, transfers, events,
 )  # fmt: skip
 
 ABOUT = Text(

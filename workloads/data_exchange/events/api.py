@@ -44,7 +44,9 @@ class EventTopicOut(Schema):
     path: Annotated[str, Field(description="Of the provider.")]
     partitions: int
     retention_days: int
-    bytes_max: Annotated[int, Field(description="Of events that are kept, all partitions together.")]
+    bytes_max: Annotated[
+        int, Field(description="Of events that are kept, all partitions together.")
+    ]
     created_at: Instant
 
 
@@ -223,9 +225,7 @@ def get_event_subscription(subscription_id: str) -> Answer:
 @requires("event.subscribe")
 @api.input(EventSubscriptionChange)
 @api.output(EventSubscriptionOut)
-def change_event_subscription(
-    subscription_id: str, json_data: EventSubscriptionChange
-) -> Answer:
+def change_event_subscription(subscription_id: str, json_data: EventSubscriptionChange) -> Answer:
     """Pause it, let it go on, or end it for ever."""
     return _out(use(Subscriptions).change(current_actor(), subscription_id, json_data.state))
 

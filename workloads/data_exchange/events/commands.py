@@ -152,9 +152,7 @@ def seek(
     """Put a subscription to a time or to positions, so that all from there on comes again."""
     pairs = {one.partition("=")[0]: int(one.partition("=")[2] or -1) for one in positions}
     body = {"since": since, "positions": pairs or None}
-    console.one(
-        console.client.post(f"/subscriptions/{subscription_id}/seek", body), _SUBSCRIPTION
-    )
+    console.one(console.client.post(f"/subscriptions/{subscription_id}/seek", body), _SUBSCRIPTION)
 
 
 @events.command()
@@ -168,9 +166,7 @@ def letters(console: cli.Console, subscription_id: str) -> None:
 @events.command()
 @_subscription
 @click.argument("letter_id")
-@cli.console(
-    api="POST /api/v1/subscriptions/{id}/letters/{letter_id}/replay", web="/events/{id}"
-)
+@cli.console(api="POST /api/v1/subscriptions/{id}/letters/{letter_id}/replay", web="/events/{id}")
 def replay(console: cli.Console, subscription_id: str, letter_id: str) -> None:
     """Have a dead letter delivered again."""
     path = f"/subscriptions/{subscription_id}/letters/{letter_id}/replay"

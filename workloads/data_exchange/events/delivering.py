@@ -14,7 +14,14 @@ from urllib.parse import urlsplit
 from foundation.kernel.secretbox import SecretError
 from foundation.kernel.time import Clock
 from workloads.data_exchange.events.cloudevents import STRUCTURED
-from workloads.data_exchange.events.model import Cursor, Kept, Letter, Subscription, signature
+from workloads.data_exchange.events.model import (
+    PAUSES,
+    Cursor,
+    Kept,
+    Letter,
+    Subscription,
+    signature,
+)
 from workloads.data_exchange.events.subscribing import Subscriptions
 from workloads.data_exchange.gateway.book import Ruling
 from workloads.data_exchange.gateway.entrance import Entrance, Unwritten
@@ -80,6 +87,7 @@ class Delivering:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._upstream.close()
 
     async def _serve(self, there: Subscription, cursor: Cursor) -> None:
         try:
@@ -99,24 +107,22 @@ class Delivering:
             if not await self._again(there, cursor, letter):
                 return
         for one in events:
-            if await asyncio.to_thread(self._subscriptions.blocked, cursor, one.key):
-                cause, attempts = "an earlier event of its key is a dead letter", 1_000
-            else:
-                if not await asyncio.to_thread(self._subscriptions.hold, cursor):
-                    return
-                cause = await self._told(there, one)
-                attempts += 1
-            if not cause:
-                attempts = 0
-                if not await asyncio.to_thread(self._subscriptions.delivered, cursor, one):
-                    return
-                continue
-            if not await asyncio.to_thread(
-                self._subscriptions.failed, cursor, one, attempts, cause
-            ):
+            if not await self._event(there, cursor, one, attempts):
                 return
             attempts = 0
         await asyncio.to_thread(self._subscriptions.release, cursor)
+
+    async def _event(self, there: Subscription, cursor: Cursor, one: Kept, attempts: int) -> bool:
+        """Deliver an event, or make it a dead letter; False: the next one has to wait."""
+        if await asyncio.to_thread(self._subscriptions.blocked, cursor, one.key):
+            cause, attempts = "an earlier event of its key is a dead letter", len(PAUSES)
+        elif await asyncio.to_thread(self._subscriptions.hold, cursor):
+            cause = await self._told(there, one)
+        else:
+            return False
+        if not cause:
+            return await asyncio.to_thread(self._subscriptions.delivered, cursor, one)
+        return await asyncio.to_thread(self._subscriptions.failed, cursor, one, attempts + 1, cause)
 
     async def _again(self, there: Subscription, cursor: Cursor, letter: Letter) -> bool:
         """Deliver a letter again; False: the partition is somebody else's now."""

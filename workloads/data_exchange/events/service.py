@@ -139,7 +139,7 @@ class Topics:
             body: as it came.
 
         Raises:
-            Invalid: names every wrong attribute, and where data is not as the data set is described.
+            Invalid: names every wrong attribute, and where data is not as it is described.
             NotFound: no such topic, or none of the actor's business.
             Forbidden: they may not publish for the provider.
             Full: the topic keeps as much as it may.
@@ -227,7 +227,7 @@ def _bounded(wrong: Collector, retention_days: int, bytes_max: int, partitions: 
         0 < retention_days <= RETENTION_MAX, "retention_days", f"must be 1 to {RETENTION_MAX}"
     )
     wrong.check(
-        EVENT_BYTES * partitions <= bytes_max <= BYTES_MAX, "bytes_max",
+        EVENT_BYTES * max(partitions, 1) <= bytes_max <= BYTES_MAX, "bytes_max",
         f"must be {EVENT_BYTES} for each partition to {BYTES_MAX}",
     )  # fmt: skip
 

@@ -309,22 +309,22 @@ class PostgresEvents:
 
     def _subscriptions(self, rows: Sequence[Any]) -> list[Subscription]:
         ids = [row.id for row in rows]
-        lag = dict(
-            self._db.execute(
+        lag: dict[str, int] = dict(
+            self._pairs(
                 sa.select(_C.subscription, sa.func.sum(_P.head - _C.acked))
                 .join(subscription_table, _S.id == _C.subscription)
                 .join(partition_table,
                       sa.and_(_P.topic == _S.topic, _P.partition == _C.partition))
                 .where(_C.subscription.in_(ids))
                 .group_by(_C.subscription)
-            ).tuples().all()
+            )
         )  # fmt: skip
-        letters = dict(
-            self._db.execute(
+        letters: dict[str, int] = dict(
+            self._pairs(
                 sa.select(_L.subscription, sa.func.count())
                 .where(_L.subscription.in_(ids))
                 .group_by(_L.subscription)
-            ).tuples().all()
+            )
         )  # fmt: skip
         return [
             Subscription(
@@ -347,6 +347,9 @@ class PostgresEvents:
             query = query.where(_S.id < after[0])
         rows = self._db.execute(query.order_by(_S.id.desc()).limit(request.limit + 1)).all()
         return page_of(self._subscriptions(rows), request, lambda one: (one.id,))
+
+    def _pairs(self, query: sa.Select[Any]) -> "Sequence[tuple[str, int]]":
+        return [(str(name), int(count)) for name, count in self._db.execute(query)]
 
     def update(self, subscription: Subscription) -> None:
         """Keep what became of it."""

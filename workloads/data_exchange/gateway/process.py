@@ -217,11 +217,9 @@ class _Front:
                 response = await _answered(front, request)
                 self._figures.count(response.status, time.perf_counter() - began)
                 return response
-        if request.target == b"/healthz":
+        if request.target == b"/healthz" or (request.target == b"/readyz" and self._book.fresh):
             return _told({"status": "ok"})
         if request.target == b"/readyz":
-            if self._book.fresh:
-                return _told({"status": "ok"})
             return problem(Refusal(503, "terms", "what was agreed cannot be read now"))
         if request.target == b"/metrics":
             return Response(200, {"content-type": CONTENT_TYPE_LATEST}, self._figures.text())

@@ -277,7 +277,14 @@ class _Connection(asyncio.Protocol):
             raise Refusal(400, "request", "a length beside a transfer coding")
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
             raise Refusal(501, "request", "only the transfer coding chunked is taken")
-        length = headers.get("content-length", "0")
+        self._expect(headers.get("content-length", "0"))
+        if headers.get("expect", "").lower() == "100-continue" and self._transport is not None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._wait(self._bounds.body_seconds)
+        if self._stream is not None:
+            self._enqueue(self._stream)
+
+    def _expect(self, length: str) -> None:
         if not (length.isascii() and length.isdigit()) or len(length) > 18:  # noqa: PLR2004
             raise Refusal(400, "request", "a length that is none")
         method = self._parser.get_method().decode("ascii")
@@ -285,11 +292,6 @@ class _Connection(asyncio.Protocol):
             self._stream = Body(self._hold)
         elif int(length) > self._bounds.body_bytes:
             raise Refusal(413, "request", "the body is too large")
-        if headers.get("expect", "").lower() == "100-continue" and self._transport is not None:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._wait(self._bounds.body_seconds)
-        if self._stream is not None:
-            self._enqueue(self._stream)
 
     def _hold(self, wait: bool) -> None:  # noqa: FBT001 - a callback
         if self._transport is None:
@@ -346,26 +348,26 @@ class _Connection(asyncio.Protocol):
                 except Exception as error:  # noqa: BLE001 - said to the log, not to the caller
                     self._server.failed(error)
                     response = problem(Refusal(500, "failure", "the gateway has failed"))
-                keep = request.keep and not self._server.ending and self._broken is None
-                if request.stream is not None and not request.stream.over:
-                    # Refused before all of it came: the rest is neither read nor waited for.
-                    self._broken, keep = Refusal(400, "request", "not taken"), False
-                    self._requests.clear()
+                keep = self._keeps(request)
                 if not await self._write(request, response, keep=keep or bool(self._requests)):
                     return
                 if not self._reading and self._transport is not None:
                     self._reading = True
                     self._transport.resume_reading()
                 if not keep and not self._requests:
-                    if request.stream is not None and not request.stream.over:
-                        self._linger()
-                    else:
-                        self._finish()
+                    self._leave(request)
                     return
         finally:
             self._task = None
         if not self._in_message and self._transport is not None:
             self._wait(self._bounds.idle_seconds)
+
+    def _keeps(self, request: Request) -> bool:
+        if request.stream is not None and not request.stream.over:
+            # Refused before all of it came: the rest is neither read nor waited for.
+            self._broken = Refusal(400, "request", "not taken")
+            self._requests.clear()
+        return request.keep and not self._server.ending and self._broken is None
 
     async def _write(self, request: Request, response: Response, *, keep: bool) -> bool:
         """Send an answer; False when the connection is over."""
@@ -427,9 +429,11 @@ class _Connection(asyncio.Protocol):
             self._transport.write((head + rest + size).encode("latin-1") + response.body)
             self._finish()
 
-    def _linger(self) -> None:
-        """Let the peer read its answer: to close on what it still sends would take it away."""
-        if self._transport is not None:
+    def _leave(self, request: Request) -> None:
+        """Close; who still sends may read the answer first, which a close would take away."""
+        if request.stream is None or request.stream.over:
+            self._finish()
+        elif self._transport is not None:
             self._transport.resume_reading()
             self._wait(_LINGER_SECONDS, self._finish)
 

@@ -62,9 +62,7 @@ class ReceiptStore(Protocol):
 
     def hashes(self, log: str, first: int, last: int) -> Sequence[bytes]: ...
 
-    def answered(
-        self, log: str, first: int, last: int
-    ) -> Sequence[tuple[datetime, int, str, int]]:
+    def answered(self, log: str, first: int, last: int) -> Sequence[tuple[datetime, int, str, int]]:
         """The calls among ``[first, last)`` that were answered with data.
 
         Of each kind in each hour: the time of the first, the bytes of the answer (or of one event),

@@ -156,9 +156,7 @@ class PostgresReceipts:
         )
         return [bytes(row.hash) for row in self._db.execute(query.order_by(_R.number))]
 
-    def answered(
-        self, log: str, first: int, last: int
-    ) -> Sequence[tuple[datetime, int, str, int]]:
+    def answered(self, log: str, first: int, last: int) -> Sequence[tuple[datetime, int, str, int]]:
         """The calls among ``[first, last)`` that were answered with data, by hour and size.
 
         Each with the time of the earliest of them.

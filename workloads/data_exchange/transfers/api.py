@@ -45,7 +45,9 @@ class BatchOut(Schema):
     size: Annotated[int, Field(description="Bytes, as they were announced.")]
     received: Annotated[int, Field(description="Bytes that have come.")]
     wrong: list[BatchWrongOut]
-    manifest: Annotated[str, Field(description="A compact JWS of the provider's; empty until then.")]
+    manifest: Annotated[
+        str, Field(description="A compact JWS of the provider's; empty until then.")
+    ]
     created_at: Instant
     expires_at: Instant
     published_at: Instant | None

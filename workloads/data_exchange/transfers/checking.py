@@ -103,10 +103,7 @@ class Checking:
         hashed, done = hashlib.sha256(), 0
         try:
             for segment in self._reading.located(file.id, 0, file.size):
-                if stop():
-                    raise Unavailable("another worker goes on")
-                if segment.start != done:
-                    raise Damaged
+                _go_on(stop, segment, done)
                 hashed.update(self._reading.read(segment))
                 done = segment.end
                 tell(done / file.size)
@@ -170,7 +167,7 @@ class Checking:
         """
         removed, before, some = 0, self._clock.now() - _YOUNG, list[str]()
         try:
-            for key, kept in self._segments.keys():
+            for key, kept in self._segments.kept():
                 if kept < before:
                     some.append(key)
                 if len(some) == _SWEPT:
@@ -189,6 +186,13 @@ class Checking:
         for one in orphans:
             self._segments.delete(one)
         return len(orphans)
+
+
+def _go_on(stop: Callable[[], bool], segment: Segment, done: int) -> None:
+    if stop():
+        raise Unavailable("another worker goes on")
+    if segment.start != done:
+        raise Damaged
 
 
 def _files(batch: Batch) -> list[dict[str, object]]:

@@ -104,7 +104,7 @@ def delete(console: cli.Console, batch_id: str) -> None:
 )  # fmt: skip
 @cli.console(api="POST /api/v1/batches/{id}/manifest", web="/transfers/{id}")
 def send(
-    console: cli.Console, batch_id: str, paths: tuple[Path, ...], gateway: str, seal: bool,
+    console: cli.Console, batch_id: str, paths: tuple[Path, ...], gateway: str, *, seal: bool,
     key: IO[str] | None,
 ) -> None:  # fmt: skip
     """Send files into an open batch, from where they were broken off, and publish it.

@@ -3,8 +3,9 @@
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from foundation.kernel import ids
@@ -14,7 +15,7 @@ from workloads.data_exchange.transfers.ports import Missing, StoreFailed
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,80}(/[A-Za-z0-9_-]{1,80}){0,4}", re.ASCII)
 #: Of a file that is not whole yet; no key has a dot.
 _DRAFT = ".new"
-_OLD = timedelta(hours=6)
+_OLD_SECONDS = 6 * 3_600
 
 
 class FolderStore:
@@ -62,7 +63,7 @@ class FolderStore:
         except OSError as error:
             raise StoreFailed(error.strerror or "the folder cannot be written") from None
 
-    def keys(self) -> Iterator[tuple[str, datetime]]:
+    def kept(self) -> Iterator[tuple[str, datetime]]:
         try:
             for folder, _, names in os.walk(self._folder):
                 for name in names:
@@ -76,7 +77,7 @@ class FolderStore:
                     key = path.relative_to(self._folder).as_posix()
                     if _KEY.fullmatch(key):
                         yield key, kept
-                    elif name.endswith(_DRAFT) and datetime.now(UTC) - kept > _OLD:
+                    elif name.endswith(_DRAFT) and time.time() - kept.timestamp() > _OLD_SECONDS:
                         path.unlink(missing_ok=True)
         except OSError as error:
             raise StoreFailed(error.strerror or "the folder cannot be read") from None

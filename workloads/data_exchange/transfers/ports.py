@@ -51,7 +51,7 @@ class Store(Protocol):
         """
         ...
 
-    def keys(self) -> Iterator[tuple[str, datetime]]:
+    def kept(self) -> Iterator[tuple[str, datetime]]:
         """All segments, and when they were kept.
 
         Raises:

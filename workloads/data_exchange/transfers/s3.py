@@ -1,4 +1,4 @@
-"""Segments in a bucket of a store that speaks S3; ``docs/decisions/0240`` says with which client."""
+"""Segments in a bucket of a store that speaks S3; ``docs/decisions/0240`` says by which client."""
 
 import io
 from collections.abc import Iterator
@@ -81,11 +81,12 @@ class S3Store:
                 return
             raise failed from None
 
-    def keys(self) -> Iterator[tuple[str, datetime]]:
+    def kept(self) -> Iterator[tuple[str, datetime]]:
         try:
             for one in self._client.list_objects(self._bucket, self._prefix, recursive=True):
                 if one.object_name and not one.is_dir:
-                    kept = one.last_modified or datetime.now(UTC)
+                    # Without a date it is never old, so never swept.
+                    kept = one.last_modified or datetime.max.replace(tzinfo=UTC)
                     yield one.object_name.removeprefix(self._prefix), kept
         except _ERRORS as error:
             raise _failed(error) from None

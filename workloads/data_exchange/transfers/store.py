@@ -92,7 +92,8 @@ class PostgresBatches:
 
     def _batches(self, rows: Sequence[Any]) -> list[Batch]:
         query = (
-            sa.select(_F.batch, sa.func.count(), sa.func.sum(sa.func.coalesce(_F.size, _F.received)),
+            sa.select(_F.batch, sa.func.count(),
+                      sa.func.sum(sa.func.coalesce(_F.size, _F.received)),
                       sa.func.sum(_F.received))
             .where(_F.batch.in_([row.id for row in rows]))
             .group_by(_F.batch)

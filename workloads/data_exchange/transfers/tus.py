@@ -173,9 +173,7 @@ class Tus:
     async def _append(
         self, request: Request, actor: Actor, file_id: str, offset: int, size: int | None
     ) -> int:
-        """Take what comes; each segment counts when it is stored, or all at once when they were
-        sent with a digest of the whole.
-        """
+        """Take what comes: segment by segment, or all at once when it has a digest."""
         check = _checksum(request.headers)
         more = _number(request.headers, "content-length")
         if self._turns.locked():
@@ -293,17 +291,18 @@ def _number(headers: "dict[str, str]", name: str) -> int | None:
 
 def _metadata(text: str) -> dict[str, str]:
     """``Upload-Metadata``: names, each with a value in base64, separated by commas."""
+    refusal = Refusal(400, "metadata", "Upload-Metadata is names with values in base64")
+    if len(text) > _META_MAX or not text.isascii():
+        raise refusal
     found: dict[str, str] = {}
-    try:
-        if len(text) > _META_MAX or not text.isascii():
-            raise ValueError(text)
-        for pair in text.split(",") if text.strip() else ():
-            name, _, value = pair.strip().partition(" ")
-            if not name or name in found:
-                raise ValueError(name)
+    for pair in text.split(",") if text.strip() else ():
+        name, _, value = pair.strip().partition(" ")
+        if not name or name in found:
+            raise refusal
+        try:
             found[name] = base64.b64decode(value, validate=True).decode()
-    except (ValueError, binascii.Error, UnicodeDecodeError):
-        raise Refusal(400, "metadata", "Upload-Metadata is names with values in base64") from None
+        except (ValueError, binascii.Error, UnicodeDecodeError):
+            raise refusal from None
     return found
 
 
