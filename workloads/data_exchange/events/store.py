@@ -138,7 +138,7 @@ class PostgresEvents:
         """By the service that names it."""
         query = sa.select(topic_table).where(_T.service == service)
         row = self._db.execute(query).one_or_none()
-        return None if row is None else Topic(*row)
+        return None if row is None else _topic(row)
 
     def topics(self, paths: Sequence[str], request: PageRequest) -> Page[Topic]:
         """Those of agencies at or below any of the paths, by service."""
@@ -147,7 +147,7 @@ class PostgresEvents:
         if after is not None:
             query = query.where(_T.service > after[0])
         rows = self._db.execute(query.order_by(_T.service).limit(request.limit + 1))
-        return page_of([Topic(*row) for row in rows], request, lambda one: (one.service,))
+        return page_of([_topic(row) for row in rows], request, lambda one: (one.service,))
 
     def update_topic(self, topic: Topic) -> None:
         """Keep for how long and how much is kept."""
@@ -204,8 +204,8 @@ class PostgresEvents:
 
     def heads(self) -> dict[str, int]:
         """How many events were ever published in each topic."""
-        rows = self._db.execute(sa.select(_P.topic, sa.func.sum(_P.head)).group_by(_P.topic))
-        return {str(topic): int(head) for topic, head in rows}
+        query = sa.select(_P.topic, sa.func.sum(_P.head)).group_by(_P.topic)
+        return dict(self._pairs(query))
 
     def read(self, topic: str, partition: int, after: int, limit: int) -> Sequence[Kept]:
         """The events of a partition behind a position."""
@@ -237,12 +237,12 @@ class PostgresEvents:
             .order_by(_E.at)
             .limit(limit)
         ).subquery()
-        rows = self._db.execute(
+        rows = self._rows(
             event_table.delete()
             .where(_E.topic == topic, _E.partition == chosen.c.partition,
                    _E.position == chosen.c.position)
             .returning(_E.partition, _E.position, sa.func.octet_length(_E.envelope))
-        ).all()  # fmt: skip
+        )  # fmt: skip
         gone: dict[int, tuple[int, int]] = {}
         for partition, position, size in rows:
             floor, whole = gone.get(partition, (0, 0))
@@ -349,7 +349,10 @@ class PostgresEvents:
         return page_of(self._subscriptions(rows), request, lambda one: (one.id,))
 
     def _pairs(self, query: sa.Select[Any]) -> "Sequence[tuple[str, int]]":
-        return [(str(name), int(count)) for name, count in self._db.execute(query)]
+        return [(str(name), int(count)) for name, count in self._rows(query)]
+
+    def _rows(self, query: sa.Executable) -> "Sequence[Any]":
+        return self._db.execute(query).all()
 
     def update(self, subscription: Subscription) -> None:
         """Keep what became of it."""
@@ -397,7 +400,7 @@ class PostgresEvents:
             .where(_E.topic == topic, _E.at >= at)
             .group_by(_E.partition)
         )
-        return {int(n): int(position) for n, position in self._db.execute(query)}
+        return {int(n): int(position) for n, position in self._rows(query)}
 
     # --- deliveries
 
@@ -483,7 +486,7 @@ class PostgresEvents:
             .with_for_update()
         )  # fmt: skip
         row = self._db.execute(query).one_or_none()
-        return None if row is None else Letter(*row)
+        return None if row is None else _letter(row)
 
     def letters(self, subscription: str, request: PageRequest) -> Page[Letter]:
         """Those of a subscription, in the order of their events."""
@@ -494,7 +497,7 @@ class PostgresEvents:
             query = query.where(sa.tuple_(_L.partition, _L.position) > bound)
         rows = self._db.execute(query.order_by(_L.partition, _L.position).limit(request.limit + 1))
         return page_of(
-            [Letter(*row) for row in rows], request,
+            [_letter(row) for row in rows], request,
             lambda one: (str(one.partition), str(one.position)),
         )  # fmt: skip
 
@@ -505,7 +508,7 @@ class PostgresEvents:
             .where(_L.subscription == subscription, _L.key == key)
             .order_by(_L.position)
         )
-        return [Letter(*row) for row in self._db.execute(query)]
+        return [_letter(row) for row in self._db.execute(query)]
 
     def update_letter(self, letter: Letter) -> None:
         """Keep what became of it."""
@@ -533,7 +536,7 @@ class PostgresEvents:
             .order_by(_L.position)
             .limit(limit)
         )
-        return [Letter(*row) for row in self._db.execute(query)]
+        return [_letter(row) for row in self._db.execute(query)]
 
 
 def _kept(row: Any) -> Kept:  # noqa: ANN401 - a row
@@ -549,3 +552,11 @@ def _changing(one: Subscription) -> dict[str, Any]:
         "url": one.url, "sealed": one.sealed, "state": one.state.value,
         "generation": one.generation, "missed": one.missed,
     }  # fmt: skip
+
+
+def _topic(row: Any) -> Topic:  # noqa: ANN401 - a row
+    return Topic(*row)
+
+
+def _letter(row: Any) -> Letter:  # noqa: ANN401 - a row
+    return Letter(*row)

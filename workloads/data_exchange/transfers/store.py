@@ -98,8 +98,9 @@ class PostgresBatches:
             .where(_F.batch.in_([row.id for row in rows]))
             .group_by(_F.batch)
         )  # fmt: skip
+        found: list[Any] = list(self._db.execute(query))
         sums: dict[str, tuple[int, int, int]] = {
-            str(one): (int(n), int(size), int(got)) for one, n, size, got in self._db.execute(query)
+            str(one): (int(n), int(size), int(got)) for one, n, size, got in found
         }
         return [_batch(row, sums.get(row.id, (0, 0, 0))) for row in rows]
 
