@@ -14,6 +14,7 @@ import pytest
 from foundation.adapters.clock import SystemClock
 from tests.fakes.object_store import ACCESS, BUCKET, SECRET, FakeObjectStore
 from workloads.data_exchange.transfers.folder import FolderStore
+from workloads.data_exchange.transfers.model import SEGMENT_BYTES
 from workloads.data_exchange.transfers.ports import Missing, Store, StoreFailed
 from workloads.data_exchange.transfers.s3 import Bucket, S3Store
 
@@ -56,7 +57,7 @@ def _real(folder: Path) -> Iterator[Store]:
 
 
 def test_what_is_kept_is_there_until_it_is_removed(store: Store) -> None:
-    data = os.urandom(100_000)
+    data = os.urandom(SEGMENT_BYTES)
     store.put("segments/ab/seg_1", data)
     assert store.get("segments/ab/seg_1") == data
     store.put("segments/ab/seg_1", b"")

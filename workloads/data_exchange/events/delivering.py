@@ -15,7 +15,6 @@ from foundation.kernel.secretbox import SecretError
 from foundation.kernel.time import Clock
 from workloads.data_exchange.events.cloudevents import STRUCTURED
 from workloads.data_exchange.events.model import (
-    PAUSES,
     Cursor,
     Kept,
     Letter,
@@ -32,6 +31,8 @@ from workloads.data_exchange.receipts.model import ReceiptKind, digest
 _log = logging.getLogger("borough.exchange.events")
 _LOOK_SECONDS = 0.3
 _AT_A_TIME = 50
+#: Partitions that one gateway serves at once.
+_TASKS = 128
 #: When nothing may be delivered at all: looked at again after so long.
 _PUT_OFF = 5.0
 _SECONDS = 8.0
@@ -74,7 +75,8 @@ class Delivering:
         try:
             while True:
                 try:
-                    claimed = await asyncio.to_thread(self._subscriptions.claim)
+                    busy = len(self._tasks) >= _TASKS
+                    claimed = [] if busy else await asyncio.to_thread(self._subscriptions.claim)
                 except Exception as error:  # noqa: BLE001 - the database may be back the next time
                     _log.error("deliveries cannot be claimed: %s", type(error).__name__)
                     claimed = []
@@ -115,7 +117,7 @@ class Delivering:
     async def _event(self, there: Subscription, cursor: Cursor, one: Kept, attempts: int) -> bool:
         """Deliver an event, or make it a dead letter; False: the next one has to wait."""
         if await asyncio.to_thread(self._subscriptions.blocked, cursor, one.key):
-            cause, attempts = "an earlier event of its key is a dead letter", len(PAUSES)
+            cause, attempts = "an earlier event of its key is a dead letter", -1
         elif await asyncio.to_thread(self._subscriptions.hold, cursor):
             cause = await self._told(there, one)
         else:

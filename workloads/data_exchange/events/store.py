@@ -459,6 +459,10 @@ class PostgresEvents:
         """Try again then; False when it is somebody else's."""
         return self._done(cursor, attempts=attempts, due_at=at, cause=cause)
 
+    def put_off(self, cursor: Cursor, at: datetime, cause: str) -> None:
+        """Look again then; it is no attempt."""
+        self._done(cursor, due_at=at, cause=cause)
+
     def release(self, cursor: Cursor, now: datetime) -> None:
         """Let others have it."""
         self._done(cursor, due_at=now)

@@ -386,9 +386,12 @@ class Subscriptions:
             return True
 
     def failed(self, cursor: Cursor, one: Kept, attempts: int, cause: str) -> bool:
-        """It did not take the event; answers whether the next one may be tried at once."""
+        """It did not take the event; answers whether the next one may be tried at once.
+
+        With no attempts at all it follows an earlier event of its key to the dead letters.
+        """
         with self._db.transaction():
-            pause = pause_after(attempts)
+            pause = pause_after(attempts) if attempts else None
             now = self._clock.now()
             if pause is not None:
                 self._store.later(cursor, attempts, now + pause, cause)
@@ -405,7 +408,7 @@ class Subscriptions:
         """Not now, and not for a fault of the web-hook."""
         with self._db.transaction():
             at = self._clock.now() + timedelta(seconds=seconds)
-            self._store.later(cursor, cursor.attempts, at, cause)
+            self._store.put_off(cursor, at, cause)
 
     def release(self, cursor: Cursor) -> None:
         """Let others have it."""

@@ -170,12 +170,13 @@ class PostgresReceipts:
             (body["decisions"].contains(["streamed"]), BATCH), (events, EVENT), else_=QUERY
         )
         # Events are sold one by one, however many an answer has.
-        each = sa.case((events, size / sa.func.greatest(rows, 1)), else_=size)
+        each = sa.case((events, size // sa.func.greatest(rows, 1)), else_=size)
         query = (
             sa.select(sa.func.min(_R.at), each.label("each"), interface.label("interface"),
                       sa.func.sum(sa.case((events, rows), else_=1)))
             .where(_R.day == day_of(log), _R.log == log, _R.number > first, _R.number <= last,
-                   body["kind"].astext != "begun", body["status"].astext.in_(["200", "206"]))
+                   body["kind"].astext != "begun",
+                   ~body["decisions"].contains(["acknowledged"]), body["status"].astext.in_(["200", "206"]))
             .group_by(hour, "each", "interface")
         )  # fmt: skip
         found: list[Any] = list(self._db.execute(query))

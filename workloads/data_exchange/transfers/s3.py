@@ -10,8 +10,11 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
+from workloads.data_exchange.transfers.model import SEGMENT_BYTES
 from workloads.data_exchange.transfers.ports import Missing, StoreFailed
 
+#: What is not larger is sent at once.
+_PART_BYTES = 2 * SEGMENT_BYTES
 _ABSENT = {"NoSuchKey", "NoSuchObject"}
 
 
@@ -57,7 +60,9 @@ class S3Store:
 
     def put(self, key: str, data: bytes) -> None:
         try:
-            self._client.put_object(self._bucket, self._prefix + key, io.BytesIO(data), len(data))
+            self._client.put_object(
+                self._bucket, self._prefix + key, io.BytesIO(data), len(data), part_size=_PART_BYTES
+            )
         except _ERRORS as error:
             raise _failed(error) from None
 
