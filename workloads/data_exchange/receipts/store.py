@@ -175,8 +175,8 @@ class PostgresReceipts:
             sa.select(sa.func.min(_R.at), each.label("each"), interface.label("interface"),
                       sa.func.sum(sa.case((events, rows), else_=1)))
             .where(_R.day == day_of(log), _R.log == log, _R.number > first, _R.number <= last,
-                   body["kind"].astext != "begun",
-                   ~body["decisions"].contains(["acknowledged"]), body["status"].astext.in_(["200", "206"]))
+                   body["kind"].astext != "begun", body["status"].astext.in_(["200", "206"]),
+                   ~body["decisions"].contains(["acknowledged"]))
             .group_by(hour, "each", "interface")
         )  # fmt: skip
         found: list[Any] = list(self._db.execute(query))
