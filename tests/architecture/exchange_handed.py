@@ -7,6 +7,7 @@ from foundation.kernel.actor import Actor
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.events.cloudevents import STRUCTURED
 from workloads.data_exchange.events.model import EVENT_BYTES, Kind
+from workloads.data_exchange.receipts.model import digest
 
 _SYSTEM = Actor.system("test")
 _EVENT = (
@@ -19,6 +20,7 @@ def make_handed(exchange: Exchange, agreement: str) -> dict[str, str]:
     """One of each, by the nouns of their addresses; the subscription has a dead letter."""
     handing = exchange.handing
     batch = handing.batches.create(_SYSTEM, agreement, title="Test", days=1)
+    handing.uploads.create(_SYSTEM, batch.id, name="empty", size=0, meta="")
     topic = handing.topics.create(
         _SYSTEM, dataset="dst_households", service="svc_households", partitions=1,
         retention_days=1, bytes_max=EVENT_BYTES,
@@ -42,7 +44,9 @@ def handed_bodies() -> dict[str, Any]:
     """What requests about them need."""
     return {
         "POST /api/v1/agreements/<agreement_id>/batches": {"title": "Test", "days": 1},
-        "POST /api/v1/batches/<batch_id>/manifest": {"files": []},
+        "POST /api/v1/batches/<batch_id>/manifest": {
+            "files": [{"name": "empty", "size": 0, "digest": digest(b"")}]
+        },
         "POST /api/v1/topics": {"dataset": "dst_households", "service": "svc_households"},
         "PUT /api/v1/topics/<topic_id>": {"retention_days": 1, "bytes_max": EVENT_BYTES},
         "POST /api/v1/agreements/<agreement_id>/subscriptions": {
@@ -50,6 +54,6 @@ def handed_bodies() -> dict[str, Any]:
         },
         "PATCH /api/v1/subscriptions/<subscription_id>": {"state": "paused"},
         "POST /api/v1/subscriptions/<subscription_id>/seek": {"since": "2026-01-01T00:00:00Z"},
-        "POST /events/<event_id>/state": {"state": "paused"},
-        "POST /events/<event_id>/letters/<letter_id>": {"action": "drop"},
+        "POST /events/<id>/state": {"state": "paused"},
+        "POST /events/<id>/letters/<letter_id>": {"action": "drop"},
     }  # fmt: skip

@@ -31,8 +31,9 @@ from workloads.data_exchange.harvesting.model import SourceProtocol
 A, B = "/city/civil-affairs/", "/city/housing/"
 #: Who provides what A asks for.
 C = "/city/tax/"
-#: Actions that services ask for rather than endpoints: who sees drafts besides their makers.
-ELSEWHERE: frozenset[str] = frozenset({"dataset.audit"})
+#: Actions that services ask for rather than endpoints: who sees drafts besides their makers, and who
+#: publishes at the gateway.
+ELSEWHERE: frozenset[str] = frozenset({"dataset.audit", "event.publish"})
 #: Endpoints for everybody.
 PUBLIC = DRAWS | frozenset({
     "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks", "GET /api/v1/checkpoints",
