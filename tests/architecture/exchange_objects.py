@@ -31,7 +31,7 @@ from workloads.data_exchange.harvesting.model import SourceProtocol
 A, B = "/city/civil-affairs/", "/city/housing/"
 #: Who provides what A asks for.
 C = "/city/tax/"
-#: Actions that services ask for rather than endpoints: who sees drafts besides their makers, and who
+#: Actions that services ask for, not endpoints: who sees drafts besides their makers, and who
 #: publishes at the gateway.
 ELSEWHERE: frozenset[str] = frozenset({"dataset.audit", "event.publish"})
 #: Endpoints for everybody.
