@@ -95,7 +95,9 @@ def subscriptions(console: cli.Console, topic: str) -> None:
 @events.command()
 @click.argument("agreement", shell_complete=cli.complete("/agreements"))
 @click.option("--purpose", required=True, help="One of the agreement's purposes.")
-@click.option("--url", default="", help="Of a web-hook, https://… ; without it you pull.")
+@click.option(
+    "--hook", "url", default="", help="Address of a web-hook, https://… ; without it you pull."
+)
 @click.option("--since", help="From which events on (RFC 3339); those to come without it.")
 @cli.console(api="POST /api/v1/agreements/{id}/subscriptions", web="/events")
 def subscribe(
