@@ -235,7 +235,11 @@ def test_the_rest_of_tus(exchange: Exchange) -> None:
         plain = await there.tus("PATCH", where, {"Content-Type": "text/plain"}, b"8")
         assert plain.status == 415
         assert (await there.tus("DELETE", where)).status == 204
-        assert (await there.tus("HEAD", where)).status == 404
+        gone = await there.tus("HEAD", where)
+        assert (gone.status, gone.headers["tus-resumable"]) == (404, "1.0.0")
+        assert "upload-offset" not in gone.headers
+        both = {"Upload-Length": "1", "Upload-Defer-Length": "2"}
+        assert (await there.tus("POST", "/uploads", both)).status == 400
         assert exchange.handing.batches.batch(STEWARD, batch.id).files == 0
 
     play(exchange, story)

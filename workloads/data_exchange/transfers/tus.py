@@ -29,7 +29,7 @@ from foundation.kernel.errors import (
 )
 from workloads.data_exchange.gateway.bodies import BrokenOff
 from workloads.data_exchange.gateway.model import Refusal
-from workloads.data_exchange.gateway.server import Request, Response
+from workloads.data_exchange.gateway.server import Request, Response, problem
 from workloads.data_exchange.transfers.model import (
     FILE_BYTES_MAX,
     SEGMENT_BYTES,
@@ -81,11 +81,15 @@ class Tus:
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def handle(self, request: Request) -> Response:
-        """The answer to a request.
+        """The answer to a request; refusals are problem+json, and name the version too."""
+        try:
+            response = await self._handle(request)
+        except Refusal as refusal:
+            response = problem(refusal)
+        response.headers |= {"tus-resumable": VERSION, "cache-control": "no-store"}
+        return response
 
-        Raises:
-            Refusal: it is not taken.
-        """
+    async def _handle(self, request: Request) -> Response:
         found = _TARGET.fullmatch(request.target)
         if found is None:
             raise Refusal(404, "address", "there is no such upload")
@@ -93,7 +97,7 @@ class Tus:
             return _options()
         method = request.headers.get("x-http-method-override", request.method).upper()
         if request.headers.get("tus-resumable") != VERSION:
-            return Response(412, {"tus-version": VERSION, "cache-control": "no-store"})
+            return Response(412, {"tus-version": VERSION})
         allowed = {"POST"} if found[1] is None else _METHODS - {"POST"}
         if method not in allowed:
             raise Refusal(405, "method", "this is not done here")
@@ -106,7 +110,6 @@ class Tus:
             raise Refusal(
                 409, "offset", f"the file has {error.offset} bytes: go on from there"
             ) from None
-        response.headers |= {"tus-resumable": VERSION, "cache-control": "no-store"}
         return response
 
     async def _done(self, method: str, request: Request, actor: Actor, file_id: str) -> Response:
@@ -130,7 +133,8 @@ class Tus:
     async def _create(self, request: Request, actor: Actor) -> Response:
         headers = request.headers
         size = _number(headers, "upload-length")
-        if (headers.get("upload-defer-length") == "1") == (size is not None):
+        deferred = headers.get("upload-defer-length")
+        if deferred not in {None, "1"} or (deferred is None) == (size is None):
             raise Refusal(400, "length", "Upload-Length is needed, or Upload-Defer-Length: 1")
         if size is not None and size > FILE_BYTES_MAX:
             raise Refusal(413, "length", "the file is too large")
