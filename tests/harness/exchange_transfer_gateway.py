@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from foundation.adapters.clock import SystemClock
+from tests.fakes.catalogue import FakeCatalogue, households
+from tests.harness.exchange import CIVIL
 from tests.harness.exchange_gateway import VAULT, FileSource, _said, options, secret
 from tests.harness.exchange_transfers import bearer
 from workloads.data_exchange.bootstrap import open_exchange
@@ -22,7 +24,8 @@ def main() -> None:
     told = json.loads((folder / "gateway.json").read_text())
     home = Path(json.loads((folder / "home.json").read_text())["home"])
     given = Settings(home=home, database_url=told["database"], local_providers=True)
-    with open_exchange(given, upgrade=False) as exchange:
+    catalogue = FakeCatalogue(households(CIVIL))
+    with open_exchange(given, upgrade=False, catalogue=catalogue) as exchange:
         fronts = replace(exchange.handing, bearer=bearer).fronts()
         chosen = options(told["database"], told["port"])
         run(chosen, FileSource(folder), secret, SystemClock(), VAULT, _said, fronts)

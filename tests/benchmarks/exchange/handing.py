@@ -154,7 +154,8 @@ def _events(exchange: Exchange, port: int, count: int) -> None:
             began = time.perf_counter()
             for body in bodies:
                 connection.request("POST", f"/topics/{_TOPIC}/events", body, headers)
-                assert connection.getresponse().read().startswith(b'{"taken":')
+                told = connection.getresponse().read()
+                assert told.startswith(b'{"taken":'), told
             seconds = time.perf_counter() - began
         published = len(bodies) * each / seconds
         rates[each] = (published, _inserted(exchange, bodies))
