@@ -488,6 +488,7 @@ def test_addresses_of_web_hooks_and_who_subscribes(exchange: Exchange) -> None:
     play(exchange, story)
 
 
+@pytest.mark.rehearsal
 def test_publishing_is_safe_with_many_at_once(exchange: Exchange) -> None:
     async def story(there: Desk) -> None:
         name = there.subscribe()

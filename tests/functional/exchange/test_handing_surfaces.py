@@ -1,4 +1,4 @@
-"""Batches and events on the command line, on pages, and the API against its description."""
+"""Batches and events on the command line, and the API against its description."""
 
 import asyncio
 import json
@@ -155,7 +155,8 @@ def test_events_on_the_command_line(
     run("steward", "events", "end", made["id"], code=4)
 
 
-def test_pages_and_answers_as_described(running: Running, agreement: str) -> None:
+@pytest.mark.rehearsal
+def test_answers_are_as_described(running: Running, agreement: str) -> None:
     handing = running.exchange.handing
     batch = handing.batches.create(SYSTEM, agreement, title="Shown", days=1)
     contracts = running.exchange.agreeing.agreements
