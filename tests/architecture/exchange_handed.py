@@ -6,7 +6,7 @@ from typing import Any
 from foundation.kernel.actor import Actor
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.events.cloudevents import STRUCTURED
-from workloads.data_exchange.events.model import EVENT_BYTES, Kind
+from workloads.data_exchange.events.model import EVENT_BYTES, SubscriptionKind
 from workloads.data_exchange.receipts.model import digest
 
 _SYSTEM = Actor.system("test")
@@ -28,7 +28,7 @@ def make_handed(exchange: Exchange, agreement: str) -> dict[str, str]:
     contracts = exchange.agreeing.agreements
     purpose = min(contracts.terms(contracts.version(_SYSTEM, agreement)).purposes)
     made = handing.subscriptions.create(
-        _SYSTEM, agreement, kind=Kind.PUSH, purpose=purpose, url="https://hook.example/"
+        _SYSTEM, agreement, kind=SubscriptionKind.PUSH, purpose=purpose, url="https://hook.example/"
     ).subscription
     handing.topics.publish(_SYSTEM, topic.service, {"content-type": STRUCTURED}, _EVENT)
     ((there, cursor),) = handing.subscriptions.claim()

@@ -29,7 +29,12 @@ from workloads.data_exchange.agreements.terms import Field, Limits, Operator, Ro
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.directory.elements import Masking
 from workloads.data_exchange.events.cloudevents import BATCHED, STRUCTURED
-from workloads.data_exchange.events.model import EVENT_BYTES, PAUSES, Kind, SubscriptionState
+from workloads.data_exchange.events.model import (
+    EVENT_BYTES,
+    PAUSES,
+    SubscriptionKind,
+    SubscriptionState,
+)
 
 pytestmark = pytest.mark.usefixtures("agencies")
 OFFICER = person("officer", HOUSING)
@@ -64,7 +69,7 @@ class Desk:
         given = {"Authorization": f"Bearer {token}", **headers}
         return await self.running.send("POST", f"/topics/{SERVICE}/events", given, body)
 
-    def subscribe(self, kind: Kind = Kind.PULL, **more: Any) -> str:
+    def subscribe(self, kind: SubscriptionKind = SubscriptionKind.PULL, **more: Any) -> str:
         return self.exchange.handing.subscriptions.create(
             OFFICER, self.agreement, kind=kind, purpose=_purpose(self.exchange, self.agreement),
             **more,
@@ -350,7 +355,7 @@ def test_web_hooks_are_told_in_order_signed_and_with_receipts(exchange: Exchange
     async def story(there: Desk) -> None:
         async with Hook().running() as hook:
             made.append(exchange.handing.subscriptions.create(
-                OFFICER, there.agreement, kind=Kind.PUSH,
+                OFFICER, there.agreement, kind=SubscriptionKind.PUSH,
                 purpose=_purpose(exchange, there.agreement), url=hook.url,
             ))  # fmt: skip
             await there.publish(*(event(n, key=f"k{n % 2}") for n in range(8)))
@@ -383,7 +388,7 @@ def test_dead_letters_keep_the_order_of_their_key(exchange: Exchange, clock: Set
         hook = Hook(status=lambda one: 500 if one["id"] == "e1" and sick["now"] else 200)
         async with hook.running():
             subscriptions = exchange.handing.subscriptions
-            name = there.subscribe(Kind.PUSH, url=hook.url)
+            name = there.subscribe(SubscriptionKind.PUSH, url=hook.url)
             await there.publish(event(0, "a"), event(1, "a"), event(2, "b"), event(3, "a"))
             for n in range(len(PAUSES) + 1):
                 await until(lambda n=n: len([b for b in hook.bodies if b'"e1"' in b]) == n + 1)
@@ -420,7 +425,7 @@ def test_a_gateway_that_lost_a_partition_notes_nothing(
     topics.create(STEWARD, dataset=DATASET, service=SERVICE, partitions=1, retention_days=7,
                   bytes_max=EVENT_BYTES)  # fmt: skip
     name = subscriptions.create(
-        OFFICER, agreement, kind=Kind.PUSH, purpose=_purpose(exchange, agreement),
+        OFFICER, agreement, kind=SubscriptionKind.PUSH, purpose=_purpose(exchange, agreement),
         url="https://hook.example/",
     ).subscription.id  # fmt: skip
     body = json.dumps(event(1)).encode()
@@ -456,14 +461,16 @@ def test_addresses_of_web_hooks_and_who_subscribes(exchange: Exchange) -> None:
         subscriptions = exchange.handing.subscriptions
         for url in URLS:
             with pytest.raises(Invalid) as caught:
-                there.subscribe(Kind.PUSH, url=url)
+                there.subscribe(SubscriptionKind.PUSH, url=url)
             assert {one.field for one in caught.value.problems} == {"url"}, url
         with pytest.raises(Invalid):
-            there.subscribe(Kind.PULL, url="https://example.com/")
+            there.subscribe(SubscriptionKind.PULL, url="https://example.com/")
         with pytest.raises(Invalid):
-            subscriptions.create(OFFICER, there.agreement, kind=Kind.PULL, purpose="dpv:Marketing")
+            subscriptions.create(
+                OFFICER, there.agreement, kind=SubscriptionKind.PULL, purpose="dpv:Marketing"
+            )
         with pytest.raises(Forbidden):
-            subscriptions.create(STEWARD, there.agreement, kind=Kind.PULL, purpose="x")
+            subscriptions.create(STEWARD, there.agreement, kind=SubscriptionKind.PULL, purpose="x")
         with pytest.raises(Conflict):
             exchange.handing.topics.create(
                 STEWARD, dataset=DATASET, service=SERVICE, partitions=1, retention_days=1,

@@ -31,7 +31,7 @@ from tests.harness.exchange_gateway import (
     terms,
 )
 from workloads.data_exchange.entrypoints.cli import exchange as program
-from workloads.data_exchange.events.model import Kind
+from workloads.data_exchange.events.model import SubscriptionKind
 from workloads.data_exchange.gateway.model import Provider
 from workloads.data_exchange.gateway.process import serving
 from workloads.data_exchange.proofs.keys import encoded
@@ -162,7 +162,7 @@ def test_answers_are_as_described(running: Running, agreement: str) -> None:
     contracts = running.exchange.agreeing.agreements
     purpose = min(contracts.terms(contracts.version(SYSTEM, agreement)).purposes)
     pushed = handing.subscriptions.create(
-        SYSTEM, agreement, kind=Kind.PUSH, purpose=purpose, url="https://hook.example/"
+        SYSTEM, agreement, kind=SubscriptionKind.PUSH, purpose=purpose, url="https://hook.example/"
     ).subscription
     handing.topics.publish(
         SYSTEM, pushed.topic, {"content-type": "application/cloudevents+json"},

@@ -21,9 +21,9 @@ from foundation.surface.api import (
 )
 from workloads.data_exchange.events.model import (
     Cursor,
-    Kind,
     Letter,
     Subscription,
+    SubscriptionKind,
     SubscriptionState,
     Topic,
 )
@@ -76,7 +76,7 @@ class EventSubscriptionOut(Schema):
     path: Annotated[str, Field(description="Of the consumer.")]
     provider: str
     purpose: str
-    kind: Kind
+    kind: SubscriptionKind
     url: str
     state: SubscriptionState
     lag: Annotated[int, Field(description="Events that it has not got yet.")]
@@ -95,7 +95,7 @@ class EventSubscriptionQuery(PageQuery):
 class EventSubscriptionCreate(Input):
     """A subscription of the agreement's consumer to the events of its service."""
 
-    kind: Kind = Kind.PULL
+    kind: SubscriptionKind = SubscriptionKind.PULL
     purpose: Annotated[str, Field(max_length=100)]
     url: Annotated[str, Field(max_length=2000, description="Of the web-hook: https.")] = ""
     since: Annotated[

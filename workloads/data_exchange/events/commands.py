@@ -9,7 +9,7 @@ import urllib3
 from foundation.surface import cli
 from foundation.surface.cli import FAILED, NOT_ALLOWED, NOT_FOUND, Failure
 from workloads.data_exchange.events.cloudevents import BATCHED, STRUCTURED
-from workloads.data_exchange.events.model import Kind, SubscriptionState
+from workloads.data_exchange.events.model import SubscriptionKind, SubscriptionState
 
 _EXITS = {401: NOT_ALLOWED, 403: NOT_ALLOWED, 404: NOT_FOUND}
 _TOPIC = (
@@ -105,7 +105,7 @@ def subscribe(
 ) -> None:
     """Subscribe the agreement's consumer; the secret of a web-hook is shown once."""
     body = {
-        "kind": (Kind.PUSH if url else Kind.PULL).value, "purpose": purpose, "url": url,
+        "kind": (SubscriptionKind.PUSH if url else SubscriptionKind.PULL).value, "purpose": purpose, "url": url,
         "since": since,
     }  # fmt: skip
     made = console.client.post(f"/agreements/{agreement}/subscriptions", body)

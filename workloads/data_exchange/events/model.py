@@ -26,7 +26,7 @@ _SECRET = "whsec_"  # noqa: S105 - a prefix
 _TOKEN = re.compile(r"([0-9]{1,9});((?:[0-9]{1,3}=[0-9]{1,18},?){1,64})", re.ASCII)
 
 
-class Kind(StrEnum):
+class SubscriptionKind(StrEnum):
     """How a subscription gets its events."""
 
     #: Its consumer asks.
@@ -106,7 +106,7 @@ class Subscription:
     path: str
     provider: str
     purpose: str
-    kind: Kind
+    kind: SubscriptionKind
     url: str
     sealed: str
     state: SubscriptionState

@@ -15,9 +15,9 @@ from workloads.data_exchange.events.model import (
     LEASE,
     Cursor,
     Kept,
-    Kind,
     Letter,
     Subscription,
+    SubscriptionKind,
     SubscriptionState,
     new_secret,
     pause_after,
@@ -79,7 +79,7 @@ class Subscriptions:
         self._clock = parts.clock
 
     def create(
-        self, actor: Actor, agreement: str, *, kind: Kind, purpose: str, url: str = "",
+        self, actor: Actor, agreement: str, *, kind: SubscriptionKind, purpose: str, url: str = "",
         since: datetime | None = None,
     ) -> Made:  # fmt: skip
         """Subscribe the consumer of an agreement to the events of its service.
@@ -112,7 +112,7 @@ class Subscriptions:
             wrong.check(purpose in terms.purposes, "purpose", "is not agreed on", "not_agreed")
             self._check_url(wrong, kind, url)
             wrong.finish()
-            secret = new_secret() if kind is Kind.PUSH else ""
+            secret = new_secret() if kind is SubscriptionKind.PUSH else ""
             name = ids.new("sub")
             sealed = self._parts.vault.seal(secret.encode(), _context(name)) if secret else ""
             made = Subscription(
@@ -123,8 +123,8 @@ class Subscriptions:
             self._note(actor, "subscribe", made, kind=kind.value)
             return Made(made, secret)
 
-    def _check_url(self, wrong: Collector, kind: Kind, url: str) -> None:
-        if kind is Kind.PULL:
+    def _check_url(self, wrong: Collector, kind: SubscriptionKind, url: str) -> None:
+        if kind is SubscriptionKind.PULL:
             wrong.check(not url, "url", "is for push only")
             return
         try:
@@ -327,7 +327,7 @@ class Subscriptions:
         if (
             found is None
             or found.agreement != agreement
-            or found.kind is not Kind.PULL
+            or found.kind is not SubscriptionKind.PULL
             or found.state is not SubscriptionState.ACTIVE
         ):
             raise policy.unknown(NOUN)
