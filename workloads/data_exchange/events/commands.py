@@ -105,7 +105,8 @@ def subscribe(
 ) -> None:
     """Subscribe the agreement's consumer; the secret of a web-hook is shown once."""
     body = {
-        "kind": (SubscriptionKind.PUSH if url else SubscriptionKind.PULL).value, "purpose": purpose, "url": url,
+        "kind": (SubscriptionKind.PUSH if url else SubscriptionKind.PULL).value,
+        "purpose": purpose, "url": url,
         "since": since,
     }  # fmt: skip
     made = console.client.post(f"/agreements/{agreement}/subscriptions", body)

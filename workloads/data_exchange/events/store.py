@@ -329,7 +329,8 @@ class PostgresEvents:
         return [
             Subscription(
                 row.id, row.agreement, row.topic, row.path, row.provider, row.purpose,
-                SubscriptionKind(row.kind), row.url, row.sealed, SubscriptionState(row.state), row.generation,
+                SubscriptionKind(row.kind), row.url, row.sealed, SubscriptionState(row.state),
+                row.generation,
                 row.missed, row.created_at, int(lag.get(row.id, 0)), int(letters.get(row.id, 0)),
             )
             for row in rows
@@ -416,7 +417,8 @@ class PostgresEvents:
             sa.select(cursor_table)
             .join(subscription_table, _S.id == _C.subscription)
             .join(partition_table, sa.and_(_P.topic == _S.topic, _P.partition == _C.partition))
-            .where(_S.kind == SubscriptionKind.PUSH.value, _S.state == SubscriptionState.ACTIVE.value,
+            .where(_S.kind == SubscriptionKind.PUSH.value,
+                   _S.state == SubscriptionState.ACTIVE.value,
                    _C.due_at <= now, sa.or_(_P.head > _C.acked, letters))
             .order_by(_C.due_at)
             .limit(limit)
