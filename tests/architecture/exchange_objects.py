@@ -11,6 +11,7 @@ from typing import Any
 from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from tests.architecture.accounts import account_bodies, make_accounts
+from tests.architecture.exchange_handed import handed_bodies, make_handed
 from tests.architecture.exchange_licences import PUBLIC as LICENCES
 from tests.architecture.exchange_licences import licence_bodies, make_licences
 from tests.architecture.exchange_lottery import PUBLIC as DRAWS
@@ -33,8 +34,9 @@ from workloads.data_exchange.harvesting.model import SourceProtocol
 A, B = "/city/civil-affairs/", "/city/housing/"
 #: Who provides what A asks for.
 C = "/city/tax/"
-#: Actions that services ask for rather than endpoints: who sees drafts besides their makers.
-ELSEWHERE: frozenset[str] = frozenset({"dataset.audit"})
+#: Actions that services ask for, not endpoints: who sees drafts besides their makers, and who
+#: publishes at the gateway.
+ELSEWHERE: frozenset[str] = frozenset({"dataset.audit", "event.publish"})
 #: Endpoints for everybody.
 PUBLIC = DRAWS | LICENCES | frozenset({
     "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks", "GET /api/v1/checkpoints",
@@ -82,6 +84,7 @@ def make(exchange: Exchange) -> Things:
     check, correction = _checked(exchange)
     lottery, pseudonym, commitment = make_lottery(exchange, exchange.agencies.agency(_SYSTEM, A))
     accounts = make_accounts(exchange.people, exchange.base, "exchange_officer", A)
+    handed = make_handed(exchange, agreement.agreement)
     drafted, shown, destroyed = _entries(exchange)
     source = exchange.cataloguing.harvesting.mount(
         _SYSTEM, agency=A, protocol=SourceProtocol.DCAT, url="https://data.example/catalog.ttl",
@@ -94,17 +97,19 @@ def make(exchange: Exchange) -> Things:
         "agreements": agreement.agreement, "versions": "1", "sources": source.id,
         "catalog": shown, "entries": drafted, "directory": drafted, "certificates": destroyed,
         "lotteries": lottery, "applications": pseudonym, "checks": check, "corrections": correction,
-        "consents": "0", **accounts,
+        "consents": "0", **handed, **accounts,
     }  # fmt: skip
     # Agencies and their keys are known to everybody who signs in.
     owned = frozenset({
         *accounts.values(), request.id, agreement.agreement, receipt.id, drafted, source.id,
         check, correction, licences["licences"], licences["licence-requests"],
+        *(one for one in handed.values() if one.startswith(("bat_", "sub_"))),
     })  # fmt: skip
     bodies = _bodies(accounts["service-accounts"], agreement, key.kid)
     bodies["POST /api/v1/scenarios/connections"] = {
         "name": "tax/income", "service": _answering(exchange), "path": "/income",
     }  # fmt: skip
+    bodies |= handed_bodies()
     bodies |= lottery_bodies(pseudonym, commitment)
     bodies |= licence_bodies(A, licences)
     return Things(ids, owned, bodies, queries, {})

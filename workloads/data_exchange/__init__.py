@@ -11,6 +11,11 @@ PRODUCT = Product(
     unknown={
         "entry": "there is no such entry of the directory",
         "source": "there is no such source",
+        "batch": "there is no such batch",
+        "upload": "there is no such upload",
+        "topic": "there is no such topic",
+        "subscription": "there is no such subscription",
+        "letter": "there is no such dead letter",
         "application": "there is no such application",
         "agency": "there is no such agency",
         "agreement": "there is no such agreement",

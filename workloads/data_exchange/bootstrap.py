@@ -29,6 +29,7 @@ from workloads.data_exchange.checks.service import Checks
 from workloads.data_exchange.gateway.offered import OfferedServices
 from workloads.data_exchange.gateway.ports import Source
 from workloads.data_exchange.gateway.sources import Reading
+from workloads.data_exchange.handing import Handing, handing
 from workloads.data_exchange.keys.service import Keys
 from workloads.data_exchange.keys.store import PostgresKeys
 from workloads.data_exchange.ledger.service import Ledger
@@ -71,6 +72,7 @@ class Exchange:
     draws: Draws
     verifying: Verifying
     licensing: Licensing
+    handing: Handing
 
     @property
     def checks(self) -> Checks:
@@ -89,12 +91,12 @@ class Exchange:
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
             self.keys, self.usage, self.receipts, *self.cataloguing.services,
             *self.agreeing.services, *self.tracking.services, self.lotteries, self.draws,
-            *self.verifying.services, *self.licensing.services,
+            *self.verifying.services, *self.licensing.services, *self.handing.services,
         )  # fmt: skip
 
     def handlers(self) -> dict[str, Job]:
         """The long work that a worker does, by its kind."""
-        return self.cataloguing.handlers()
+        return {**self.cataloguing.handlers(), **self.handing.handlers()}
 
     def schedules(self) -> list[Schedule]:
         """What a worker does again and again."""
@@ -105,6 +107,7 @@ class Exchange:
             *telling_schedules(telling, self.usage.tell, seconds),
             *self.cataloguing.schedules(),
             *self.agreeing.schedules(),
+            *self.handing.schedules(),
             *receipt_jobs.schedules(self.receipts),
             *self.tracking.schedules(),
             *self.licensing.schedules(),
@@ -185,6 +188,7 @@ def build(
         Draws(lotteries, database, clock, base.audit, keys),
         verifying,
         licensing(base, keys, places, settings.licence_status_seconds),
+        handing(settings, base, keys, agreed.agreements, agreed.catalogue),
     )
 
 

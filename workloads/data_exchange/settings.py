@@ -50,6 +50,25 @@ class Settings(OrderedSettings):
     )
     time_zone: str = setting("Asia/Shanghai", "The city's time zone: when its days begin.")
 
+    transfer_folder: str = setting(
+        "",
+        "Folder of the files of batches; one that all gateways and workers share. Empty: one in "
+        "the home folder.",
+    )
+    transfer_reserve: int = setting(
+        1_073_741_824, "Bytes of the folder's file system that files of batches leave free."
+    )
+    transfer_quota: int = setting(
+        1_099_511_627_776, "Bytes that the files of one agency may take, all batches together."
+    )
+    transfer_s3_endpoint: str = setting(
+        "", "S3-compatible store for files of batches, https://host[:port]. Empty: the folder."
+    )
+    transfer_s3_bucket: str = setting("", "The bucket in it, which exists.")
+    transfer_s3_region: str = setting("us-east-1", "The store's region, as it is signed.")
+    transfer_s3_access_key: str = setting("", "The access key of the store.", secret=True)
+    transfer_s3_secret_key: str = setting("", "The secret key of the store.", secret=True)
+
     provider_networks: str = setting(
         "",
         "Networks (CIDR, separated by commas) in which providers and other catalogues may lie. "

@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from foundation.adapters.clock import SystemClock
 from tests.harness.exchange_gateway import (
-    AGREEMENT,
     SERVICE,
     VAULT,
     Told,
@@ -22,7 +21,8 @@ from tests.harness.exchange_gateway import (
 from tests.harness.exchange_provider import FakeProvider
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.gateway.model import Provider
-from workloads.data_exchange.gateway.process import serving
+from workloads.data_exchange.gateway.ports import Front
+from workloads.data_exchange.gateway.process import Hall, serving
 
 
 @dataclass
@@ -67,23 +67,26 @@ class Running:
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if body:
             lines.append(f"Content-Length: {len(body)}")
-        return await self.raw("\r\n".join([*lines, "", ""]).encode() + body)
+        data = "\r\n".join([*lines, "", ""]).encode() + body
+        return await self.raw(data, bodiless=method == "HEAD")
 
-    async def raw(self, data: bytes, seconds: float = 20) -> Answered:
+    async def raw(self, data: bytes, seconds: float = 20, *, bodiless: bool = False) -> Answered:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             async with asyncio.timeout(seconds):
                 writer.write(data)
-                return await read_answer(reader)
+                return await read_answer(reader, bodiless=bodiless)
         finally:
             writer.close()
 
 
-async def read_answer(reader: asyncio.StreamReader) -> Answered:
+async def read_answer(reader: asyncio.StreamReader, *, bodiless: bool = False) -> Answered:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     pairs = (line.split(": ", 1) for line in head[1:] if line)
     headers = {name.lower(): value for name, value in pairs}
-    if headers.get("transfer-encoding") == "chunked":
+    if bodiless:
+        body = b""
+    elif headers.get("transfer-encoding") == "chunked":
         body = b""
         while size := int(await reader.readline(), 16):
             body += await reader.readexactly(size)
@@ -96,17 +99,19 @@ async def read_answer(reader: asyncio.StreamReader) -> Answered:
 @contextlib.asynccontextmanager
 async def gateway(
     exchange: Exchange, provider: dict[str, Any] | None = None,
-    bounds: dict[str, Any] | None = None, told: Told | None = None, **changes: Any,
+    bounds: dict[str, Any] | None = None, told: Told | None = None,
+    more: Sequence[Callable[[Hall], Front]] = (), **changes: Any,
 ) -> AsyncIterator[Running]:  # fmt: skip
     """A gateway with one agreement."""
     async with FakeProvider().running() as behind:
         told = told or Told()
-        told.terms[AGREEMENT] = terms(**changes)
+        made = terms(**changes)
+        told.terms[made.agreement] = made
         given = {
             "paths": ("/people", "/people/{id}"), "headers": {"x-secret": "provider-secret"},
             "records": "/records", **(provider or {}),
         }  # fmt: skip
         told.providers[SERVICE] = Provider(SERVICE, behind.url + "/base", **given)
         chosen = options(exchange.base.database.url, **(bounds or {}))
-        async with serving(chosen, told, secret, SystemClock(), VAULT) as port:
+        async with serving(chosen, told, secret, SystemClock(), VAULT, more) as port:
             yield Running(port, told, behind)

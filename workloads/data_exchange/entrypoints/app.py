@@ -21,6 +21,7 @@ from workloads.data_exchange.checks.corrections.pages import pages as correction
 from workloads.data_exchange.checks.pages import pages as checks
 from workloads.data_exchange.directory.pages import pages as directory
 from workloads.data_exchange.entrypoints.home import pages as home
+from workloads.data_exchange.events.pages import pages as events
 from workloads.data_exchange.flows.pages import pages as flows
 from workloads.data_exchange.harvesting.pages import pages as harvesting
 from workloads.data_exchange.keys.pages import pages as keys
@@ -30,6 +31,7 @@ from workloads.data_exchange.licences.wallet import pages as wallet
 from workloads.data_exchange.lottery.pages import pages as lottery
 from workloads.data_exchange.receipts.pages import pages as receipts
 from workloads.data_exchange.settings import Settings
+from workloads.data_exchange.transfers.pages import pages as transfers
 
 #: The features with an API; each module exports ``api``, or several as ``apis``.
 FEATURES = (
@@ -51,12 +53,15 @@ FEATURES = (
     "workloads.data_exchange.checks.corrections.api",
     "workloads.data_exchange.ledger.api",
     "workloads.data_exchange.licences.api",
+    "workloads.data_exchange.transfers.api",
+    "workloads.data_exchange.events.api",
 )
 
 #: The pages of the features.
 PAGES = (
-    home, access, operations, directory, harvesting, requests, agreements, flows, receipts,
-    lottery, checks, consent, corrections, ledger, agencies, keys, calendar, licences, wallet,
+    home, access, operations, directory, harvesting, requests, agreements, transfers, events,
+    flows, receipts, lottery, checks, consent, corrections, ledger, agencies, keys, calendar,
+    licences, wallet,
 )  # fmt: skip
 
 ABOUT = Text(

@@ -40,6 +40,8 @@ _MEMBERS = {
     "service": (f"{_HERE}.directory.commands:service", "Services: how data are called."),
     "source": (f"{_HERE}.harvesting.commands:source", "Other platforms' catalogues."),
     "token": ("foundation.access.commands:token", "API tokens."),
+    "events": (f"{_HERE}.events.commands:events", "Events: publish, subscribe."),
+    "transfer": (f"{_HERE}.transfers.commands:transfer", "Batches of files: send, fetch."),
     "usage": (f"{_HERE}.usage.commands:usage", "What was used, by the hour."),
     "verify": (f"{_HERE}.receipts.commands:verify", "Verify a bundle of receipts, off-line."),
     "whoami": ("foundation.access.commands:whoami", "Who you are to the service."),
@@ -47,7 +49,10 @@ _MEMBERS = {
 }
 
 _SECTIONS = {
-    "Data": ("dataset", "service", "catalog", "source", "request", "agreement", "call"),
+    "Data": (
+        "dataset", "service", "catalog", "source", "request", "agreement", "call", "transfer",
+        "events",
+    ),
     "Checks and draws": ("check", "scenario", "correction", "ledger", "lottery"),
     "Licences": ("licence", "licence-type"),
     "Evidence": ("flows", "receipt", "verify"),

@@ -52,7 +52,10 @@ def gateway(settings: Settings) -> None:
 
             try:
                 base = exchange.base
-                run(chosen, exchange.source, secret(exchange), base.clock, base.secrets, ready)
+                run(
+                    chosen, exchange.source, secret(exchange), base.clock, base.secrets, ready,
+                    exchange.handing.fronts(),
+                )  # fmt: skip
             except OSError as error:
                 where = f"{settings.host}:{settings.gateway_port}"
                 raise Failure(f"cannot listen on {where}: {error.strerror}") from None

@@ -87,14 +87,16 @@ class Book:
 
         Args:
             agreement: its id.
-            kid: thumbprint of the key that signed.
+            kid: thumbprint of the key that signed; empty where nobody asks at this moment.
 
         Raises:
             Refusal: there is no such agreement, the key signs no more, or nobody knows now.
         """
         now = self._monotonic()
-        known = agreement in self._rulings and kid in self._judged
-        self._asked[agreement] = self._kids[kid] = now
+        known = agreement in self._rulings and (not kid or kid in self._judged)
+        self._asked[agreement] = now
+        if kid:
+            self._kids[kid] = now
         if not known:
             for kept in (self._asked, self._kids):
                 while len(kept) > _KEPT:

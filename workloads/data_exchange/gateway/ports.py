@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from workloads.data_exchange.agreements.terms import Terms
 from workloads.data_exchange.gateway.model import Provider
+from workloads.data_exchange.gateway.server import Request, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +71,28 @@ class Counter(Protocol):
 
 class CountingFailed(Exception):
     """What is used cannot be counted now."""
+
+
+class Front(Protocol):
+    """Answers further addresses of a gateway."""
+
+    @property
+    def prefixes(self) -> tuple[bytes, ...]:
+        """How its addresses begin."""
+        ...
+
+    def streams(self, method: str, target: bytes) -> bool:
+        """Whether the body of such a request is streamed."""
+        ...
+
+    async def handle(self, request: Request) -> Response:
+        """The answer.
+
+        Raises:
+            Refusal: it is not let through.
+        """
+        ...
+
+    async def run(self) -> None:
+        """What it does by itself, until it is cancelled."""
+        ...

@@ -6,8 +6,9 @@ import json
 import logging
 import signal
 import socket
+import time
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -21,9 +22,10 @@ from workloads.data_exchange.gateway.book import Book
 from workloads.data_exchange.gateway.calls import Calls
 from workloads.data_exchange.gateway.counts import Allowance
 from workloads.data_exchange.gateway.credentials import Grants
+from workloads.data_exchange.gateway.entrance import Entrance
 from workloads.data_exchange.gateway.later import Later, Vault
 from workloads.data_exchange.gateway.model import Refusal
-from workloads.data_exchange.gateway.ports import Source
+from workloads.data_exchange.gateway.ports import Front, Source
 from workloads.data_exchange.gateway.server import Bounds, Request, Response, Server, problem
 from workloads.data_exchange.gateway.store import PostgresCounter
 from workloads.data_exchange.gateway.upstream import Upstream
@@ -63,6 +65,7 @@ class Options:
 def run(
     options: Options, source: Source, secret: Callable[[str], bytes], clock: Clock, vault: Vault,
     ready: Callable[[int], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,  # type: ignore[assignment]
+    more: "Sequence[Callable[[Hall], Front]]" = (),
 ) -> None:  # fmt: skip
     """Answer calls until SIGTERM or SIGINT.
 
@@ -73,6 +76,7 @@ def run(
         clock: the present.
         vault: seals answers that are fetched later.
         ready: is entered with the port when it listens.
+        more: makes what answers further addresses.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -83,17 +87,36 @@ def run(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)
-        async with serving(options, source, secret, clock, vault) as port:
+        async with serving(options, source, secret, clock, vault, more) as port:
             with ready(port):
                 await ending.wait()
 
     uvloop.run(main())
 
 
+@dataclass(frozen=True, slots=True)
+class Hall:
+    """What further fronts of a gateway work with.
+
+    Attributes:
+        entrance: who may come in, and what is written about it.
+        upstream: asks outside addresses.
+        secret: gives the key of an agreement's pseudonyms.
+        url: the gateway's own address; empty: as each request says.
+    """
+
+    entrance: Entrance
+    upstream: Upstream
+    secret: Callable[[str], bytes]
+    clock: Clock
+    url: str
+
+
 @contextlib.asynccontextmanager
 async def serving(
-    options: Options, source: Source, secret: Callable[[str], bytes], clock: Clock, vault: Vault
-) -> AsyncIterator[int]:
+    options: Options, source: Source, secret: Callable[[str], bytes], clock: Clock, vault: Vault,
+    more: Sequence[Callable[[Hall], Front]] = (),
+) -> AsyncIterator[int]:  # fmt: skip
     """A gateway that listens, until the end of the block; gives its port."""
 
     async def connect() -> psycopg.AsyncConnection:
@@ -108,10 +131,17 @@ async def serving(
     calls = Calls(
         book, grants, upstream, writer, allowance, clock, later, options.url, figures.count
     )
-    server = Server(_Front(calls, book, figures).handle, options.bounds, _tell)
+    entrance = Entrance(book, grants, writer, allowance, clock, options.url)
+    hall = Hall(entrance, upstream, secret, clock, options.url)
+    fronts = [make(hall) for make in more]
+    server = Server(
+        _Front(calls, book, figures, fronts).handle, options.bounds, _tell,
+        lambda method, target: any(one.streams(method, target) for one in fronts),
+    )  # fmt: skip
     loop = asyncio.get_running_loop()
     await book.read()
     writing = [loop.create_task(one) for one in (writer.run(), book.run(), _listen(connect, book))]
+    running = [loop.create_task(one.run()) for one in fronts]
     listening = _bound(options)
     serving = await loop.create_server(server.protocol, sock=listening, backlog=1024)
     try:
@@ -119,6 +149,9 @@ async def serving(
     finally:
         serving.close()
         await server.drain(_DRAIN_SECONDS)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await later.finish()
         await writer.finish()
         with contextlib.suppress(Exception):
@@ -167,23 +200,37 @@ def _tell(error: Exception) -> None:
 class _Front:
     """The gateway's own addresses, beside those of services."""
 
-    def __init__(self, calls: Calls, book: Book, figures: "_Figures") -> None:
+    def __init__(
+        self, calls: Calls, book: Book, figures: "_Figures", fronts: Sequence[Front]
+    ) -> None:
         self._calls = calls
         self._book = book
         self._figures = figures
+        self._fronts = [(prefix, one) for one in fronts for prefix in one.prefixes]
 
     async def handle(self, request: Request) -> Response:
         if request.target.startswith((b"/services/", b"/calls/")):
             return await self._calls.handle(request)
-        if request.target == b"/healthz":
+        for prefix, front in self._fronts:
+            if request.target.startswith(prefix):
+                began = time.perf_counter()
+                response = await _answered(front, request)
+                self._figures.count(response.status, time.perf_counter() - began)
+                return response
+        if request.target == b"/healthz" or (request.target == b"/readyz" and self._book.fresh):
             return _told({"status": "ok"})
         if request.target == b"/readyz":
-            if self._book.fresh:
-                return _told({"status": "ok"})
             return problem(Refusal(503, "terms", "what was agreed cannot be read now"))
         if request.target == b"/metrics":
             return Response(200, {"content-type": CONTENT_TYPE_LATEST}, self._figures.text())
         return problem(Refusal(404, "address", "the address is not one of a service's"))
+
+
+async def _answered(front: Front, request: Request) -> Response:
+    try:
+        return await front.handle(request)
+    except Refusal as refusal:
+        return problem(refusal)
 
 
 def _told(value: object) -> Response:

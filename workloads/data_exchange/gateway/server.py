@@ -2,7 +2,7 @@
 
 What is ambiguous is refused and ends the connection: a length beside a transfer coding, lengths
 that differ, folded headers, anything after an error. Slow senders are bounded by time, and peers
-by the number of their connections.
+by the number of their connections. Bodies of some addresses are streamed (``bodies.py``).
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from http import HTTPStatus
 
 import httptools
 
+from workloads.data_exchange.gateway.bodies import Body
 from workloads.data_exchange.gateway.documents import dump
 from workloads.data_exchange.gateway.model import REQUEST_BYTES, Refusal
 
@@ -46,12 +47,13 @@ class Bounds:
 
 @dataclass(slots=True)
 class Request:
-    """A request that has come in whole.
+    """A request that has come in whole, or all but its streamed body.
 
     Attributes:
         target: as it stands in the request line.
         headers: names in lower case; each stands once.
         peer: the address it came from.
+        stream: the body where it is streamed; ``body`` is empty then.
     """
 
     method: str
@@ -60,6 +62,7 @@ class Request:
     body: bytes
     peer: str
     keep: bool
+    stream: Body | None = None
 
 
 @dataclass(slots=True)
@@ -69,7 +72,7 @@ class Response:
     Attributes:
         headers: without length and connection.
         stream: the body in parts, instead of ``body``.
-        length: of the stream, when it is known.
+        length: of the stream, when it is known; of HEAD, what GET would send.
     """
 
     status: int
@@ -80,15 +83,18 @@ class Response:
 
 
 Handler = Callable[[Request], Awaitable[Response]]
+#: Whether the body of a request with this method and target is streamed.
+Streams = Callable[[str, bytes], bool]
 
 _PHRASES = {one.value: one.phrase for one in HTTPStatus}
 #: Headers of which two would be two meanings.
 _ONCE = frozenset({
     "authorization", "content-encoding", "content-length", "content-type", "dpop", "expect", "host",
-    "prefer", "range", "transfer-encoding",
+    "prefer", "range", "transfer-encoding", "upload-checksum", "upload-length", "upload-offset",
 })  # fmt: skip
 _NO_BODY = {204, 304}
 _PIPELINED = 8
+_LINGER_SECONDS = 2.0
 
 
 def problem(refusal: Refusal) -> Response:
@@ -112,11 +118,14 @@ class Server:
         handler: answers a request; what it raises becomes a bare 500.
         bounds: what is taken.
         failed: is told of what the handler raised.
+        streams: which bodies are streamed; they have no bound here but of time between parts.
     """
 
     def __init__(
-        self, handler: Handler, bounds: Bounds, failed: Callable[[Exception], None]
-    ) -> None:
+        self, handler: Handler, bounds: Bounds, failed: Callable[[Exception], None],
+        streams: Streams = lambda _method, _target: False,
+    ) -> None:  # fmt: skip
+        self.streams = streams
         self.handler = handler
         self.bounds = bounds
         self.failed = failed
@@ -167,6 +176,7 @@ class _Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._due: float | None = None
+        self._then: Callable[[], None] = self._late
         self._timed = (0, False)
         self._messages = 0
         self._parser = httptools.HttpRequestParser(self)
@@ -182,6 +192,7 @@ class _Connection(asyncio.Protocol):
         self._header_bytes = self._lines = 0
         self._body: list[bytes] = []
         self._body_bytes = 0
+        self._stream: Body | None = None
         self._in_message = self._headed = False
         self._messages += 1
 
@@ -210,7 +221,10 @@ class _Connection(asyncio.Protocol):
         self._cancel_timer()
         self._writable.set()
         self._transport = None
-        if self._task is not None:
+        if self._stream is not None and not self._stream.over:
+            # What came is still worth keeping: whoever reads it learns that no more comes.
+            self._stream.break_off()
+        elif self._task is not None:
             self._task.cancel()
 
     def pause_writing(self) -> None:
@@ -239,7 +253,8 @@ class _Connection(asyncio.Protocol):
     def _wait_for_rest(self) -> None:
         """A request of which a part is missing has its time; from its beginning, not from now."""
         here = (self._messages, self._headed)
-        if here == self._timed:
+        if here == self._timed or self._stream is not None:
+            # The parts of a stream have their own.
             return
         if self._in_message and self._headed:
             self._wait(self._bounds.body_seconds)
@@ -283,16 +298,38 @@ class _Connection(asyncio.Protocol):
             raise Refusal(400, "request", "a length beside a transfer coding")
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
             raise Refusal(501, "request", "only the transfer coding chunked is taken")
-        length = headers.get("content-length", "0")
-        if not (length.isascii() and length.isdigit()) or len(length) > 18:  # noqa: PLR2004
-            raise Refusal(400, "request", "a length that is none")
-        if int(length) > self._bounds.body_bytes:
-            raise Refusal(413, "request", "the body is too large")
+        self._expect(headers.get("content-length", "0"))
         if headers.get("expect", "").lower() == "100-continue" and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._headed = True
+        if self._stream is not None:
+            self._wait(self._bounds.body_seconds)
+            self._enqueue(self._stream)
+
+    def _expect(self, length: str) -> None:
+        if not (length.isascii() and length.isdigit()) or len(length) > 18:  # noqa: PLR2004
+            raise Refusal(400, "request", "a length that is none")
+        method = self._parser.get_method().decode("ascii")
+        if self._server.streams(method, self._target):
+            self._stream = Body(self._hold)
+        elif int(length) > self._bounds.body_bytes:
+            raise Refusal(413, "request", "the body is too large")
+
+    def _hold(self, wait: bool) -> None:  # noqa: FBT001 - a callback
+        if self._transport is None:
+            return
+        if wait:
+            self._cancel_timer()
+            self._transport.pause_reading()
+        else:
+            self._wait(self._bounds.body_seconds)
+            self._transport.resume_reading()
 
     def on_body(self, part: bytes) -> None:
+        if self._stream is not None:
+            self._wait(self._bounds.body_seconds)
+            self._stream.feed(part)
+            return
         self._body_bytes += len(part)
         if self._body_bytes > self._bounds.body_bytes:
             raise Refusal(413, "request", "the body is too large")
@@ -300,13 +337,19 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._due = None
+        self._in_message = False
+        if self._stream is not None:
+            self._stream.end()
+        else:
+            self._enqueue(None)
+
+    def _enqueue(self, stream: Body | None) -> None:
         self._requests.append(
             Request(
                 self._parser.get_method().decode("ascii"), self._target, self._headers,
-                b"".join(self._body), self._peer, self._parser.should_keep_alive(),
+                b"".join(self._body), self._peer, self._parser.should_keep_alive(), stream,
             )
         )  # fmt: skip
-        self._in_message = False
         if len(self._requests) > _PIPELINED:
             raise Refusal(400, "request", "too many requests before their answers")
         if self._task is None:
@@ -327,14 +370,14 @@ class _Connection(asyncio.Protocol):
                 except Exception as error:  # noqa: BLE001 - said to the log, not to the caller
                     self._server.failed(error)
                     response = problem(Refusal(500, "failure", "the gateway has failed"))
-                keep = request.keep and not self._server.ending and self._broken is None
+                keep = self._keeps(request)
                 if not await self._write(request, response, keep=keep or bool(self._requests)):
                     return
                 if not self._reading and self._transport is not None:
                     self._reading = True
                     self._transport.resume_reading()
                 if not keep and not self._requests:
-                    self._finish()
+                    self._leave(request)
                     return
         finally:
             self._task = None
@@ -344,6 +387,13 @@ class _Connection(asyncio.Protocol):
             self._wait_for_rest()
         else:
             self._wait(self._bounds.idle_seconds)
+
+    def _keeps(self, request: Request) -> bool:
+        if request.stream is not None and not request.stream.over:
+            # Refused before all of it came: the rest is neither read nor waited for.
+            self._broken = Refusal(400, "request", "not taken")
+            self._requests.clear()
+        return request.keep and not self._server.ending and self._broken is None
 
     async def _write(self, request: Request, response: Response, *, keep: bool) -> bool:
         """Send an answer; False when the connection is over."""
@@ -357,7 +407,7 @@ class _Connection(asyncio.Protocol):
         if chunked:
             lines.append("transfer-encoding: chunked")
         elif response.status not in _NO_BODY:
-            size = len(response.body) if stream is None else response.length
+            size = len(response.body) if response.length is None else response.length
             lines.append(f"content-length: {size}")
         if not keep:
             lines.append("connection: close")
@@ -405,9 +455,18 @@ class _Connection(asyncio.Protocol):
             self._transport.write((head + rest + size).encode("latin-1") + response.body)
             self._finish()
 
+    def _leave(self, request: Request) -> None:
+        """Close; who still sends may read the answer first, which a close would take away."""
+        if request.stream is None or request.stream.over:
+            self._finish()
+        elif self._transport is not None:
+            self._transport.resume_reading()
+            self._wait(_LINGER_SECONDS, self._finish)
+
     # Time and end.
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float, late: Callable[[], None] | None = None) -> None:
+        self._then = late or self._late
         due = self._due = self._loop.time() + seconds
         if self._timer is not None:
             if self._timer_at <= due:
@@ -422,7 +481,7 @@ class _Connection(asyncio.Protocol):
         if self._loop.time() < due:
             self._timer, self._timer_at = self._loop.call_at(due, self._look), due
         else:
-            self._late()
+            self._then()
 
     def _cancel_timer(self) -> None:
         self._due = None

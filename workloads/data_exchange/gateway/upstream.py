@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from foundation.kernel.addresses import Address
 from workloads.data_exchange.gateway.model import ANSWER_BYTES, Provider, Refusal
 
 #: Calls to one provider at a time, and those that wait for their turn.
@@ -274,6 +275,8 @@ class Upstream:
         local: whether providers may lie on this machine (demonstrations and tests).
         monotonic: a clock that only goes on.
         context: of TLS; the system's authorities if left out.
+        permits: which addresses may be asked; if left out, those of providers: all but link-local,
+            multicast and reserved ones, and this machine's only when ``local``.
     """
 
     def __init__(
@@ -282,7 +285,9 @@ class Upstream:
         local: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         context: ssl.SSLContext | None = None,
+        permits: Callable[[Address], bool] | None = None,
     ) -> None:
+        self._permits = permits or self._permitted
         self._local = local
         self._monotonic = monotonic
         self._context = context or ssl.create_default_context()
@@ -402,12 +407,15 @@ class Upstream:
         found = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
         for _, _, _, _, address in found:
             one = ipaddress.ip_address(str(address[0]).partition("%")[0])
-            if isinstance(one, ipaddress.IPv6Address) and one.ipv4_mapped:
-                one = one.ipv4_mapped
-            never = one.is_link_local or one.is_multicast or one.is_unspecified or one.is_reserved
-            if (one.is_loopback and self._local) or not (one.is_loopback or never):
+            if self._permits(one):
                 return str(address[0])
         raise Failed("its address is not one of a provider", sent=False)
+
+    def _permitted(self, one: Address) -> bool:
+        if isinstance(one, ipaddress.IPv6Address) and one.ipv4_mapped:
+            one = one.ipv4_mapped
+        never = one.is_link_local or one.is_multicast or one.is_unspecified or one.is_reserved
+        return (one.is_loopback and self._local) or not (one.is_loopback or never)
 
     def close(self) -> None:
         """End all connections that are not in use."""

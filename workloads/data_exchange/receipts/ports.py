@@ -59,13 +59,15 @@ class Summed:
     Attributes:
         first: when the earliest of them was answered.
         sold: as what the size of its answer is sold: an index of ``usage.model.SIZE_NAMES``.
-        streamed: whether the answer was a file or picture.
+        interface: as what it is sold: a query, a batch or file, an event; empty for nothing.
+        quantity: how many are sold.
         counted: who asked whom, how it ended, how long it took.
     """
 
     first: datetime
     sold: int
-    streamed: bool
+    interface: str
+    quantity: int
     counted: Counted
 
 

@@ -29,9 +29,11 @@ from workloads.data_exchange.receipts.ports import (
     Work,
 )
 from workloads.data_exchange.receipts.tree import GROUP, LargeTree
-from workloads.data_exchange.usage.model import BATCH, CALLS, QUERY, SIZE_NAMES
+from workloads.data_exchange.usage.model import CALLS, SIZE_NAMES
 
 NOUN = "receipt"
+#: Answers that are sold: whole ones and parts of files.
+_SOLD = frozenset({HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT})
 #: Receipts of one log that one checkpoint takes in; the next one takes in the rest.
 _ROUND = 50_000
 #: A log ends with its day; this long after that nobody writes into it.
@@ -273,12 +275,11 @@ class Receipts:
         found = self._store.summed(log.name, log.size, log.size + more) if more else ()
         for one in found:
             told = one.counted
-            if told.status == HTTPStatus.OK:
-                kind = BATCH if one.streamed else QUERY
-                sold[told.hour, kind, SIZE_NAMES[one.sold]] += told.calls
+            if told.status in _SOLD and one.interface and one.quantity:
+                sold[told.hour, one.interface, SIZE_NAMES[one.sold]] += one.quantity
                 since[told.hour] = min(one.first, since.get(told.hour, one.first))
-        for (hour, interface, size), calls in sorted(sold.items()):
-            self._meters.note(CALLS, since[hour], calls, interface=interface, size=size)
+        for (hour, interface, size), many in sorted(sold.items()):
+            self._meters.note(CALLS, since[hour], many, interface=interface, size=size)
         self._traffic.note([one.counted for one in found])
 
     def keep_house(self) -> None:

@@ -16,7 +16,7 @@ from workloads.data_exchange.receipts.model import Receipt, day_of
 from workloads.data_exchange.receipts.ports import Filter, Log, Summed
 from workloads.data_exchange.receipts.tree import GROUP
 from workloads.data_exchange.tables import metadata
-from workloads.data_exchange.usage.model import SIZE_BOUNDS
+from workloads.data_exchange.usage.model import BATCH, EVENT, QUERY, SIZE_BOUNDS
 
 _C = sa.Text(collation="C")
 _AT = sa.DateTime(timezone=True)
@@ -189,10 +189,12 @@ class PostgresReceipts:
         given = {
             "day": day_of(log), "log": log, "first": first, "last": last,
             "sizes": list(SIZE_BOUNDS), "steps": list(BOUNDS),
+            "query": QUERY, "batch": BATCH, "event": EVENT,
         }  # fmt: skip
         return [
             Summed(
-                row.first, row.sold, row.streamed,
+                row.first, row.sold, row.interface,
+                row.rows if row.interface == EVENT else row.calls,
                 Counted(row.hour, row.consumer, row.provider, row.service, row.status, row.step,
                         row.calls, row.rows, row.size),
             )
@@ -308,13 +310,17 @@ class PostgresReceipts:
 _PART = 1000
 _HASH = 32
 #: Each text is read once (OFFSET 0 keeps the planner from reading it anew for every name).
+# Events are sold one by one, however many an answer has; what only says that they came is not sold.
 _SUMMED = sa.text("""
     SELECT date_trunc('hour', at, 'UTC') AS hour, min(at) AS first, consumer, provider, service,
-        status, streamed, width_bucket(size, CAST(:sizes AS bigint[])) AS sold,
+        status, interface, width_bucket(each, CAST(:sizes AS bigint[])) AS sold,
         width_bucket(milliseconds, CAST(:steps AS bigint[])) AS step,
         count(*) AS calls, CAST(sum(rows) AS bigint) AS rows, CAST(sum(size) AS bigint) AS size
     FROM (
-        SELECT at, consumer, provider, told.*, decisions ? 'streamed' AS streamed
+        SELECT at, consumer, provider, told.*,
+            CASE WHEN decisions ? 'acknowledged' THEN '' WHEN decisions ? 'streamed' THEN :batch
+                WHEN decisions ? 'events' THEN :event ELSE :query END AS interface,
+            CASE WHEN decisions ? 'events' THEN size / greatest(rows, 1) ELSE size END AS each
         FROM exchange_receipt, jsonb_to_record(CAST(body AS jsonb)) AS told(
             kind text, service text, status int, rows bigint, size bigint, milliseconds bigint,
             decisions jsonb)
@@ -322,7 +328,7 @@ _SUMMED = sa.text("""
             AND kind <> 'begun'
         OFFSET 0
     ) AS ended
-    GROUP BY 1, consumer, provider, service, status, streamed, sold, step
+    GROUP BY 1, consumer, provider, service, status, interface, sold, step
 """)
 _REST = sa.table("exchange_receipt_rest", sa.column("day"))
 

@@ -1,0 +1,1 @@
+"""Files and batches under an agreement: sent in parts, published whole, fetched in parts."""
