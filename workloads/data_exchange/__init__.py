@@ -22,6 +22,9 @@ PRODUCT = Product(
         "check": "there is no such check",
         "ledger": "this code was used, is over or never was",
         "scenario": "there is no such scenario",
+        "participant": "there is no such participant",
+        "offer": "there is no such offer",
+        "process": "there is no such negotiation or transfer",
     },
 )
 declare(PRODUCT)

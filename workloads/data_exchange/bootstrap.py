@@ -28,6 +28,7 @@ from workloads.data_exchange.checks.direct import DirectAsker
 from workloads.data_exchange.checks.jobs import schedules as check_schedules
 from workloads.data_exchange.checks.service import Checks
 from workloads.data_exchange.checks.store import PostgresChecks
+from workloads.data_exchange.dataspacing import Dataspacing, dataspacing
 from workloads.data_exchange.gateway.offered import OfferedServices
 from workloads.data_exchange.gateway.ports import Source
 from workloads.data_exchange.gateway.sources import Reading
@@ -70,6 +71,7 @@ class Exchange:
     draws: Draws
     checks: Checks
     ledger: Ledger
+    dataspacing: Dataspacing
 
     @property
     def services(self) -> tuple[object, ...]:
@@ -78,6 +80,7 @@ class Exchange:
             self.base.audit, self.base.gate, self.base.operations, self.people, self.agencies,
             self.keys, self.usage, self.receipts, *self.cataloguing.services,
             *self.agreeing.services, self.lotteries, self.draws, self.checks, self.ledger,
+            *self.dataspacing.services,
         )  # fmt: skip
 
     def handlers(self) -> dict[str, Job]:
@@ -93,6 +96,7 @@ class Exchange:
             *telling_schedules(telling, self.usage.tell, seconds),
             *self.cataloguing.schedules(),
             *self.agreeing.schedules(),
+            *self.dataspacing.schedules(),
             *receipt_jobs.schedules(self.receipts),
             Schedule("lottery.expire", 30.0, self.draws.expire),
         ]
@@ -166,6 +170,7 @@ def build(
             ledger=ledger,
         ),
         ledger,
+        dataspacing(settings, base, places, keys, agreed),
     )
 
 

@@ -16,6 +16,8 @@ from workloads.data_exchange.agencies.pages import pages as agencies
 from workloads.data_exchange.agreements.calendar.pages import pages as calendar
 from workloads.data_exchange.agreements.contracts.pages import pages as agreements
 from workloads.data_exchange.agreements.requests.pages import pages as requests
+from workloads.data_exchange.dataspace.binding import binding
+from workloads.data_exchange.dataspace.pages import pages as dataspace
 from workloads.data_exchange.directory.pages import pages as directory
 from workloads.data_exchange.entrypoints.home import pages as home
 from workloads.data_exchange.harvesting.pages import pages as harvesting
@@ -40,12 +42,13 @@ FEATURES = (
     "workloads.data_exchange.usage.api",
     "workloads.data_exchange.checks.api",
     "workloads.data_exchange.ledger.api",
+    "workloads.data_exchange.dataspace.api",
 )
 
 #: The pages of the features.
 PAGES = (
     home, access, operations, directory, harvesting, requests, agreements, receipts, lottery,
-    agencies, keys, calendar,
+    agencies, keys, calendar, dataspace,
 )  # fmt: skip
 
 ABOUT = Text(
@@ -69,3 +72,4 @@ def _register(application: APIFlask, theme: Any) -> None:  # noqa: ANN401 - Them
     install(application, theme or Theme(about=ABOUT))
     for pages in PAGES:
         application.register_blueprint(pages)
+    application.register_blueprint(binding)

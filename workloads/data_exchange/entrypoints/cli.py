@@ -18,6 +18,7 @@ _MEMBERS = {
     "config": (f"{_HERE}.entrypoints.processes:config", "Settings of this environment."),
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
     "dataset": (f"{_HERE}.directory.commands:dataset", "Data sets and services."),
+    "dataspace": (f"{_HERE}.dataspace.commands:dataspace", "The Dataspace Protocol."),
     "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
     "gateway": (f"{_HERE}.entrypoints.processes:gateway", "Run the gateway process."),
     "key": (f"{_HERE}.keys.commands:key", "Keys that sign."),
@@ -42,7 +43,9 @@ _MEMBERS = {
 }
 
 _SECTIONS = {
-    "Data": ("dataset", "service", "catalog", "source", "request", "agreement", "call"),
+    "Data": (
+        "dataset", "service", "catalog", "source", "request", "agreement", "call", "dataspace",
+    ),
     "Checks and draws": ("check", "scenario", "ledger", "lottery"),
     "Evidence": ("receipt", "verify"),
     "Administrators": ("agency", "key", "calendar", "person", "operation", "audit", "usage"),
