@@ -185,7 +185,7 @@ def _value(term: str, value: Any, prefixes: Mapping[str, str], depth: int) -> An
         (one,) = value if isinstance(value, list) and len(value) == 1 else (value,)
         return _term(one, prefixes) if isinstance(one, str) else one
     if isinstance(value, list):
-        many = [_value(term, one, prefixes, depth + 1) for one in value]
+        many = [_member(term, one, prefixes, depth + 1) for one in value]
         if term in _SETS or term == "rightOperand":
             return many
         return many[0] if len(many) == 1 else many
@@ -194,6 +194,13 @@ def _value(term: str, value: Any, prefixes: Mapping[str, str], depth: int) -> An
     if term in _VOCABULARY and isinstance(value, str):
         return _term(value, prefixes)
     return [value] if term in {"reason", "filter"} else value
+
+
+def _member(term: str, value: Any, prefixes: Mapping[str, str], depth: int) -> Any:  # noqa: ANN401
+    """One of several values: a set in a set is flat."""
+    found = _value(term, value, prefixes, depth)
+    wrapped = isinstance(value, str | dict) and isinstance(found, list) and len(found) == 1
+    return found[0] if wrapped else found
 
 
 def _object(

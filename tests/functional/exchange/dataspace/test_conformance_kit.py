@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
-from foundation.kernel.actor import Actor
-from foundation.kernel.scratch import scratch
+from foundation.kernel.scratch import Scratch
 from tests.harness.agreements import in_force
 from tests.harness.dataspace import Connector, connector, free_port, offered, ruled
 from tests.harness.exchange import CIVIL, HOUSING, SYSTEM, TAX
@@ -95,7 +94,8 @@ def kit() -> Iterator[str]:
     """The class path of the kit; skipped, and said why, where it is not to be had."""
     if shutil.which("mvn") is None or shutil.which("java") is None:
         pytest.skip("the conformance kit needs Java 17 and Maven: neither is on this machine")
-    with scratch("dsp-tck") as folder:
+    with Scratch("borough-dsp-tck-") as made:
+        folder = made.path
         shutil.copy(_HERE / "pom.xml", folder)
         fetched = subprocess.run(
             ["mvn", "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={folder}/lib"],
@@ -121,7 +121,7 @@ def _properties(one: Connector, port: int) -> dict[str, str]:
         exchange.keys.generate(SYSTEM, path)
     robot = exchange.people.create_service_account(SYSTEM, login="tck", name="TCK", path=TAX)
     exchange.people.grant(SYSTEM, principal_id=robot.id, role="exchange_officer", path=TAX)
-    _, token = exchange.base.gate.create_token(Actor(robot.id, robot.name, robot.kind), name="tck")
+    _, token = exchange.base.gate.create_token(SYSTEM, name="tck", principal_id=robot.id)
     exchange.dataspacing.participants.register(
         SYSTEM, _KIT, agency=HOUSING, address=callback, account=robot.id
     )

@@ -18,7 +18,7 @@ public class Run {
                 .addPackage("org.eclipse.dataspacetck.dsp.verification")
                 .monitor(new ConsoleMonitor(false, false));
         if (arguments.length > 1) {
-            builder.displayNameMatching(name -> name.startsWith(arguments[1]) || !name.contains(":"));
+            builder.displayNameMatching(name -> name.startsWith(arguments[1]));
         }
         var summary = builder.build().execute();
         summary.getFailures().forEach(one ->
