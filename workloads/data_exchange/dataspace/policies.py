@@ -128,13 +128,15 @@ def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def follows(agreement: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
     """Whether an agreement is what was on the table, for the consumer.
 
-    It is when it has the same rules; or when what was on the table only named the provider's offer,
-    or a term by its length, and everything else is the same: then nothing was asked for that the
-    agreement takes away.
+    It is when it has the same rules; when a term stands by its days in place of its length and
+    everything else is the same; or when what was on the table only named the provider's offer, and
+    the agreement asks nothing of us: no duty, obligation or prohibition.
     """
-    if same(agreement, table) or not _constraints(table):
+    if same(agreement, table) or _without_term(agreement) == _without_term(table):
         return True
-    return _without_term(agreement) == _without_term(table)
+    burden = [agreement.get("obligation"), agreement.get("prohibition")]
+    burden += [rule.get("duty") for rule in agreement.get("permission") or ()]
+    return not _constraints(table) and not any(burden)
 
 
 def _common(given: Given) -> list[Constraint]:
