@@ -33,6 +33,7 @@ def test_the_plain_form_stays_as_it_is() -> None:
 
 def expanded() -> list[dict[str, Any]]:
     """The same, as JSON-LD expansion makes it."""
+
     def own(name: str) -> str:
         return DSPACE + name
 
@@ -58,7 +59,7 @@ def expanded() -> list[dict[str, Any]]:
 def test_the_expanded_form_says_the_same() -> None:
     found = plain(expanded(), "ContractRequestMessage")
     right = found["offer"]["permission"][0]["constraint"][0].pop("rightOperand")
-    assert right in ([{"@value": "10", "@type": "xsd:integer"}],)
+    assert right == [{"@value": "10", "@type": "xsd:integer"}]
     wanted = json.loads(json.dumps(PLAIN))
     wanted["offer"]["permission"][0]["constraint"][0].pop("rightOperand")
     assert found == wanted

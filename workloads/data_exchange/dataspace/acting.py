@@ -1,4 +1,4 @@
-"""The use cases of our people: offers, rules, beginning and answering negotiations and transfers."""
+"""The use cases of our people: offers, rules, negotiations and transfers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -237,8 +237,8 @@ class Dataspace:
         """
         with self._db.transaction():
             path = self._agency(actor, "dataspace.use", agency)
-            made = self._made(Kind.NEGOTIATION, path, provider, address, {"offer": offer,
-                                                                         "dataset": dataset})  # fmt: skip
+            named = {"offer": offer, "dataset": dataset}
+            made = self._made(Kind.NEGOTIATION, path, provider, address, named)
             asked = request_policy(offer, dataset, [dict(one) for one in rules] or None)
             body = {"offer": asked, "callbackAddress": self._parts.base}
             problem = documents.first_problem(

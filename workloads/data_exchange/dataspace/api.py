@@ -89,7 +89,9 @@ class DataspaceOfferCreate(Input):
 
     dataset: Name
     service: Name
-    target: Annotated[Maybe, Field(description="Of the data set in the dataspace; else its id.")] = ""
+    target: Annotated[
+        Maybe, Field(description="Identifier of the data set in the dataspace; else its id.")
+    ] = ""
     offer: Annotated[Maybe, Field(description="An id of your own; a new one if empty.")] = ""
     purposes: Annotated[
         list[Annotated[str, Field(max_length=100)]],
@@ -141,9 +143,7 @@ class DataspaceRulePut(Input):
 
     kind: Kind
     role: Role
-    subject: Annotated[
-        Name, Field(description="An offer, a data set elsewhere, or an agreement.")
-    ]
+    subject: Annotated[Name, Field(description="An offer, a data set elsewhere, or an agreement.")]
     agency: Agency
     plan: Annotated[
         dict[ProcessState, Annotated[list[Reaction], Field(max_length=20)]],
@@ -403,9 +403,7 @@ def create_transfer(json_data: TransferCreate) -> ResponseReturnValue:
 @api.output(ProcessOut, 201)
 def signal_negotiation(json_data: NegotiationSignal) -> ResponseReturnValue:
     """Begin a negotiation for the one agency for which you may."""
-    return _made(
-        use(Dataspace).negotiate(current_actor(), agency=_own_agency(), **dict(json_data))
-    )
+    return _made(use(Dataspace).negotiate(current_actor(), agency=_own_agency(), **dict(json_data)))
 
 
 @api.post("/dataspace/signals/transfers")
@@ -415,9 +413,7 @@ def signal_negotiation(json_data: NegotiationSignal) -> ResponseReturnValue:
 @api.output(ProcessOut, 201)
 def signal_transfer(json_data: TransferSignal) -> ResponseReturnValue:
     """Begin a transfer for the one agency for which you may."""
-    return _made(
-        use(Dataspace).transfer(current_actor(), agency=_own_agency(), **dict(json_data))
-    )
+    return _made(use(Dataspace).transfer(current_actor(), agency=_own_agency(), **dict(json_data)))
 
 
 def _own_agency() -> str:

@@ -61,7 +61,9 @@ def participants(console: cli.Console) -> None:
 def register(console: cli.Console, participant_id: str, **given: str) -> None:
     """Take up a connector, or change where it is and who it is here."""
     body = {"id": participant_id, **given}
-    console.one(console.client.request("PUT", "/dataspace/participants", body=body).body, _PARTICIPANTS)
+    console.one(
+        console.client.request("PUT", "/dataspace/participants", body=body).body, _PARTICIPANTS
+    )
 
 
 @dataspace.command()
@@ -75,7 +77,7 @@ def offers(console: cli.Console) -> None:
 @click.argument("file", type=click.File())
 @cli.console(api="POST /api/v1/dataspace/offers", web="/dataspace")
 def offer(console: cli.Console, file: IO[str]) -> None:
-    """Offer a published data set, as a JSON file says: dataset, service, purposes, fields, …"""
+    """Offer a published data set as a JSON file says: dataset, service, purposes, fields."""
     console.one(console.client.post("/dataspace/offers", _json(file)), _OFFERS)
 
 

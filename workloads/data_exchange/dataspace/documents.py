@@ -127,7 +127,7 @@ def message(kind: str, **parts: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 def error(kind: str, code: str, *reasons: str, **pids: str) -> dict[str, Any]:
-    """An error of the protocol: ``CatalogError``, ``ContractNegotiationError``, ``TransferError``."""
+    """An error of the protocol, such as ``TransferError``."""
     return message(kind, **pids, code=code, reason=list(reasons) or None)
 
 
@@ -203,9 +203,7 @@ def _member(term: str, value: Any, prefixes: Mapping[str, str], depth: int) -> A
     return found[0] if wrapped else found
 
 
-def _object(
-    term: str, value: dict[str, Any], prefixes: Mapping[str, str], depth: int
-) -> Any:  # noqa: ANN401
+def _object(term: str, value: dict[str, Any], prefixes: Mapping[str, str], depth: int) -> Any:  # noqa: ANN401
     if term in _NAMES and set(value) == {"@id"} and isinstance(value["@id"], str):
         return _term(value["@id"], prefixes) if term in _VOCABULARY else value["@id"]
     if set(value) <= {"@value", "@type", "@language"} and "@value" in value:

@@ -76,9 +76,9 @@ _BOTH = _P | _C
 _S = ProcessState
 
 
-def _ending(*states: ProcessState) -> dict[
-    tuple[ProcessState | None, Act], tuple[frozenset[Role], ProcessState]
-]:
+def _ending(
+    *states: ProcessState,
+) -> dict[tuple[ProcessState | None, Act], tuple[frozenset[Role], ProcessState]]:
     return {(state, Act.TERMINATE): (_BOTH, _S.TERMINATED) for state in states}
 
 

@@ -116,9 +116,7 @@ def act(id: str) -> ResponseReturnValue:  # noqa: A002 - as above
     if sent not in {*Act}:
         return _one(id, gettext("Choose what is to be done."), 422)
     try:
-        use(Dataspace).act(
-            current_actor(), id, Act(sent), reason=request.form.get("reason", "")
-        )
+        use(Dataspace).act(current_actor(), id, Act(sent), reason=request.form.get("reason", ""))
     except Invalid as error:
         return _one(id, " ".join(say_problem(one) for one in error.problems), 422)
     except BoroughError as error:

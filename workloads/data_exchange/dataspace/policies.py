@@ -141,7 +141,9 @@ def follows(agreement: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
 
 def _common(given: Given) -> list[Constraint]:
     found = [
-        _constraint("odrl:purpose", "isAnyOf", [{"@id": _purpose(p)} for p in sorted(given.purposes)]),
+        _constraint(
+            "odrl:purpose", "isAnyOf", [{"@id": _purpose(one)} for one in sorted(given.purposes)]
+        ),
         _constraint(f"{BX}field", "isAnyOf", [{"@id": _field(one)} for one in given.fields]),
     ]
     for row in given.rows:
@@ -225,7 +227,9 @@ def _read_purpose(value: Any) -> str:  # noqa: ANN401 - JSON
 
 def _read_days(text: str) -> int:
     number = text.removeprefix("P").removesuffix("D")
-    if not (text.startswith("P") and text.endswith("D") and number.isdecimal() and len(number) < 6):
+    if not (
+        text.startswith("P") and text.endswith("D") and number.isdecimal() and len(number) < _DIGITS
+    ):
         raise NotUnderstood("a term is written in days, such as P30D")
     return int(number)
 

@@ -143,7 +143,7 @@ class Receiving:
         if kind is Kind.TRANSFER:
             return self._flow.taken(self._transfer(sender, made, message, refused))
         if role is Role.CONSUMER:
-            raise refused("unexpected-offer", "nobody here asked for an offer: none is taken unasked")
+            raise refused("unexpected-offer", "nobody asked for an offer: none is taken unasked")
         return self._flow.taken(self._asked(made, message["offer"], refused))
 
     def _asked(self, made: Process, policy: Message, refused: Any) -> Process:  # noqa: ANN401
@@ -158,7 +158,11 @@ class Receiving:
         )
 
     def _transfer(
-        self, sender: Participant, made: Process, message: Message, refused: Any  # noqa: ANN401
+        self,
+        sender: Participant,
+        made: Process,
+        message: Message,
+        refused: Any,  # noqa: ANN401
     ) -> Process:
         agreement = str(message["agreementId"]).removeprefix(AGREED)
         try:
@@ -218,16 +222,14 @@ class Receiving:
     def _taken(self, there: Process, act: Act, message: Message) -> Process:
         """What a message changes besides the state."""
         match there.kind, act:
-            case Kind.NEGOTIATION, Act.REQUEST:
-                policy = message["offer"]
-                offer = self._store.offer(there.offer)
-                problem = _unfit(policy, there.dataset, offer)
-                if problem:
-                    raise _wrong(there, "policy", problem)
-                return replace(there, policy=policy, mine=False, error="")
-            case Kind.NEGOTIATION, Act.OFFER:
-                policy = message["offer"]
-                return replace(there, policy=policy, mine=False, error="")
+            case Kind.NEGOTIATION, Act.REQUEST | Act.OFFER:
+                if act is Act.REQUEST:
+                    problem = _unfit(
+                        message["offer"], there.dataset, self._store.offer(there.offer)
+                    )
+                    if problem:
+                        raise _wrong(there, "policy", problem)
+                return replace(there, policy=message["offer"], mine=False, error="")
             case Kind.NEGOTIATION, Act.AGREE:
                 return _with_agreement(there, message["agreement"])
             case Kind.NEGOTIATION, Act.VERIFY:
@@ -244,9 +246,7 @@ class Receiving:
         if not isinstance(signature, str):
             return there
         try:
-            self._parts.contracts.submit(
-                _COUNTERPARTY, there.agreement, Party.CONSUMER, signature
-            )
+            self._parts.contracts.submit(_COUNTERPARTY, there.agreement, Party.CONSUMER, signature)
         except Invalid as error:
             raise _wrong(there, "signature", _told(error)) from None
         return there
@@ -257,9 +257,7 @@ class Receiving:
         sealed = self._parts.vault.seal(canonical.dumps(address).encode(), f"dataspace:{there.id}")
         return replace(there, data={**there.data, "address": sealed})
 
-    def _mine(
-        self, sender: Participant, kind: Kind, pid: str, *, hold: bool = False
-    ) -> Process:
+    def _mine(self, sender: Participant, kind: Kind, pid: str, *, hold: bool = False) -> Process:
         found = self._store.find(pid, hold=hold)
         if found is None or found.peer != sender.id or found.kind is not kind:
             body = documents.error(
@@ -311,7 +309,7 @@ def _unfit(policy: Mapping[str, Any], target: str, offer: Offer | None) -> str:
 
 
 def _with_agreement(there: Process, agreement: Mapping[str, Any]) -> Process:
-    table = there.policy if there.policy else request_policy(there.offer, there.dataset)
+    table = there.policy or request_policy(there.offer, there.dataset)
     follows = policies.follows(agreement, table) and agreement.get("target") == there.dataset
     text, signature = agreement.get(POLICY), agreement.get(SIGNATURE)
     data = {**there.data, "follows": follows}

@@ -43,9 +43,7 @@ participant_table = sa.Table(
     "exchange_dataspace_participant",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column(
-        "agency", _PATH, sa.ForeignKey("exchange_agency.path"), nullable=False, unique=True
-    ),
+    sa.Column("agency", _PATH, sa.ForeignKey("exchange_agency.path"), nullable=False, unique=True),
     _text("address"),
     sa.Column("account", sa.Text, unique=True),
     sa.Column("created_at", _MOMENT, nullable=False),
@@ -255,9 +253,7 @@ class PostgresDataspace:
 
     def update(self, process: Process) -> None:
         """Keep what changed."""
-        self._db.execute(
-            process_table.update().where(_X.id == process.id).values(_plain(process))
-        )
+        self._db.execute(process_table.update().where(_X.id == process.id).values(_plain(process)))
 
     def list(
         self,
@@ -331,9 +327,7 @@ class PostgresDataspace:
 
     def sent(self, sending: Sending) -> None:
         """Keep what became of one."""
-        self._db.execute(
-            sending_table.update().where(_S.id == sending.id).values(_plain(sending))
-        )
+        self._db.execute(sending_table.update().where(_S.id == sending.id).values(_plain(sending)))
 
 
 def plan_json(plan: Plan) -> dict[str, list[str]]:

@@ -10,7 +10,9 @@ import pytest
 import requests
 
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
-from foundation.kernel.actor import Actor, PrincipalId
+from foundation.kernel.actor import Actor, ActorKind, PrincipalId
+from foundation.kernel.errors import NotFound
+from foundation.kernel.text import Text
 from tests.harness.agreements import someone
 from tests.harness.dataspace import Connector, connector, offered, ruled
 from tests.harness.exchange import CIVIL, SYSTEM, TAX
@@ -20,6 +22,7 @@ from workloads.data_exchange.dataspace.machine import Act, Kind, ProcessState, R
 from workloads.data_exchange.dataspace.model import Process, SendingState
 from workloads.data_exchange.keys.model import POSSESSION
 from workloads.data_exchange.keys.service import OWN
+from workloads.data_exchange.proofs import jws
 
 #: The agency of each side as which the other side's exchange takes part.
 GUEST = "/city/guest/"
@@ -35,9 +38,7 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def pair(
-    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Pair]:
+def pair(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     with contextlib.ExitStack() as stack:
         a, b = (
             stack.enter_context(
@@ -53,15 +54,11 @@ def pair(
 
 def introduce(one: Connector, other: Connector) -> None:
     """Let one exchange know the other: its agency, its key, its address."""
-    from foundation.kernel.text import Text
-
     guest = one.exchange.agencies.create(
         SYSTEM, parent="/city/", slug="guest", name=Text("Guest", "来宾")
     )
     other.exchange.keys.ready()
     private = other.exchange.keys.private(OWN)
-    from workloads.data_exchange.proofs import jws
-
     proof = jws.sign({"agency": guest.id, "kid": private.kid}, private, POSSESSION)
     one.exchange.keys.register(SYSTEM, guest.path, private.public.jwk(), proof)
     one.exchange.dataspacing.participants.register(
@@ -151,12 +148,11 @@ def test_people_negotiate(pair: Pair) -> None:
     steward = someone("steward", "steward", CIVIL)
     offer = offered(provider.exchange, "by-hand")
     begun = negotiated(consumer, provider, offer.id, offer.target)
-    reaches(consumer, begun.id, ProcessState.REQUESTED)
-    until(lambda: bool(mine().peer_pid), lambda: mine())
 
     def mine() -> Process:
         return consumer.exchange.dataspacing.dataspace.process(SYSTEM, begun.id)
 
+    until(lambda: bool(mine().peer_pid), mine)
     pid = mine().peer_pid
     act = provider.exchange.dataspacing.dataspace.act
     act(steward, pid, Act.OFFER)
@@ -194,9 +190,7 @@ def test_more_than_is_offered_waits_for_a_person(pair: Pair) -> None:
     there = twin(provider, dataspace.process(SYSTEM, begun.id))
     assert there.state is ProcessState.REQUESTED
     assert "limits.calls" in there.error
-    provider.exchange.dataspacing.dataspace.act(
-        SYSTEM, there.id, Act.TERMINATE, reason="too much"
-    )
+    provider.exchange.dataspacing.dataspace.act(SYSTEM, there.id, Act.TERMINATE, reason="too much")
     ended = reaches(consumer, begun.id, ProcessState.TERMINATED)
     assert "too much" in ended.error
 
@@ -223,20 +217,18 @@ def test_strangers_are_told_nothing(pair: Pair) -> None:
         {"Authorization": f"Bearer {token('urn:test:other', b'')}"},
     ):  # fmt: skip
         answer = requests.get(at, headers=headers, timeout=5)
-        assert answer.status_code == 404, headers  # noqa: PLR2004
+        assert answer.status_code == 404, headers
         assert answer.json()["@type"] == "ContractNegotiationError"
         assert pid not in json.dumps({**answer.json(), "providerPid": "", "consumerPid": ""})
     known = {"Authorization": f"Bearer {token(pair.a.own, b'')}"}
     answer = requests.get(at, headers=known, timeout=5)
     assert (answer.status_code, answer.json()["state"]) == (200, "REQUESTED")
-    assert requests.post(
-        f"{pair.a.base}/catalog/request", json={}, timeout=5
-    ).status_code == 401  # noqa: PLR2004
+    assert requests.post(f"{pair.a.base}/catalog/request", json={}, timeout=5).status_code == 401
     # A token serves for the message that it was made for alone.
     sent = json.dumps({"@context": [], "@type": "x"}).encode()
     stolen = {**known, "Content-Type": "application/json"}
     answer = requests.post(f"{at}/termination", data=sent, headers=stolen, timeout=5)
-    assert answer.status_code == 404  # noqa: PLR2004
+    assert answer.status_code == 404
 
 
 def test_the_catalogue_of_the_other_side(pair: Pair) -> None:
@@ -256,7 +248,7 @@ def test_the_catalogue_of_the_other_side(pair: Pair) -> None:
     found = answer.json()
     assert (answer.status_code, found["participantId"]) == (200, pair.a.own)
     assert "catalogued" in [one["@id"] for one in found["dataset"]]
-    assert asked("/catalog/request", body, "text/plain").status_code == 400  # noqa: PLR2004
+    assert asked("/catalog/request", body, "text/plain").status_code == 400
     wrong = body[:-1] + b', "filter": [{"a": 1}]}'
     assert asked("/catalog/request", wrong).json()["code"] == "filter"
     answer = asked("/catalog/request?continuationToken=none", body)
@@ -266,9 +258,7 @@ def test_the_catalogue_of_the_other_side(pair: Pair) -> None:
 
 
 def test_who_is_nobody_here_begins_nothing(pair: Pair) -> None:
-    stranger = Actor(PrincipalId("per_nobody"), "nobody", SYSTEM.kind.PERSON)
-    from foundation.kernel.errors import NotFound
-
+    stranger = Actor(PrincipalId("per_nobody"), "nobody", ActorKind.PERSON)
     with pytest.raises(NotFound):
         pair.b.exchange.dataspacing.dataspace.negotiate(
             stranger, agency=TAX, provider=pair.a.own, dataset="d", offer="o"
