@@ -122,14 +122,18 @@ def test_what_is_signed_is_what_was_agreed_on() -> None:
     about = profile.About(1, NOW, "dsn_1", "law")
     text = profile.write(terms(given), about)
     agreed = {"permission": policies.agreed(policies.as_ask(given, NOW))}
-    assert policies.says(text, agreed)
+    assert policies.says(text, None, agreed)
     for change in (
         {"purposes": frozenset({"dpv:Marketing"})}, {"limits": Limits()}, {"rows": ()},
         {"ends": NOW + timedelta(days=99)}, {"fields": (Field("other", "/other"),)},
     ):  # fmt: skip
         other = profile.write(replace(terms(given), **change), about)  # type: ignore[arg-type]
-        assert not policies.says(other, agreed)
-    assert not policies.says({"no": "policy"}, agreed)
+        assert not policies.says(other, None, agreed)
+    assert not policies.says({"no": "policy"}, None, agreed)
+    schema = {"type": "object"}
+    text = profile.write(replace(terms(given), answers=schema), about)
+    assert policies.says(text, schema, agreed)
+    assert not policies.says(text, None, agreed)
     assert policies.loads("[1]") is None
     assert policies.loads("{") is None
 

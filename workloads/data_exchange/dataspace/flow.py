@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from foundation.kernel import ids
+from foundation.kernel import canonical, ids
 from foundation.kernel.actor import Actor
 from foundation.kernel.errors import BoroughError, Collector, Conflict
 from foundation.kernel.time import Clock, format_instant
@@ -34,6 +34,7 @@ from workloads.data_exchange.keys.service import OWN
 AGREED = f"{policies.BX}agreement:"
 #: Names, beyond the protocol's, of what two exchanges of this kind tell each other.
 POLICY, SIGNATURE = f"{policies.BX}policy", f"{policies.BX}signature"
+ANSWERS = f"{policies.BX}answers"
 #: What is done where no rule says otherwise.
 USUAL: Mapping[tuple[Kind, Role], Plan] = {
     (Kind.NEGOTIATION, Role.PROVIDER): {ProcessState.VERIFIED: (Reaction.FINALIZE,)},
@@ -141,8 +142,8 @@ class Flow:
 
     def _held_back(self, process: Process, act: Act) -> str:
         """Why a rule does not do this: a person must look. Empty when nothing is in the way."""
-        if act is Act.VERIFY and not process.data.get("follows"):
-            return "the agreement is not what was asked for: read it, then verify or terminate"
+        if act is Act.VERIFY:
+            return self._doubts(process)
         if act is not Act.AGREE:
             return ""
         offer = self._store.offer(process.offer)
@@ -157,6 +158,15 @@ class Flow:
         except BoroughError as error:
             return error.message
         return f"more is asked for than is offered: {more}" if more else ""
+
+    def _doubts(self, process: Process) -> str:
+        """Why an agreement is not verified by rule; empty when nothing is against it."""
+        if not process.data.get("follows"):
+            return "the agreement is not what was asked for: read it, then verify or terminate"
+        text = _to_sign(process)
+        if text is not None and not policies.says(text[0], text[1], process.policy):
+            return "the text to be signed is not what the agreement says"
+        return ""
 
     # --- what is said
 
@@ -197,6 +207,8 @@ class Flow:
             "permission": policies.agreed(ask),
             POLICY: version.policy, SIGNATURE: version.signatures[Party.PROVIDER].jws,
         }  # fmt: skip
+        if version.answers is not None:
+            policy[ANSWERS] = canonical.dumps(version.answers)
         changed = replace(process, agreement=agreement, policy=policy, mine=True)
         return changed, {"agreement": policy}
 
@@ -224,13 +236,12 @@ class Flow:
         return ask, offered
 
     def _verified(self, process: Process) -> dict[str, Any]:
-        text = process.data.get("text")
-        signed = policies.loads(text) if isinstance(text, str) else None
-        if signed is None:
+        text = _to_sign(process)
+        if text is None:
             return {}
-        if not policies.says(signed, process.policy):
+        if not policies.says(text[0], text[1], process.policy):
             raise Conflict("the text to be signed is not what the agreement says")
-        return {SIGNATURE: self._keys.sign(OWN, signed, AGREEMENT)}
+        return {SIGNATURE: self._keys.sign(OWN, text[0], AGREEMENT)}
 
     def _of(self, process: Process) -> Offer:
         offer = self._store.offer(process.offer)
@@ -273,6 +284,15 @@ def request_policy(offer: str, target: str, rules: object = None) -> dict[str, A
     """A request for an offer; without rules of its own, for what the offer says."""
     permission = rules or [{"action": "use"}]
     return {"@type": "Offer", "@id": offer, "target": target, "permission": permission}
+
+
+def _to_sign(process: Process) -> tuple[dict[str, Any], dict[str, Any] | None] | None:
+    """The text that the provider has signed, and the schema that it names; None without any."""
+    text, answers = process.data.get("text"), process.data.get("answers")
+    signed = policies.loads(text) if isinstance(text, str) else None
+    if signed is None:
+        return None
+    return signed, policies.loads(answers) if isinstance(answers, str) else None
 
 
 def _asked(process: Process) -> dict[str, Any]:

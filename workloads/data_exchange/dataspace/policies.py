@@ -342,14 +342,18 @@ def loads(text: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and canonical.dumps(found) == text else None
 
 
-def says(text: Mapping[str, Any], agreement: Mapping[str, Any]) -> bool:
+def says(
+    text: Mapping[str, Any], answers: Mapping[str, Any] | None, agreement: Mapping[str, Any]
+) -> bool:
     """Whether the text that both sides sign gives what the protocol's agreement says.
+
+    ``answers`` is the JSON Schema whose digest the text names.
 
     Conditions on rows are compared by their number, operators and values: the text names them by
     their place in a record, the agreement by the name of the field.
     """
     try:
-        terms = profile.compile_terms(text)
+        terms = profile.compile_terms(text, answers)
         rules = agreement.get("permission") or ()
         named = [str(c["leftOperand"]) for c in _constraints(agreement)]
         rows = [unquote(one.removeprefix(_ROW)) for one in named if one.startswith(_ROW)]

@@ -14,7 +14,14 @@ from foundation.kernel.errors import BoroughError, Conflict, Invalid, NotFound
 from foundation.kernel.time import Clock
 from workloads.data_exchange.agreements.contracts.model import AgreementState, Party
 from workloads.data_exchange.dataspace import documents, policies
-from workloads.data_exchange.dataspace.flow import AGREED, POLICY, SIGNATURE, Flow, request_policy
+from workloads.data_exchange.dataspace.flow import (
+    AGREED,
+    ANSWERS,
+    POLICY,
+    SIGNATURE,
+    Flow,
+    request_policy,
+)
 from workloads.data_exchange.dataspace.machine import (
     MESSAGES,
     Act,
@@ -314,7 +321,7 @@ def _with_agreement(there: Process, agreement: Mapping[str, Any]) -> Process:
     text, signature = agreement.get(POLICY), agreement.get(SIGNATURE)
     data = {**there.data, "follows": follows}
     if isinstance(text, str) and isinstance(signature, str):
-        data |= {"text": text, "signature": signature}
+        data |= {"text": text, "signature": signature, "answers": agreement.get(ANSWERS)}
     return replace(
         there, policy=dict(agreement), mine=False, data=data,
         agreement=str(agreement["@id"]).removeprefix(AGREED)[:LONGEST_ID], error="",

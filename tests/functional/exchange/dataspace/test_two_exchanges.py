@@ -26,7 +26,7 @@ from workloads.data_exchange.proofs import jws
 
 #: The agency of each side as which the other side's exchange takes part.
 GUEST = "/city/guest/"
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,11 @@ def reaches(one: Connector, process: str, state: ProcessState) -> Process:
     def now() -> Process:
         return dataspace.process(SYSTEM, process)
 
-    until(lambda: now().state is state, now)
+    def told() -> object:
+        said = dataspace.sendings(SYSTEM, process)
+        return now().state, now().error, [(one.act, one.state, one.error) for one in said]
+
+    until(lambda: now().state is state, told)
     return now()
 
 
