@@ -11,6 +11,8 @@ from typing import Any
 from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from tests.architecture.accounts import account_bodies, make_accounts
+from tests.architecture.exchange_dataspace import PUBLIC as PROTOCOL
+from tests.architecture.exchange_dataspace import dataspace_bodies, make_dataspace
 from tests.architecture.exchange_lottery import PUBLIC as DRAWS
 from tests.architecture.exchange_lottery import lottery_bodies, make_lottery
 from tests.architecture.harness import Things
@@ -33,7 +35,7 @@ C = "/city/tax/"
 #: Actions that services ask for rather than endpoints: who sees drafts besides their makers.
 ELSEWHERE: frozenset[str] = frozenset({"dataset.audit"})
 #: Endpoints for everybody.
-PUBLIC = DRAWS | frozenset({
+PUBLIC = DRAWS | PROTOCOL | frozenset({
     "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks", "GET /api/v1/checkpoints",
     "POST /api/v1/consents/look", "POST /api/v1/consents/decide", "POST /api/v1/ledger/open",
     "GET /api/v1/checkpoints/export", "POST /api/v1/agreements/<agreement_id>/grants/signed",
@@ -81,7 +83,9 @@ def make(exchange: Exchange) -> Things:
         _SYSTEM, agency=A, protocol=SourceProtocol.DCAT, url="https://data.example/catalog.ttl",
         title=Text("Other", "其他"),
     )  # fmt: skip
+    offer, process = make_dataspace(exchange)
     ids = {
+        "offers": offer, "processes": process, "dataspace": process,
         "agencies": empty.id, "keys": key.kid, "requests": request.id, "receipts": receipt.id,
         "agreements": agreement.agreement, "versions": "1", "sources": source.id,
         "catalog": shown, "entries": drafted, "directory": drafted, "certificates": destroyed,
@@ -91,10 +95,11 @@ def make(exchange: Exchange) -> Things:
     # Agencies and their keys are known to everybody who signs in.
     owned = frozenset({
         *accounts.values(), request.id, agreement.agreement, receipt.id, drafted, source.id,
-        check.id,
+        check.id, process,
     })  # fmt: skip
     bodies = _bodies(accounts["service-accounts"], agreement, key.kid)
     bodies |= lottery_bodies(pseudonym, commitment)
+    bodies |= dataspace_bodies()
     return Things(ids, owned, bodies, queries, {})
 
 
