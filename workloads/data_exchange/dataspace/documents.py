@@ -11,6 +11,7 @@ protocol are known, prefixes that a message declares itself are followed, others
 import functools
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -27,20 +28,8 @@ _SPACES = {
 }  # fmt: skip
 LARGEST = 256 * 1024
 _DEEPEST = 24
-#: Terms whose values are lists whatever their number (``@container: @set``), and those that the
-#: schemas want as lists.
-_SETS = frozenset({
-    "permission", "prohibition", "obligation", "duty", "constraint", "and", "or", "xone",
-    "andSequence", "reason", "filter", "endpointProperties", "hasPolicy", "distribution",
-    "dataset", "service", "catalog",
-})  # fmt: skip
-#: Terms whose values are names: an object with only ``@id`` is the same.
-_NAMES = frozenset({
-    "providerPid", "consumerPid", "target", "assigner", "assignee", "action", "operator",
-    "leftOperand", "state", "eventType", "agreementId", "format", "endpointType", "profile",
-    "participantId",
-})  # fmt: skip
-_VOCABULARY = frozenset({"state", "eventType", "action", "operator"})
+#: Terms of ODRL that hold lists in the schemas, though the context leaves it open.
+_LOGICAL = frozenset({"and", "andSequence", "or", "xone"})
 _SCHEMA_OF = {
     "CatalogRequestMessage": "catalog/catalog-request-message",
     "DatasetRequestMessage": "catalog/dataset-request-message",
@@ -186,12 +175,12 @@ def _value(term: str, value: Any, prefixes: Mapping[str, str], depth: int) -> An
         return _term(one, prefixes) if isinstance(one, str) else one
     if isinstance(value, list):
         many = [_member(term, one, prefixes, depth + 1) for one in value]
-        if term in _SETS or term == "rightOperand":
+        if term in _terms().sets or term == "rightOperand":
             return many
         return many[0] if len(many) == 1 else many
     if isinstance(value, dict):
         return _object(term, value, prefixes, depth)
-    if term in _VOCABULARY and isinstance(value, str):
+    if term in _terms().words and isinstance(value, str):
         return _term(value, prefixes)
     return [value] if term in {"reason", "filter"} else value
 
@@ -204,8 +193,8 @@ def _member(term: str, value: Any, prefixes: Mapping[str, str], depth: int) -> A
 
 
 def _object(term: str, value: dict[str, Any], prefixes: Mapping[str, str], depth: int) -> Any:  # noqa: ANN401
-    if term in _NAMES and set(value) == {"@id"} and isinstance(value["@id"], str):
-        return _term(value["@id"], prefixes) if term in _VOCABULARY else value["@id"]
+    if term in _terms().names and set(value) == {"@id"} and isinstance(value["@id"], str):
+        return _term(value["@id"], prefixes) if term in _terms().words else value["@id"]
     if set(value) <= {"@value", "@type", "@language"} and "@value" in value:
         # An operand keeps its type: what it is compared with depends on it.
         return dict(value) if term == "rightOperand" and "@type" in value else value["@value"]
@@ -213,7 +202,45 @@ def _object(term: str, value: dict[str, Any], prefixes: Mapping[str, str], depth
         (inner,) = value.values()
         return _value(term, inner, prefixes, depth + 1)
     made = _compact(value, prefixes, depth)
-    return [made] if term in _SETS else made
+    return [made] if term in _terms().sets else made
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What the published contexts say of terms.
+
+    Attributes:
+        sets: their values are lists, however many there are (``@container: @set``).
+        names: an object with only ``@id`` is the same as its text (``@type: @id`` or ``@vocab``).
+        words: their values are terms themselves, which may be written in full.
+    """
+
+    sets: frozenset[str]
+    names: frozenset[str]
+    words: frozenset[str]
+
+
+@functools.cache
+def _terms() -> _Terms:
+    sets, names, words = set(_LOGICAL), set[str](), set[str]()
+
+    def look(context: Mapping[str, Any]) -> None:
+        for term, said in context.items():
+            if not isinstance(said, dict):
+                continue
+            look(said.get("@context", {}))
+            if said.get("@container") == "@set":
+                sets.add(term)
+            if said.get("@type") in {"@id", "@vocab"}:
+                names.add(term)
+            # Operands are left as they are written: a policy may name its own.
+            if said.get("@type") == "@vocab" and term != "leftOperand":
+                words.add(term)
+
+    for file in ("context.jsonld", "odrl-profile.jsonld"):
+        text = resources.files(__package__).joinpath("standard", file).read_text("utf-8")
+        look(json.loads(text)["@context"])
+    return _Terms(frozenset(sets), frozenset(names), frozenset(words))
 
 
 @functools.cache
