@@ -41,7 +41,7 @@ def make_dataspace(exchange: Exchange) -> tuple[str, str]:
 def dataspace_bodies() -> dict[str, Any]:
     """What requests need."""
     at, ours = "/api/v1/dataspace", {"agency": A, "provider": PEER, "rules": []}
-    told = {"providerId": PEER, "datasetId": "d", "offerId": "o"}
+    told = {"providerId": PEER, "datasetId": "d", "offerId": "o", "agency": A}
     return {
         f"PUT {at}/participants": {
             "id": "urn:test:two", "agency": A, "address": "https://two.example",
@@ -59,7 +59,7 @@ def dataspace_bodies() -> dict[str, Any]:
         f"POST {at}/negotiations": {**ours, "dataset": "d", "offer": "o"},
         f"POST {at}/transfers": {"agency": A, "provider": PEER, "agreement": "a"},
         f"POST {at}/signals/negotiations": told,
-        f"POST {at}/signals/transfers": {"providerId": PEER, "agreementId": "a"},
+        f"POST {at}/signals/transfers": {"providerId": PEER, "agreementId": "a", "agency": A},
         f"POST {at}/processes/<process_id>/acts": {"act": "terminate", "rules": []},
         "POST /dataspace/<id>/acts": {"act": "terminate"},
     }  # fmt: skip

@@ -189,6 +189,7 @@ class NegotiationSignal(Input):
     dataset: Annotated[Name, Field(alias="datasetId")]
     offer: Annotated[Name, Field(alias="offerId")]
     address: Annotated[str, Field(alias="connectorAddress", max_length=2000)] = ""
+    agency: Annotated[Maybe, Field(description="The one for which you may act, if empty.")] = ""
 
 
 class TransferSignal(Input):
@@ -198,6 +199,7 @@ class TransferSignal(Input):
     agreement: Annotated[Name, Field(alias="agreementId")]
     format: Maybe = PULL
     address: Annotated[str, Field(alias="connectorAddress", max_length=2000)] = ""
+    agency: Annotated[Maybe, Field(description="The one for which you may act, if empty.")] = ""
 
 
 class ProcessQuery(PageQuery):
@@ -403,7 +405,7 @@ def create_transfer(json_data: TransferCreate) -> ResponseReturnValue:
 @api.output(ProcessOut, 201)
 def signal_negotiation(json_data: NegotiationSignal) -> ResponseReturnValue:
     """Begin a negotiation for the one agency for which you may."""
-    return _made(use(Dataspace).negotiate(current_actor(), agency=_own_agency(), **dict(json_data)))
+    return _made(use(Dataspace).negotiate(current_actor(), **_for_agency(dict(json_data))))
 
 
 @api.post("/dataspace/signals/transfers")
@@ -413,14 +415,17 @@ def signal_negotiation(json_data: NegotiationSignal) -> ResponseReturnValue:
 @api.output(ProcessOut, 201)
 def signal_transfer(json_data: TransferSignal) -> ResponseReturnValue:
     """Begin a transfer for the one agency for which you may."""
-    return _made(use(Dataspace).transfer(current_actor(), agency=_own_agency(), **dict(json_data)))
+    return _made(use(Dataspace).transfer(current_actor(), **_for_agency(dict(json_data))))
 
 
-def _own_agency() -> str:
+def _for_agency(said: dict[str, Any]) -> dict[str, Any]:
+    """What was said, for the agency that it names, or the only one for which the actor may."""
+    if said["agency"]:
+        return said
     paths = policy.visible_paths(current_actor(), "dataspace.use")
     if len(paths) != 1 or paths[0] == policy.ROOT:
-        raise Invalid([Problem("agency", "you act for several: name one at /dataspace/…")])
-    return paths[0]
+        raise Invalid([Problem("agency", "must be named: you may act for several")])
+    return {**said, "agency": paths[0]}
 
 
 def _made(process: Process) -> ResponseReturnValue:
