@@ -5,12 +5,15 @@ can be had: no answer, an answer that nobody notes, the same message twice.
 """
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner, Result
 
 from foundation.kernel import canonical
 from foundation.kernel.actor import Actor
@@ -27,6 +30,7 @@ from tests.conftest import SettableClock
 from tests.harness.agreements import in_force, someone
 from tests.harness.dataspace import GIVEN, offered, ruled
 from tests.harness.exchange import CIVIL, HOUSING, SYSTEM, TAX
+from tests.harness.serving import served
 from workloads.data_exchange.agencies.model import Agency
 from workloads.data_exchange.agreements.ask import AskedField
 from workloads.data_exchange.agreements.contracts.model import Party
@@ -40,6 +44,9 @@ from workloads.data_exchange.dataspace.ports import Answered
 from workloads.data_exchange.dataspace.receiving import Refused
 from workloads.data_exchange.dataspace.sending import Sender
 from workloads.data_exchange.dataspace.store import sending_table
+from workloads.data_exchange.entrypoints.app import create_app
+from workloads.data_exchange.entrypoints.cli import exchange as program
+from workloads.data_exchange.entrypoints.serve import parts
 
 pytestmark = pytest.mark.usefixtures("agencies")
 PEER = "urn:test:peer"
@@ -217,12 +224,13 @@ def test_nobody_reaches_the_process_of_another(exchange: Exchange, peer: Partici
         SYSTEM, "urn:test:other", agency=TAX, address="https://other.example"
     )
     ended = message("ContractNegotiationTerminationMessage", pid, "c1")
-    for attempt in (
+    attempts: tuple[Callable[[], object], ...] = (
         lambda: take(exchange, other, pid, "termination", ended),
         lambda: exchange.dataspacing.receiving.look(other, Kind.NEGOTIATION, pid),
         lambda: exchange.dataspacing.receiving.look(peer, Kind.TRANSFER, pid),
         lambda: exchange.dataspacing.receiving.look(peer, Kind.NEGOTIATION, "dsn_none"),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(Refused, match="not-found") as refused:
             attempt()
         assert refused.value.status == 404
@@ -318,10 +326,10 @@ def asked(exchange: Exchange) -> Process:
     )
 
 
+@pytest.mark.usefixtures("peer")
 def test_it_is_sent_again_until_it_arrives(
-    exchange: Exchange, peer: Participant, sender: Sender, wire: KeepingWire, clock: SettableClock
+    exchange: Exchange, sender: Sender, wire: KeepingWire, clock: SettableClock
 ) -> None:
-    assert peer
     wire.statuses = [0, 503, 429, 404, 201]
     made = asked(exchange)
     for _ in range(40):
@@ -335,11 +343,11 @@ def test_it_is_sent_again_until_it_arrives(
     assert (found.peer_pid, found.state) == ("theirs", ProcessState.REQUESTED)
 
 
+@pytest.mark.usefixtures("peer")
 def test_a_worker_that_is_killed_loses_nothing(
-    exchange: Exchange, peer: Participant, sender: Sender, wire: KeepingWire, clock: SettableClock
+    exchange: Exchange, sender: Sender, wire: KeepingWire, clock: SettableClock
 ) -> None:
     """It took the message, sent it, and never noted what came of it."""
-    assert peer
     made = asked(exchange)
     database = exchange.base.database
     with database.transaction():
@@ -354,10 +362,10 @@ def test_a_worker_that_is_killed_loses_nothing(
     assert len(wire.sent) == 1
 
 
+@pytest.mark.usefixtures("peer")
 def test_messages_of_a_process_leave_in_order(
-    exchange: Exchange, peer: Participant, sender: Sender, wire: KeepingWire, clock: SettableClock
+    exchange: Exchange, sender: Sender, wire: KeepingWire, clock: SettableClock
 ) -> None:
-    assert peer
     wire.statuses = [503, 201, 200]
     ruled(exchange, Kind.NEGOTIATION, Role.CONSUMER, "d", TAX, {"REQUESTED": "terminate"})
     asked(exchange)
@@ -386,10 +394,8 @@ def test_what_waits_is_not_sent_when_the_other_side_ended_it(
     assert states == [SendingState.DROPPED]
 
 
-def test_a_final_no_ends_it_here(
-    exchange: Exchange, peer: Participant, sender: Sender, wire: KeepingWire
-) -> None:
-    assert peer
+@pytest.mark.usefixtures("peer")
+def test_a_final_no_ends_it_here(exchange: Exchange, sender: Sender, wire: KeepingWire) -> None:
     wire.statuses = [400]
     made = asked(exchange)
     sender.work()
@@ -425,8 +431,8 @@ def test_who_may_do_what(exchange: Exchange, peer: Participant) -> None:
     assert not dataspace.processes(OFFICER, PageRequest()).items
 
 
-def test_wrong_offers_and_rules_name_every_field(exchange: Exchange, peer: Participant) -> None:
-    assert peer
+@pytest.mark.usefixtures("peer")
+def test_wrong_offers_and_rules_name_every_field(exchange: Exchange) -> None:
     dataspace = exchange.dataspacing.dataspace
     wrong = replace(GIVEN, purposes=frozenset({"dpv:None"}), fields=(AskedField("none"),), days=40)
     with pytest.raises(Invalid) as invalid:
@@ -443,6 +449,23 @@ def test_wrong_offers_and_rules_name_every_field(exchange: Exchange, peer: Parti
         )  # fmt: skip
     fields = {one.field for one in invalid.value.problems}
     assert fields == {"plan.REQUESTED.0", "plan.STARTED", "subject"}
+
+
+def test_a_rule_acts_for_its_agency_alone(exchange: Exchange, peer: Participant) -> None:
+    """Who has no part in an agreement decides nothing of its transfers."""
+    version = in_force(exchange)
+    for agency, plan in ((TAX, {"REQUESTED": "terminate"}), (CIVIL, {"REQUESTED": "wait"})):
+        ruled(exchange, Kind.TRANSFER, Role.PROVIDER, version.agreement, agency, plan)
+    sent = {
+        "@context": [CONTEXT], "@type": "TransferRequestMessage", "consumerPid": "t1",
+        "agreementId": version.agreement, "format": "HttpData-PULL", "callbackAddress": BASE,
+    }  # fmt: skip
+    receiving = exchange.dataspacing.receiving
+    body, _ = receiving.begin(peer, Kind.TRANSFER, sent, Role.PROVIDER)
+    assert state(exchange, body["providerPid"]) is ProcessState.REQUESTED
+    ruled(exchange, Kind.TRANSFER, Role.PROVIDER, version.agreement, CIVIL, {})
+    body, _ = receiving.begin(peer, Kind.TRANSFER, {**sent, "consumerPid": "t2"}, Role.PROVIDER)
+    assert state(exchange, body["providerPid"]) is ProcessState.STARTED
 
 
 def test_a_token_is_of_its_participant_for_us_and_for_now(
@@ -475,10 +498,10 @@ def test_a_token_is_of_its_participant_for_us_and_for_now(
         participants.register(SYSTEM, "urn:test:two", agency=HOUSING, address=BASE)
 
 
+@pytest.mark.usefixtures("peer")
 def test_the_catalogue_goes_page_by_page(
-    exchange: Exchange, peer: Participant, monkeypatch: pytest.MonkeyPatch
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert peer
     monkeypatch.setattr("workloads.data_exchange.dataspace.catalog.PAGE", 2)
     names = [f"d{n}" for n in range(5)]
     for name in names:
@@ -505,3 +528,84 @@ def test_the_catalogue_goes_page_by_page(
     assert one["hasPolicy"][0]["@id"] == "offer-of-d3"
     assert offering.dataset("none") is None
     assert offering.catalog("!") is None
+
+
+@pytest.fixture
+def url(exchange: Exchange, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The service on loopback, and a token of somebody who may do everything."""
+    made = exchange.people.create_person(
+        SYSTEM, login="clerk", name="Clerk", path="/", password="a long enough phrase"
+    )
+    exchange.people.grant(SYSTEM, principal_id=made.id, role="exchange_administrator", path="/")
+    actor = Actor(made.id, made.name, made.kind)
+    token = exchange.base.gate.create_token(actor, name="t")[1]
+    monkeypatch.setenv("BOROUGH_EXCHANGE_TOKEN", token)
+    monkeypatch.setenv("BOROUGH_EXCHANGE_CONFIG", str(tmp_path / "config"))
+    with served(create_app(parts(exchange), exchange.settings)) as address:
+        yield address
+
+
+def test_the_command_line(url: str, tmp_path: Path) -> None:
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(program, ["dataspace", *words, "--url", url, "-o", "json"])
+
+    def done(*words: str) -> Any:
+        shown = run(*words)
+        assert shown.exit_code == 0, shown.output
+        return json.loads(shown.output)
+
+    done("register", PEER, "--agency", HOUSING, "--address", BASE)
+    assert [one["id"] for one in done("participants")] == [PEER]
+    file = tmp_path / "offer.json"
+    file.write_text(
+        json.dumps({
+            "dataset": "dst_households", "service": "svc_households", "days": 30, "rows": [],
+            "purposes": ["dpv:ServiceProvision"], "fields": [{"name": "name"}],
+            "legal_basis": "law", "offer": "offer-1", "target": "data-1",
+        })
+    )  # fmt: skip
+    assert done("offer", str(file))["agency"] == CIVIL
+    done(
+        "rule", "offer-1", "--kind", "negotiation", "--role", "provider", "--agency", CIVIL,
+        "--on", "requested=offer,terminate",
+    )  # fmt: skip
+    assert [one["target"] for one in done("offers")] == ["data-1"]
+    made = done("negotiate", "--agency", TAX, "--provider", PEER, "--dataset", "d", "--offer", "o")
+    assert (made["state"], made["role"]) == ("REQUESTED", "consumer")
+    assert done("act", made["id"], "terminate", "--reason", "enough")["state"] == "TERMINATED"
+    assert [one["act"] for one in done("messages", made["id"])] == ["request", "terminate"]
+    assert [one["id"] for one in done("list", "--kind", "negotiation")] == [made["id"]]
+    again = run("act", made["id"], "terminate")
+    assert again.exit_code != 0
+    assert "TERMINATED" in again.output
+    transfer = done("transfer", "--agency", TAX, "--provider", PEER, "--agreement", "agr_1")
+    assert run("address", transfer["id"]).exit_code != 0
+    assert done("show", transfer["id"])["kind"] == "transfer"
+    assert done("withdraw", "offer-1")["withdrawn_at"]
+    assert run("negotiate", "--agency", TAX, "--provider", "no", "--dataset", "d",
+               "--offer", "o").exit_code != 0  # fmt: skip
+
+
+def test_the_pages(exchange: Exchange, peer: Participant) -> None:
+    offer = offered(exchange)
+    pid = begun(exchange, peer, request(offer.id, offer.target))
+    exchange.people.create_person(
+        SYSTEM, login="clerk", name="Clerk", path="/", password="a long enough phrase"
+    )
+    person = exchange.people.create_person(
+        SYSTEM, login="steward", name="Steward", path=CIVIL, password="a long enough phrase"
+    )
+    exchange.people.grant(SYSTEM, principal_id=person.id, role="exchange_steward", path=CIVIL)
+    actor = Actor(person.id, person.name, person.kind)
+    headers = {"Authorization": f"Bearer {exchange.base.gate.create_token(actor, name='t')[1]}"}
+    client = create_app(parts(exchange), exchange.settings).test_client()
+    listed = client.get("/dataspace", headers=headers)
+    assert (listed.status_code, pid in listed.text) == (200, True)
+    assert client.get("/dataspace?kind=transfer", headers=headers).text.count(pid) == 0
+    chinese = client.get(f"/dataspace/{pid}", headers={**headers, "Accept-Language": "zh"})
+    assert "发出要约" in chinese.text
+    for act, status in (("nothing", 422), ("finalize", 409), ("offer", 303)):
+        answer = client.post(f"/dataspace/{pid}/acts", data={"act": act}, headers=headers)
+        assert answer.status_code == status, act
+    assert state(exchange, pid) is ProcessState.OFFERED
+    assert client.get("/dataspace/dsn_none", headers=headers).status_code == 404

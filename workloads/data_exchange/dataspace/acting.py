@@ -195,9 +195,6 @@ class Dataspace:
                         step.act is None or step.act in may,
                         f"plan.{state}.{n}", f"is nothing that a {role} may do then",
                     )  # fmt: skip
-            there = self._store.rule(kind, role, subject)
-            wrong.check(there is None or there.agency == path, "subject",
-                        "has a rule of another agency", "taken")  # fmt: skip
             if kind is Kind.NEGOTIATION and role is Role.PROVIDER:
                 offer = self._store.offer(subject)
                 wrong.check(offer is not None and offer.agency == path, "subject",

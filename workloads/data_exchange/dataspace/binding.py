@@ -65,6 +65,8 @@ def _guarded(error: str) -> Callable[[View], View]:
 
 def _sender(error: str) -> Participant:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if (request.content_length or 0) > documents.LARGEST:
+        raise Unreadable(f"a message is at most {documents.LARGEST} bytes")
     body = request.get_data(cache=True) if request.method == "POST" else None
     found = None
     if scheme.lower() == "bearer":

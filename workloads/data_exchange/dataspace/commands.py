@@ -58,7 +58,7 @@ def participants(console: cli.Console) -> None:
 @click.option("--address", required=True, help="Base of its protocol endpoints.")
 @click.option("--account", default="", help="Id of the service account as which it signs in.")
 @cli.console(api="PUT /api/v1/dataspace/participants", web="/dataspace")
-def register(console: cli.Console, participant_id: str, **given: str) -> None:
+def register(console: cli.Console, /, participant_id: str, **given: str) -> None:
     """Take up a connector, or change where it is and who it is here."""
     body = {"id": participant_id, **given}
     console.one(
@@ -91,8 +91,13 @@ def withdraw(console: cli.Console, offer_id: str) -> None:
 
 @dataspace.command()
 @click.argument("subject")
-@click.option("--kind", type=click.Choice([*Kind]), required=True)
-@click.option("--role", type=click.Choice([*Role]), required=True, help="Which side we are.")
+@click.option("--kind", type=click.Choice([one.value for one in Kind]), required=True)
+@click.option(
+    "--role",
+    type=click.Choice([one.value for one in Role]),
+    required=True,
+    help="Which side we are.",
+)
 @_AGENCY
 @click.option(
     "--on", "steps", multiple=True, metavar="STATE=STEP,…",
@@ -112,8 +117,8 @@ def rule(console: cli.Console, /, subject: str, **given: Any) -> None:  # noqa: 
 
 
 @dataspace.command("list")
-@click.option("--kind", type=click.Choice([*Kind]))
-@click.option("--state", type=click.Choice([*ProcessState]))
+@click.option("--kind", type=click.Choice([one.value for one in Kind]))
+@click.option("--state", type=click.Choice([one.value for one in ProcessState]))
 @cli.console(api="GET /api/v1/dataspace/processes", web="/dataspace")
 def list_(console: cli.Console, kind: str | None, state: str | None) -> None:
     """List negotiations and transfers, newest first."""
@@ -149,7 +154,7 @@ def address(console: cli.Console, process_id: str) -> None:
 
 @dataspace.command()
 @_PROCESS
-@click.argument("act", type=click.Choice([*Act]))
+@click.argument("act", type=click.Choice([one.value for one in Act]))
 @click.option("--reason", default="", help="Why.")
 @cli.console(api="POST /api/v1/dataspace/processes/{id}/acts", web="/dataspace/{id}")
 def act(console: cli.Console, process_id: str, act: str, reason: str) -> None:

@@ -136,7 +136,7 @@ class Flow:
         subject = process.agreement
         if process.kind is Kind.NEGOTIATION:
             subject = process.offer if process.role is Role.PROVIDER else process.dataset
-        rule = self._store.rule(process.kind, process.role, subject)
+        rule = self._store.rule(process.kind, process.role, subject, process.agency)
         plan = {**USUAL[process.kind, process.role], **(rule.plan if rule else {})}
         return reaction(plan, process.state, process.visits.get(process.state, 0))
 
@@ -188,7 +188,8 @@ class Flow:
             case _, Act.TERMINATE | Act.SUSPEND:
                 reason = [said.reason] if said.reason else None
                 return process, {"code": said.code or "1", **({"reason": reason} if reason else {})}
-        return process, {}
+            case _:
+                return process, {}
 
     def _agreed(self, process: Process, actor: Actor) -> tuple[Process, dict[str, Any]]:
         offer, now = self._of(process), self._clock.now()

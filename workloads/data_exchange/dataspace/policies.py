@@ -93,7 +93,7 @@ def read(policy: Mapping[str, Any], given: Given) -> Given:
     for duty in ("obligation", "prohibition"):
         if policy.get(duty):
             raise NotUnderstood(f"{duty} is not negotiated here")
-    rules = policy.get("permission") or ()
+    rules = list(policy.get("permission") or ())
     if len(rules) != 1:
         raise NotUnderstood("a request has one permission")
     (rule,) = rules
@@ -175,6 +175,8 @@ def _with(wanted: Given, rows: list[AskedRows], one: Constraint) -> Given:
                 if _short(known) == operand or known == left:
                     limits = replace(wanted.limits, **{name: _read_number(right)})
                     return replace(wanted, limits=limits)
+        case _:
+            pass
     raise NotUnderstood(f"the constraint on {left[:100]} is not understood")
 
 
@@ -259,7 +261,10 @@ def _read_scalar(value: Any) -> Value:  # noqa: ANN401 - JSON
     if isinstance(value, str):
         return value
     if isinstance(value, dict) and isinstance(value.get("@value"), str):
-        text, kind = value["@value"], str(value.get("@type")).rpartition(":")[2].rpartition("#")[2]
+        text, kind = (
+            str(value["@value"]),
+            str(value.get("@type")).rpartition(":")[2].rpartition("#")[2],
+        )
         try:
             match kind:
                 case "boolean" if text in {"true", "false"}:
@@ -269,7 +274,9 @@ def _read_scalar(value: Any) -> Value:  # noqa: ANN401 - JSON
                 case "double" | "decimal":
                     return float(text)
                 case "string" | "None":
-                    return str(text)
+                    return text
+                case _:
+                    pass
         except ValueError:
             raise NotUnderstood("a value of a condition on rows is not understood") from None
     raise NotUnderstood("a value of a condition on rows is not understood")

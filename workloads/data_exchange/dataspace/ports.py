@@ -71,8 +71,8 @@ class DataspaceStore(Protocol):
         """Keep one; with an empty plan it is taken away."""
         ...
 
-    def rule(self, kind: Kind, role: Role, subject: str) -> Rule | None:
-        """What is done without a person."""
+    def rule(self, kind: Kind, role: Role, subject: str, agency: str) -> Rule | None:
+        """What is done for an agency without a person."""
         ...
 
     def add(self, process: Process) -> None:

@@ -246,7 +246,8 @@ class Receiving:
             case _, Act.TERMINATE | Act.SUSPEND:
                 told = [str(message.get("code", "")), *map(str, message.get("reason") or ())]
                 return replace(there, error=": ".join(filter(None, told))[:500])
-        return replace(there, error="")
+            case _:
+                return replace(there, error="")
 
     def _countersigned(self, there: Process, message: Message) -> Process:
         signature = message.get(SIGNATURE)

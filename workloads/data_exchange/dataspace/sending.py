@@ -17,11 +17,17 @@ from foundation.kernel.paging import PageRequest
 from foundation.kernel.time import Clock, format_instant
 from foundation.operations.jobs import Schedule
 from workloads.data_exchange.dataspace import documents, policies
-from workloads.data_exchange.dataspace.machine import COLLECTIONS, MESSAGES, Act, Kind, Role
+from workloads.data_exchange.dataspace.machine import (
+    COLLECTIONS,
+    MESSAGES,
+    Act,
+    Kind,
+    ProcessState,
+    Role,
+)
 from workloads.data_exchange.dataspace.model import (
     LONGEST_ID,
     Process,
-    ProcessState,
     Sending,
     SendingState,
 )

@@ -67,7 +67,8 @@ rule_table = sa.Table(
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("role", sa.Text, primary_key=True),
     sa.Column("subject", sa.Text, primary_key=True),
-    _agency(),
+    # A rule acts for one agency: nobody's rule is in the way of another's.
+    sa.Column("agency", _PATH, sa.ForeignKey("exchange_agency.path"), primary_key=True),
     sa.Column("plan", postgresql.JSONB, nullable=False),
 )
 process_table = sa.Table(
@@ -213,7 +214,7 @@ class PostgresDataspace:
 
     def put_rule(self, rule: Rule) -> None:
         """Keep one; with an empty plan it is taken away."""
-        key = (_R.kind == rule.kind, _R.role == rule.role, _R.subject == rule.subject)
+        key = self._rule(rule.kind, rule.role, rule.subject, rule.agency)
         self._db.execute(rule_table.delete().where(*key))
         if rule.plan:
             self._db.execute(
@@ -223,13 +224,19 @@ class PostgresDataspace:
                 )
             )  # fmt: skip
 
-    def rule(self, kind: Kind, role: Role, subject: str) -> Rule | None:
+    def rule(self, kind: Kind, role: Role, subject: str, agency: str) -> Rule | None:
         """What is done without a person."""
-        query = sa.select(rule_table).where(_R.kind == kind, _R.role == role, _R.subject == subject)
+        query = sa.select(rule_table).where(*self._rule(kind, role, subject, agency))
         row = self._db.execute(query).one_or_none()
         if row is None:
             return None
         return Rule(Kind(row.kind), Role(row.role), row.subject, row.agency, plan_of(row.plan))
+
+    @staticmethod
+    def _rule(
+        kind: Kind, role: Role, subject: str, agency: str
+    ) -> tuple[sa.ColumnElement[bool], ...]:
+        return _R.kind == kind, _R.role == role, _R.subject == subject, _R.agency == agency
 
     # --- processes
 

@@ -32,7 +32,7 @@ CREATE TABLE exchange_dataspace_rule (
 	subject TEXT NOT NULL,
 	agency TEXT COLLATE "C" NOT NULL,
 	plan JSONB NOT NULL,
-	CONSTRAINT pk_exchange_dataspace_rule PRIMARY KEY (kind, role, subject),
+	CONSTRAINT pk_exchange_dataspace_rule PRIMARY KEY (kind, role, subject, agency),
 	CONSTRAINT fk_exchange_dataspace_rule_agency FOREIGN KEY(agency) REFERENCES exchange_agency (path)
 );
 
