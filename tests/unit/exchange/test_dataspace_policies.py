@@ -127,7 +127,7 @@ def test_what_is_signed_is_what_was_agreed_on() -> None:
         {"purposes": frozenset({"dpv:Marketing"})}, {"limits": Limits()}, {"rows": ()},
         {"ends": NOW + timedelta(days=99)}, {"fields": (Field("other", "/other"),)},
     ):  # fmt: skip
-        other = profile.write(replace(terms(given), **change), about)  # type: ignore[arg-type]
+        other = profile.write(replace(terms(given), **change), about)
         assert not policies.says(other, None, agreed)
     assert not policies.says({"no": "policy"}, None, agreed)
     schema = {"type": "object"}
