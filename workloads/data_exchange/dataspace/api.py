@@ -265,7 +265,7 @@ class DataAddressOut(Schema):
 
 
 @api.get("/dataspace/participants")
-@requires("dataspace.view")
+@requires("agency.view")
 @api.output(ParticipantListOut)
 def list_participants() -> Answer:
     """The connectors that are known here, and what we are called."""

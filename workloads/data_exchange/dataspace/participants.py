@@ -126,7 +126,7 @@ class Participants:
     def participants(self, actor: Actor) -> Sequence[Participant]:
         """All of them."""
         with self._db.transaction():
-            policy.require(actor, "dataspace.view", policy.ROOT, NOUN)
+            policy.require(actor, "agency.view", policy.ROOT, NOUN)
             return self._store.participants()
 
     def participant(self, actor: Actor, participant: str) -> Participant:
@@ -136,7 +136,7 @@ class Participants:
             NotFound: it is not known.
         """
         with self._db.transaction():
-            policy.require(actor, "dataspace.view", policy.ROOT, NOUN)
+            policy.require(actor, "agency.view", policy.ROOT, NOUN)
             return self.known(participant)
 
     def known(self, participant: str) -> Participant:
