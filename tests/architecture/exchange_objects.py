@@ -11,6 +11,8 @@ from typing import Any
 from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from tests.architecture.accounts import account_bodies, make_accounts
+from tests.architecture.exchange_dataspace import PUBLIC as PROTOCOL
+from tests.architecture.exchange_dataspace import dataspace_bodies, make_dataspace
 from tests.architecture.exchange_handed import handed_bodies, make_handed
 from tests.architecture.exchange_licences import PUBLIC as LICENCES
 from tests.architecture.exchange_licences import licence_bodies, make_licences
@@ -38,7 +40,7 @@ C = "/city/tax/"
 #: publishes at the gateway.
 ELSEWHERE: frozenset[str] = frozenset({"dataset.audit", "event.publish"})
 #: Endpoints for everybody.
-PUBLIC = DRAWS | LICENCES | frozenset({
+PUBLIC = DRAWS | LICENCES | PROTOCOL | frozenset({
     "GET /api/v1/jwks", "GET /api/v1/agencies/<agency_id>/jwks", "GET /api/v1/checkpoints",
     "POST /api/v1/consents/look", "POST /api/v1/consents/decide",
     "POST /api/v1/consents/corrections", "POST /api/v1/ledger/open", "POST /api/v1/ledger/entries",
@@ -91,8 +93,9 @@ def make(exchange: Exchange) -> Things:
         title=Text("Other", "其他"),
     )  # fmt: skip
     licences = make_licences(exchange, A)
+    offer, process = make_dataspace(exchange)
     ids = {
-        **licences,
+        **licences, "offers": offer, "processes": process, "dataspace": process,
         "agencies": empty.id, "keys": key.kid, "requests": request.id, "receipts": receipt.id,
         "agreements": agreement.agreement, "versions": "1", "sources": source.id,
         "catalog": shown, "entries": drafted, "directory": drafted, "certificates": destroyed,
@@ -102,7 +105,7 @@ def make(exchange: Exchange) -> Things:
     # Agencies and their keys are known to everybody who signs in.
     owned = frozenset({
         *accounts.values(), request.id, agreement.agreement, receipt.id, drafted, source.id,
-        check, correction, licences["licences"], licences["licence-requests"],
+        check, correction, process, licences["licences"], licences["licence-requests"],
         *(one for one in handed.values() if one.startswith(("bat_", "sub_"))),
     })  # fmt: skip
     bodies = _bodies(accounts["service-accounts"], agreement, key.kid)
@@ -112,6 +115,7 @@ def make(exchange: Exchange) -> Things:
     bodies |= handed_bodies()
     bodies |= lottery_bodies(pseudonym, commitment)
     bodies |= licence_bodies(A, licences)
+    bodies |= dataspace_bodies()
     return Things(ids, owned, bodies, queries, {})
 
 

@@ -35,6 +35,9 @@ PRODUCT = Product(
         "licence_offer": "this offer was used, is over or never was",
         "licence_request": "there is no such request for a licence",
         "status_list": "there is no such status list",
+        "participant": "there is no such participant",
+        "offer": "there is no such offer",
+        "process": "there is no such negotiation or transfer",
     },
 )
 declare(PRODUCT)

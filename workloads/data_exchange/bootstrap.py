@@ -26,6 +26,7 @@ from workloads.data_exchange.agreements.published import Published
 from workloads.data_exchange.cataloguing import Cataloguing, build_cataloguing
 from workloads.data_exchange.checks.ports import Registries
 from workloads.data_exchange.checks.service import Checks
+from workloads.data_exchange.dataspacing import Dataspacing, dataspacing
 from workloads.data_exchange.gateway.offered import OfferedServices
 from workloads.data_exchange.gateway.ports import Source
 from workloads.data_exchange.gateway.sources import Reading
@@ -73,6 +74,7 @@ class Exchange:
     verifying: Verifying
     licensing: Licensing
     handing: Handing
+    dataspacing: Dataspacing
 
     @property
     def checks(self) -> Checks:
@@ -92,6 +94,7 @@ class Exchange:
             self.keys, self.usage, self.receipts, *self.cataloguing.services,
             *self.agreeing.services, *self.tracking.services, self.lotteries, self.draws,
             *self.verifying.services, *self.licensing.services, *self.handing.services,
+            *self.dataspacing.services,
         )  # fmt: skip
 
     def handlers(self) -> dict[str, Job]:
@@ -108,6 +111,7 @@ class Exchange:
             *self.cataloguing.schedules(),
             *self.agreeing.schedules(),
             *self.handing.schedules(),
+            *self.dataspacing.schedules(),
             *receipt_jobs.schedules(self.receipts),
             *self.tracking.schedules(),
             *self.licensing.schedules(),
@@ -189,6 +193,7 @@ def build(
         verifying,
         licensing(base, keys, places, settings.licence_status_seconds),
         handing(settings, base, keys, agreed.agreements, agreed.catalogue),
+        dataspacing(settings, base, places, keys, agreed),
     )
 
 

@@ -74,6 +74,9 @@ class Settings(OrderedSettings):
         "Networks (CIDR, separated by commas) in which providers and other catalogues may lie. "
         "Empty: all but this machine, link-local, multicast and reserved ones.",
     )
+    participant: str = setting(
+        "", "Our identifier in the dataspace. Empty: urn:borough:exchange: and our host."
+    )
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:

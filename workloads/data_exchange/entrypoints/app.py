@@ -19,6 +19,8 @@ from workloads.data_exchange.agreements.requests.pages import pages as requests
 from workloads.data_exchange.checks.consent_pages import pages as consent
 from workloads.data_exchange.checks.corrections.pages import pages as corrections
 from workloads.data_exchange.checks.pages import pages as checks
+from workloads.data_exchange.dataspace.binding import binding
+from workloads.data_exchange.dataspace.pages import pages as dataspace
 from workloads.data_exchange.directory.pages import pages as directory
 from workloads.data_exchange.entrypoints.home import pages as home
 from workloads.data_exchange.events.pages import pages as events
@@ -55,13 +57,14 @@ FEATURES = (
     "workloads.data_exchange.licences.api",
     "workloads.data_exchange.transfers.api",
     "workloads.data_exchange.events.api",
+    "workloads.data_exchange.dataspace.api",
 )
 
 #: The pages of the features.
 PAGES = (
     home, access, operations, directory, harvesting, requests, agreements, transfers, events,
     flows, receipts, lottery, checks, consent, corrections, ledger, agencies, keys, calendar,
-    licences, wallet,
+    licences, wallet, dataspace,
 )  # fmt: skip
 
 ABOUT = Text(
@@ -85,3 +88,4 @@ def _register(application: APIFlask, theme: Any) -> None:  # noqa: ANN401 - Them
     install(application, theme or Theme(about=ABOUT))
     for pages in PAGES:
         application.register_blueprint(pages)
+    application.register_blueprint(binding)

@@ -20,6 +20,7 @@ _MEMBERS = {
     "context": ("foundation.surface.cli.commands:context", "Services you signed in to."),
     "correction": (f"{_HERE}.checks.corrections.commands:correction", "Objections to answers."),
     "dataset": (f"{_HERE}.directory.commands:dataset", "Data sets and services."),
+    "dataspace": (f"{_HERE}.dataspace.commands:dataspace", "The Dataspace Protocol."),
     "db": (f"{_HERE}.entrypoints.processes:db", "The database's schema."),
     "flows": (f"{_HERE}.flows.commands:flows", "Who exchanges with whom."),
     "gateway": (f"{_HERE}.entrypoints.processes:gateway", "Run the gateway process."),
@@ -51,7 +52,7 @@ _MEMBERS = {
 _SECTIONS = {
     "Data": (
         "dataset", "service", "catalog", "source", "request", "agreement", "call", "transfer",
-        "events",
+        "events", "dataspace",
     ),
     "Checks and draws": ("check", "scenario", "correction", "ledger", "lottery"),
     "Licences": ("licence", "licence-type"),

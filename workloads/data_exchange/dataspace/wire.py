@@ -1,0 +1,103 @@
+"""Sending a message to another connector, without trusting its name or its server.
+
+The address is resolved once, looked at, and the connection goes to that very number; redirects are
+not followed, nothing compressed is taken, time and bytes are limited as a whole.
+"""
+
+import functools
+import http.client
+import socket
+import ssl
+import threading
+from urllib.parse import urlsplit
+
+from foundation.kernel.addresses import NetworkPolicy
+from foundation.kernel.errors import Unavailable
+from workloads.data_exchange.dataspace.ports import Answered
+
+SECONDS = 20.0
+_BYTES = 64 * 1024
+
+
+class HttpWire:
+    """Sends by HTTPS; also by HTTP where the networks of others are named in the settings.
+
+    Args:
+        policy: which addresses may be asked.
+        seconds: the longest time for one answer.
+    """
+
+    def __init__(self, policy: NetworkPolicy, *, seconds: float = SECONDS) -> None:
+        self._policy = policy
+        self._seconds = seconds
+        self._schemes = ("https", "http") if policy.networks else ("https",)
+
+    def check(self, address: str, field: str) -> None:
+        """Whether messages may be sent to an address.
+
+        Raises:
+            Invalid: they may not.
+        """
+        self._policy.check_url(address, self._schemes, field)
+
+    def post(self, url: str, body: bytes, token: str) -> Answered:
+        """Send one.
+
+        Raises:
+            Unavailable: it cannot be reached at present.
+            Invalid: it may not be asked.
+        """
+        opened = self._policy.open_url(url, self._schemes, "address")
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        named = f"[{host}]" if ":" in host else host
+        connection = http.client.HTTPConnection(named, port)
+        watch = threading.Timer(self._seconds, _hang_up, [connection])
+        watch.daemon = True
+        try:
+            connection.sock = _reached([str(one) for one in opened.addresses], port, self._seconds)
+            # A limit for each wait is none for all: a byte now and then would last for ever.
+            watch.start()
+            if parts.scheme == "https":
+                connection.sock = _authorities().wrap_socket(connection.sock, server_hostname=host)
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            connection.request("POST", target, body=body, headers=_headers(token))
+            answer = connection.getresponse()
+            return Answered(answer.status, answer.read(_BYTES))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Unavailable(f"it cannot be reached ({type(error).__name__})") from None
+        finally:
+            watch.cancel()
+            connection.close()
+
+
+def _reached(addresses: list[str], port: int, seconds: float) -> socket.socket:
+    """A connection to the first of a host's addresses that answers."""
+    failed: OSError = OSError("no address")
+    for one in addresses[:4]:
+        try:
+            return socket.create_connection((one, port), min(seconds, 5.0))
+        except OSError as error:
+            failed = error
+    raise failed
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {
+        "Content-Type": "application/json", "Accept": "application/json",
+        "Accept-Encoding": "identity", "User-Agent": "borough-exchange", "Connection": "close",
+        "Authorization": f"Bearer {token}",
+    }  # fmt: skip
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    if connection.sock is not None:
+        try:
+            connection.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
+
+@functools.cache
+def _authorities() -> ssl.SSLContext:
+    return ssl.create_default_context()
