@@ -15,7 +15,7 @@ from control_plane.adapters.pulumi import recovery
 from control_plane.adapters.pulumi.commands import Commands
 from control_plane.adapters.pulumi.events import OperationEvents, counts, name_of
 from control_plane.adapters.pulumi.notes import Kind, Notes
-from control_plane.adapters.pulumi.passing import passes
+from control_plane.adapters.pulumi.passing import unanswered
 from control_plane.adapters.pulumi.recovery import Explain, Lookup, Pending
 from control_plane.provisioning.graph import ResourceOutcome, ResourceState
 from control_plane.provisioning.ports import EngineError
@@ -210,11 +210,11 @@ class Aftermath:
         if not lost:
             return {}
         pending = recovery.with_pending(state, lost)
-        # What a cloud has refused it does not make later.
-        unanswered = any(passes(outcomes[each["urn"]].error) for each in lost)
+        # What a cloud has answered to it does not make later.
+        late = any(unanswered(outcomes[each["urn"]].error) for each in lost)
         try:
             found = self._found(
-                recovery.creations(pending, self._deployment), self._settle if unanswered else 0.0
+                recovery.creations(pending, self._deployment), self._settle if late else 0.0
             )
         except EngineError:
             self._notes.add(Kind.MADE, lost)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from control_plane.adapters.pulumi.passing import passes
+from control_plane.adapters.pulumi.passing import passes, unanswered
 
 POST = "[POST http://127.0.0.1:9696/v2.0/networks]"
 
@@ -55,3 +55,23 @@ def test_what_is_over_soon(error: str) -> None:
 )
 def test_what_is_refused_for_good(error: str) -> None:
     assert not passes(error)
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (f"Expected HTTP response code [201 202] when accessing {POST}, but got 504 instead", True),
+        (
+            f"Expected HTTP response code [201 202] when accessing {POST}, but got 503 instead",
+            False,
+        ),
+        ("Internal Server Error", False),
+        ('Post "http://127.0.0.1:9696/v2.0/networks": EOF', True),
+        ("read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer", True),
+        ("dial tcp 127.0.0.1:9696: connect: connection refused", False),
+        ("rpc error: code = Unavailable desc = error reading from server", True),
+        ("Quota exceeded for instances", False),
+    ],
+)
+def test_after_what_a_cloud_may_still_be_at_work(error: str, lost: bool) -> None:  # noqa: FBT001
+    assert unanswered(error) is lost
