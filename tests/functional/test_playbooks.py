@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from control_plane.provisioning.drift.store import watch_table
 from control_plane.provisioning.model import (
     Deployment,
     DeploymentId,
@@ -115,6 +116,8 @@ def clear(product: Product, deployment: str) -> None:
             sa.select(deployment_table.c.tenancy_id).where(there)
         ).scalar_one()
         database.execute(access_table.delete().where(access_table.c.tenancy_id == tenancy))
+        # The worker looks after it like after any other.
+        database.execute(watch_table.delete().where(watch_table.c.deployment_id == deployment))
         database.execute(deployment_table.delete().where(there))
         database.execute(region_table.delete().where(region_table.c.id == region))
 

@@ -17,7 +17,7 @@ from tests.harness.exchange import CIVIL, SYSTEM, exchange_database, furnish
 from workloads.data_exchange.agreements.ask import AskedField
 from workloads.data_exchange.agreements.terms import Limits
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
-from workloads.data_exchange.dataspace.machine import Kind, ProcessState, Role
+from workloads.data_exchange.dataspace.machine import ProcessKind, ProcessState, Role
 from workloads.data_exchange.dataspace.model import Given, Offer, Reaction
 from workloads.data_exchange.entrypoints.app import create_app
 from workloads.data_exchange.entrypoints.serve import parts
@@ -123,7 +123,7 @@ def offered(exchange: Exchange, target: str = "", offer: str = "", given: Given 
 
 
 def ruled(
-    exchange: Exchange, kind: Kind, role: Role, subject: str, agency: str,
+    exchange: Exchange, kind: ProcessKind, role: Role, subject: str, agency: str,
     plan: Mapping[str, str],
 ) -> None:  # fmt: skip
     """What is done without a person: by state, steps separated by blanks."""

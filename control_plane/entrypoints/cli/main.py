@@ -101,6 +101,7 @@ _SECTIONS = {
         "campaign",
         "policy",
         "drift",
+        "playbook",
         "operation",
         "person",
         "issuer",

@@ -47,7 +47,7 @@ LOOKS: dict[str, Look] = {
     "stuck": Look(N_("stuck"), "warning", "warn"),
     "skipped": Look(N_("skipped"), "remove", "idle"),
     # servers and controls of a playbook's run
-    "unreachable": Look(N_("not reached"), "cloud_off", "bad"),
+    "unreachable": Look(N_("not reached"), "link_off", "bad"),
     "passing": Look(N_("passes"), "check_circle", "good"),
     "failing": Look(N_("does not pass"), "highlight_off", "bad"),
     # deployments, resources, regions

@@ -37,7 +37,7 @@ from workloads.data_exchange.agreements.contracts.model import Party
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.dataspace import documents
 from workloads.data_exchange.dataspace.documents import CONTEXT
-from workloads.data_exchange.dataspace.machine import Act, Kind, ProcessState, Role
+from workloads.data_exchange.dataspace.machine import ProcessAct, ProcessKind, ProcessState, Role
 from workloads.data_exchange.dataspace.model import Participant, Process, SendingState
 from workloads.data_exchange.dataspace.participants import TOKEN
 from workloads.data_exchange.dataspace.ports import Answered
@@ -122,7 +122,7 @@ def message(kind: str, provider: str, consumer: str, **more: Any) -> dict[str, A
 
 def begun(exchange: Exchange, peer: Participant, message: dict[str, Any]) -> str:
     body, made = exchange.dataspacing.receiving.begin(
-        peer, Kind.NEGOTIATION, message, Role.PROVIDER
+        peer, ProcessKind.NEGOTIATION, message, Role.PROVIDER
     )
     assert made
     assert documents.first_problem(body) == ""
@@ -135,7 +135,7 @@ def state(exchange: Exchange, pid: str) -> ProcessState:
 
 def take(
     exchange: Exchange, peer: Participant, pid: str, part: str, sent: dict[str, Any],
-    kind: Kind = Kind.NEGOTIATION,
+    kind: ProcessKind = ProcessKind.NEGOTIATION,
 ) -> dict[str, Any]:  # fmt: skip
     return exchange.dataspacing.receiving.receive(peer, kind, pid, part, sent)
 
@@ -149,11 +149,13 @@ def test_the_same_first_message_makes_one_negotiation(
     offer = offered(exchange)
     sent = request(offer.id, offer.target)
     pid = begun(exchange, peer, sent)
-    body, made = exchange.dataspacing.receiving.begin(peer, Kind.NEGOTIATION, sent, Role.PROVIDER)
+    body, made = exchange.dataspacing.receiving.begin(
+        peer, ProcessKind.NEGOTIATION, sent, Role.PROVIDER
+    )
     assert (made, body["providerPid"]) == (False, pid)
     with pytest.raises(Refused, match="pid-taken") as refused:
         exchange.dataspacing.receiving.begin(
-            peer, Kind.NEGOTIATION, {**sent, "offer": {**sent["offer"], "@id": "other"}},
+            peer, ProcessKind.NEGOTIATION, {**sent, "offer": {**sent["offer"], "@id": "other"}},
             Role.PROVIDER,
         )  # fmt: skip
     assert refused.value.status == 400
@@ -205,7 +207,7 @@ def test_a_repeated_message_is_taken_once(
     exchange: Exchange, peer: Participant, sender: Sender, wire: KeepingWire
 ) -> None:
     offer = offered(exchange)
-    ruled(exchange, Kind.NEGOTIATION, Role.PROVIDER, offer.id, CIVIL, {"REQUESTED": "offer"})
+    ruled(exchange, ProcessKind.NEGOTIATION, Role.PROVIDER, offer.id, CIVIL, {"REQUESTED": "offer"})
     pid = begun(exchange, peer, request(offer.id, offer.target))
     sender.work()
     accepted = message("ContractNegotiationEventMessage", pid, "c1", eventType="ACCEPTED")
@@ -226,9 +228,9 @@ def test_nobody_reaches_the_process_of_another(exchange: Exchange, peer: Partici
     ended = message("ContractNegotiationTerminationMessage", pid, "c1")
     attempts: tuple[Callable[[], object], ...] = (
         lambda: take(exchange, other, pid, "termination", ended),
-        lambda: exchange.dataspacing.receiving.look(other, Kind.NEGOTIATION, pid),
-        lambda: exchange.dataspacing.receiving.look(peer, Kind.TRANSFER, pid),
-        lambda: exchange.dataspacing.receiving.look(peer, Kind.NEGOTIATION, "dsn_none"),
+        lambda: exchange.dataspacing.receiving.look(other, ProcessKind.NEGOTIATION, pid),
+        lambda: exchange.dataspacing.receiving.look(peer, ProcessKind.TRANSFER, pid),
+        lambda: exchange.dataspacing.receiving.look(peer, ProcessKind.NEGOTIATION, "dsn_none"),
     )
     for attempt in attempts:
         with pytest.raises(Refused, match="not-found") as refused:
@@ -237,7 +239,7 @@ def test_nobody_reaches_the_process_of_another(exchange: Exchange, peer: Partici
     assert state(exchange, pid) is ProcessState.REQUESTED
     # What a stranger says with the same identifier is a negotiation of the stranger.
     body, made = exchange.dataspacing.receiving.begin(
-        other, Kind.NEGOTIATION,
+        other, ProcessKind.NEGOTIATION,
         request(offer.id, offer.target, callbackAddress="https://other.example"), Role.PROVIDER,
     )  # fmt: skip
     assert made
@@ -260,12 +262,12 @@ def test_a_message_for_another_process_is_refused(exchange: Exchange, peer: Part
 
 def test_what_cannot_be_agreed_by_rule_waits(exchange: Exchange, peer: Participant) -> None:
     offer = offered(exchange)
-    ruled(exchange, Kind.NEGOTIATION, Role.PROVIDER, offer.id, CIVIL, {"REQUESTED": "agree"})
+    ruled(exchange, ProcessKind.NEGOTIATION, Role.PROVIDER, offer.id, CIVIL, {"REQUESTED": "agree"})
     exchange.dataspacing.dataspace.withdraw(STEWARD, offer.id)
     with pytest.raises(Refused, match="unknown-offer"):
         begun(exchange, peer, request(offer.id, offer.target))
     again = offered(exchange, offer="again", target="again")
-    ruled(exchange, Kind.NEGOTIATION, Role.PROVIDER, "again", CIVIL, {"REQUESTED": "agree"})
+    ruled(exchange, ProcessKind.NEGOTIATION, Role.PROVIDER, "again", CIVIL, {"REQUESTED": "agree"})
     exchange.agreeing.catalogue.withdraw("dst_households", "svc_households")  # type: ignore[attr-defined]
     pid = begun(exchange, peer, request(again.id, again.target, "c9"))
     found = exchange.dataspacing.dataspace.process(SYSTEM, pid)
@@ -277,7 +279,7 @@ def test_a_false_countersignature_is_refused(
     exchange: Exchange, peer: Participant, sender: Sender, wire: KeepingWire
 ) -> None:
     offer = offered(exchange)
-    ruled(exchange, Kind.NEGOTIATION, Role.PROVIDER, offer.id, CIVIL, {"REQUESTED": "agree"})
+    ruled(exchange, ProcessKind.NEGOTIATION, Role.PROVIDER, offer.id, CIVIL, {"REQUESTED": "agree"})
     pid = begun(exchange, peer, request(offer.id, offer.target))
     sender.work()
     (_, agreed) = wire.sent[-1]
@@ -311,10 +313,10 @@ def test_a_transfer_needs_an_agreement_of_ones_own(exchange: Exchange, peer: Par
         (peer, {"dataAddress": {"@type": "DataAddress", "endpointType": "x"}}, "data-address"),
     ):
         with pytest.raises(Refused, match=code):
-            receiving.begin(who, Kind.TRANSFER, {**sent, **change}, Role.PROVIDER)
+            receiving.begin(who, ProcessKind.TRANSFER, {**sent, **change}, Role.PROVIDER)
     exchange.agreeing.agreements.revoke(SYSTEM, version.agreement, Party.PROVIDER, "over")
     with pytest.raises(Refused, match="agreement"):
-        receiving.begin(peer, Kind.TRANSFER, sent, Role.PROVIDER)
+        receiving.begin(peer, ProcessKind.TRANSFER, sent, Role.PROVIDER)
 
 
 # --- what we send
@@ -367,7 +369,7 @@ def test_messages_of_a_process_leave_in_order(
     exchange: Exchange, sender: Sender, wire: KeepingWire, clock: SettableClock
 ) -> None:
     wire.statuses = [503, 201, 200]
-    ruled(exchange, Kind.NEGOTIATION, Role.CONSUMER, "d", TAX, {"REQUESTED": "terminate"})
+    ruled(exchange, ProcessKind.NEGOTIATION, Role.CONSUMER, "d", TAX, {"REQUESTED": "terminate"})
     asked(exchange)
     sender.work()
     assert wire.acts() == ["request"]
@@ -381,7 +383,7 @@ def test_what_waits_is_not_sent_when_the_other_side_ended_it(
     exchange: Exchange, peer: Participant, sender: Sender, wire: KeepingWire
 ) -> None:
     offer = offered(exchange)
-    ruled(exchange, Kind.NEGOTIATION, Role.PROVIDER, offer.id, CIVIL, {"REQUESTED": "offer"})
+    ruled(exchange, ProcessKind.NEGOTIATION, Role.PROVIDER, offer.id, CIVIL, {"REQUESTED": "offer"})
     pid = begun(exchange, peer, request(offer.id, offer.target))
     ended = message("ContractNegotiationTerminationMessage", pid, "c1", code="9", reason=["no"])
     take(exchange, peer, pid, "termination", ended)
@@ -414,17 +416,17 @@ def test_who_may_do_what(exchange: Exchange, peer: Participant) -> None:
     steward_of_another = someone("other", "steward", TAX)
     for who in (OFFICER, steward_of_another):
         with pytest.raises(NotFound):
-            dataspace.act(who, pid, Act.OFFER)
+            dataspace.act(who, pid, ProcessAct.OFFER)
     with pytest.raises(Forbidden):
-        dataspace.act(someone("o", "officer", CIVIL), pid, Act.OFFER)
+        dataspace.act(someone("o", "officer", CIVIL), pid, ProcessAct.OFFER)
     with pytest.raises(Conflict):
-        dataspace.act(STEWARD, pid, Act.FINALIZE)
+        dataspace.act(STEWARD, pid, ProcessAct.FINALIZE)
     with pytest.raises((NotFound, Forbidden)):
         dataspace.negotiate(STEWARD, agency=TAX, provider=PEER, dataset="d", offer="o")
     with pytest.raises((NotFound, Forbidden)):
         exchange.dataspacing.participants.register(STEWARD, "x", agency=TAX, address=BASE)
     assert dataspace.may(STEWARD, dataspace.process(STEWARD, pid)) == (
-        Act.OFFER, Act.AGREE, Act.TERMINATE,
+        ProcessAct.OFFER, ProcessAct.AGREE, ProcessAct.TERMINATE,
     )  # fmt: skip
     assert dataspace.may(SYSTEM, dataspace.process(STEWARD, pid))
     assert [one.id for one in dataspace.processes(STEWARD, PageRequest()).items] == [pid]
@@ -444,7 +446,7 @@ def test_wrong_offers_and_rules_name_every_field(exchange: Exchange) -> None:
         )
     with pytest.raises(Invalid) as invalid:
         ruled(
-            exchange, Kind.NEGOTIATION, Role.PROVIDER, "no-offer", CIVIL,
+            exchange, ProcessKind.NEGOTIATION, Role.PROVIDER, "no-offer", CIVIL,
             {"REQUESTED": "verify", "STARTED": "wait"},
         )  # fmt: skip
     fields = {one.field for one in invalid.value.problems}
@@ -455,16 +457,18 @@ def test_a_rule_acts_for_its_agency_alone(exchange: Exchange, peer: Participant)
     """Who has no part in an agreement decides nothing of its transfers."""
     version = in_force(exchange)
     for agency, plan in ((TAX, {"REQUESTED": "terminate"}), (CIVIL, {"REQUESTED": "wait"})):
-        ruled(exchange, Kind.TRANSFER, Role.PROVIDER, version.agreement, agency, plan)
+        ruled(exchange, ProcessKind.TRANSFER, Role.PROVIDER, version.agreement, agency, plan)
     sent = {
         "@context": [CONTEXT], "@type": "TransferRequestMessage", "consumerPid": "t1",
         "agreementId": version.agreement, "format": "HttpData-PULL", "callbackAddress": BASE,
     }  # fmt: skip
     receiving = exchange.dataspacing.receiving
-    body, _ = receiving.begin(peer, Kind.TRANSFER, sent, Role.PROVIDER)
+    body, _ = receiving.begin(peer, ProcessKind.TRANSFER, sent, Role.PROVIDER)
     assert state(exchange, body["providerPid"]) is ProcessState.REQUESTED
-    ruled(exchange, Kind.TRANSFER, Role.PROVIDER, version.agreement, CIVIL, {})
-    body, _ = receiving.begin(peer, Kind.TRANSFER, {**sent, "consumerPid": "t2"}, Role.PROVIDER)
+    ruled(exchange, ProcessKind.TRANSFER, Role.PROVIDER, version.agreement, CIVIL, {})
+    body, _ = receiving.begin(
+        peer, ProcessKind.TRANSFER, {**sent, "consumerPid": "t2"}, Role.PROVIDER
+    )
     assert state(exchange, body["providerPid"]) is ProcessState.STARTED
 
 

@@ -9,8 +9,8 @@ from workloads.data_exchange.dataspace.machine import (
     MESSAGES,
     NEGOTIATION,
     TRANSFER,
-    Act,
-    Kind,
+    ProcessAct,
+    ProcessKind,
     ProcessState,
     Role,
     after,
@@ -20,7 +20,7 @@ from workloads.data_exchange.dataspace.model import Reaction, reaction
 
 #: The diagrams of the specification, by hand: from, what is said, by whom, to.
 DRAWN = {
-    Kind.NEGOTIATION: """
+    ProcessKind.NEGOTIATION: """
         -         request   C REQUESTED
         -         offer     P OFFERED
         REQUESTED offer     P OFFERED
@@ -36,7 +36,7 @@ DRAWN = {
         AGREED    terminate CP TERMINATED
         VERIFIED  terminate CP TERMINATED
     """,
-    Kind.TRANSFER: """
+    ProcessKind.TRANSFER: """
         -         request   C REQUESTED
         REQUESTED start     P STARTED
         SUSPENDED start     CP STARTED
@@ -50,25 +50,25 @@ DRAWN = {
 LETTERS = {"C": Role.CONSUMER, "P": Role.PROVIDER}
 
 
-def drawn(kind: Kind) -> dict[tuple[ProcessState | None, Act, Role], ProcessState]:
+def drawn(kind: ProcessKind) -> dict[tuple[ProcessState | None, ProcessAct, Role], ProcessState]:
     found = {}
     for line in DRAWN[kind].strip().splitlines():
         state, act, who, to = line.split()
         for letter in who:
             of = None if state == "-" else ProcessState(state)
-            found[of, Act(act), LETTERS[letter]] = ProcessState(to)
+            found[of, ProcessAct(act), LETTERS[letter]] = ProcessState(to)
     return found
 
 
-@pytest.mark.parametrize("kind", [*Kind])
-def test_every_pair_does_what_is_drawn_and_nothing_else(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [*ProcessKind])
+def test_every_pair_does_what_is_drawn_and_nothing_else(kind: ProcessKind) -> None:
     wanted = drawn(kind)
-    for state, act, role in itertools.product([None, *ProcessState], Act, Role):
+    for state, act, role in itertools.product([None, *ProcessState], ProcessAct, Role):
         assert after(kind, state, act, role) is wanted.get((state, act, role)), (state, act, role)
 
 
-@pytest.mark.parametrize("kind", [*Kind])
-def test_nothing_leaves_a_terminal_state(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [*ProcessKind])
+def test_nothing_leaves_a_terminal_state(kind: ProcessKind) -> None:
     for state in (one for one in ProcessState if one.terminal):
         assert not any(open_to(kind, state, role) for role in Role)
         assert all(of is not state for of, _ in MACHINES[kind])
@@ -79,7 +79,7 @@ def test_every_act_has_its_message_and_no_other_has_one() -> None:
     assert said == set(MESSAGES)
     assert len({*MESSAGES.values()}) == len(MESSAGES)
     assert {act for _, act in NEGOTIATION} & {act for _, act in TRANSFER} == {
-        Act.REQUEST, Act.TERMINATE,
+        ProcessAct.REQUEST, ProcessAct.TERMINATE,
     }  # fmt: skip
 
 
@@ -89,4 +89,4 @@ def test_a_plan_goes_by_visits() -> None:
     assert visits == [Reaction.WAIT, Reaction.OFFER, Reaction.TERMINATE, Reaction.WAIT]
     assert reaction(plan, ProcessState.OFFERED, 1) is Reaction.WAIT
     assert Reaction.WAIT.act is None
-    assert Reaction.COUNTER.act is Act.REQUEST
+    assert Reaction.COUNTER.act is ProcessAct.REQUEST

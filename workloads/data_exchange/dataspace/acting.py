@@ -15,8 +15,8 @@ from workloads.data_exchange.dataspace import documents, policies
 from workloads.data_exchange.dataspace.flow import AGREED, Flow, Said, request_policy
 from workloads.data_exchange.dataspace.machine import (
     MACHINES,
-    Act,
-    Kind,
+    ProcessAct,
+    ProcessKind,
     ProcessState,
     Role,
     open_to,
@@ -161,7 +161,7 @@ class Dataspace:
             return self._store.offers(policy.visible_paths(actor, "dataspace.view"), page)
 
     def rule(
-        self, actor: Actor, *, kind: Kind, role: Role, subject: str, agency: str, plan: Plan
+        self, actor: Actor, *, kind: ProcessKind, role: Role, subject: str, agency: str, plan: Plan
     ) -> Rule:
         """Say what is done without a person; an empty plan leaves all to people again.
 
@@ -195,7 +195,7 @@ class Dataspace:
                         step.act is None or step.act in may,
                         f"plan.{state}.{n}", f"is nothing that a {role} may do then",
                     )  # fmt: skip
-            if kind is Kind.NEGOTIATION and role is Role.PROVIDER:
+            if kind is ProcessKind.NEGOTIATION and role is Role.PROVIDER:
                 offer = self._store.offer(subject)
                 wrong.check(offer is not None and offer.agency == path, "subject",
                             "is no offer of the agency", "unknown")  # fmt: skip
@@ -235,7 +235,7 @@ class Dataspace:
         with self._db.transaction():
             path = self._agency(actor, "dataspace.use", agency)
             named = {"offer": offer, "dataset": dataset}
-            made = self._made(Kind.NEGOTIATION, path, provider, address, named)
+            made = self._made(ProcessKind.NEGOTIATION, path, provider, address, named)
             asked = request_policy(offer, dataset, [dict(one) for one in rules] or None)
             body = {"offer": asked, "callbackAddress": self._parts.base}
             problem = documents.first_problem(
@@ -278,7 +278,7 @@ class Dataspace:
         with self._db.transaction():
             path = self._agency(actor, "dataspace.use", agency)
             named = {"agreement": agreement, "format": format}
-            made = self._made(Kind.TRANSFER, path, provider, address, named)
+            made = self._made(ProcessKind.TRANSFER, path, provider, address, named)
             made = replace(made, agreement=agreement.removeprefix(AGREED), format=format)
             body = {
                 "agreementId": agreement, "format": format, "callbackAddress": self._parts.base,
@@ -287,7 +287,7 @@ class Dataspace:
             return self._flow.begin(made, body)
 
     def _made(
-        self, kind: Kind, path: str, provider: str, address: str, named: Mapping[str, str]
+        self, kind: ProcessKind, path: str, provider: str, address: str, named: Mapping[str, str]
     ) -> Process:
         wrong = Collector()
         for name, text in named.items():
@@ -304,7 +304,7 @@ class Dataspace:
     # --- going on
 
     def act(
-        self, actor: Actor, process: str, act: Act, *, reason: str = "",
+        self, actor: Actor, process: str, act: ProcessAct, *, reason: str = "",
         rules: Sequence[Mapping[str, Any]] = (),
     ) -> Process:  # fmt: skip
         """Do what the state of a process allows.
@@ -332,7 +332,11 @@ class Dataspace:
                         f"must be at most {REASON_MAX} characters")  # fmt: skip
             permission = {"permission": [dict(one) for one in rules]} if rules else None
             if permission is not None:
-                wrong.check(act in {Act.REQUEST, Act.OFFER}, "rules", "belong to no such message")
+                wrong.check(
+                    act in {ProcessAct.REQUEST, ProcessAct.OFFER},
+                    "rules",
+                    "belong to no such message",
+                )
                 said = {**request_policy("o", "d"), **permission}
                 problem = documents.first_problem(
                     documents.message("ContractRequestMessage", consumerPid="c", providerPid="p",
@@ -355,7 +359,7 @@ class Dataspace:
             return self._found(actor, process)
 
     def processes(
-        self, actor: Actor, page: PageRequest, *, kind: Kind | None = None,
+        self, actor: Actor, page: PageRequest, *, kind: ProcessKind | None = None,
         state: ProcessState | None = None,
     ) -> Page[Process]:  # fmt: skip
         """Those that the actor may see, newest first."""
@@ -372,7 +376,7 @@ class Dataspace:
         with self._db.transaction():
             return self._store.sendings(self._found(actor, process).id)
 
-    def may(self, actor: Actor, process: Process) -> tuple[Act, ...]:
+    def may(self, actor: Actor, process: Process) -> tuple[ProcessAct, ...]:
         """What the actor may do with a process now."""
         if not policy.allows(actor, ACTIONS[process.role], process.agency):
             return ()

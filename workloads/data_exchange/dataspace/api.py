@@ -29,7 +29,7 @@ from workloads.data_exchange.agreements.bodies import FieldIn, FieldOut, LimitsI
 from workloads.data_exchange.agreements.bodies import RowsOut as RowsShown
 from workloads.data_exchange.agreements.terms import Limits
 from workloads.data_exchange.dataspace.acting import Dataspace
-from workloads.data_exchange.dataspace.machine import Act, Kind, ProcessState, Role
+from workloads.data_exchange.dataspace.machine import ProcessAct, ProcessKind, ProcessState, Role
 from workloads.data_exchange.dataspace.model import (
     LONGEST_ID,
     PULL,
@@ -114,7 +114,7 @@ class DataspaceOfferCreate(Input):
         )
 
 
-class GivenOut(Schema):
+class DataspaceGivenOut(Schema):
     """What an offer gives."""
 
     purposes: list[str]
@@ -132,7 +132,7 @@ class DataspaceOfferOut(Schema):
     dataset: str
     service: str
     agency: str
-    given: GivenOut
+    given: DataspaceGivenOut
     legal_basis: str
     created_at: Instant
     withdrawn_at: Instant | None
@@ -141,7 +141,7 @@ class DataspaceOfferOut(Schema):
 class DataspaceRulePut(Input):
     """What is done without a person; an empty plan leaves all to people again."""
 
-    kind: Kind
+    kind: ProcessKind
     role: Role
     subject: Annotated[Name, Field(description="An offer, a data set elsewhere, or an agreement.")]
     agency: Agency
@@ -154,7 +154,7 @@ class DataspaceRulePut(Input):
 class DataspaceRuleOut(Schema):
     """What is done without a person."""
 
-    kind: Kind
+    kind: ProcessKind
     role: Role
     subject: str
     agency: str
@@ -205,7 +205,7 @@ class TransferSignal(Input):
 class ProcessQuery(PageQuery):
     """Which processes."""
 
-    kind: Kind | None = None
+    kind: ProcessKind | None = None
     state: ProcessState | None = None
 
 
@@ -213,7 +213,7 @@ class ProcessOut(Schema):
     """A negotiation or a transfer, as this side knows it."""
 
     id: str
-    kind: Kind
+    kind: ProcessKind
     role: Annotated[Role, Field(description="Which side we are.")]
     state: ProcessState
     peer: Annotated[str, Field(description="The participant on the other side.")]
@@ -233,7 +233,7 @@ class ProcessOut(Schema):
 class ProcessActCreate(Input):
     """What is done with a process."""
 
-    act: Act
+    act: ProcessAct
     reason: Annotated[str, Field(max_length=REASON_MAX)] = ""
     rules: Rules
 
@@ -243,7 +243,7 @@ class SentMessageOut(Schema):
 
     id: str
     number: int
-    act: Act
+    act: ProcessAct
     state: SendingState
     attempts: int
     error: str

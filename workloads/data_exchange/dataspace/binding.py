@@ -17,7 +17,7 @@ from foundation.surface.registry import use
 from workloads.data_exchange.dataspace import documents
 from workloads.data_exchange.dataspace.catalog import Offering, versions
 from workloads.data_exchange.dataspace.documents import Unreadable
-from workloads.data_exchange.dataspace.machine import MESSAGES, Kind, Role
+from workloads.data_exchange.dataspace.machine import MESSAGES, ProcessKind, Role
 from workloads.data_exchange.dataspace.model import PATH, Participant
 from workloads.data_exchange.dataspace.participants import Participants
 from workloads.data_exchange.dataspace.receiving import ERRORS, Receiving, Refused
@@ -30,7 +30,7 @@ _TYPES = {
         part: tuple(one[0] for (of, _), one in MESSAGES.items() if of is kind and one[2] == part)
         for part in {one[2] for (of, _), one in MESSAGES.items() if of is kind}
     }
-    for kind in Kind
+    for kind in ProcessKind
 }
 View = Callable[..., Response]
 
@@ -142,46 +142,46 @@ def get_dataset(_sender: Participant, dataset: str) -> Response:
 # --- negotiations and transfers
 
 
-def _begin(sender: Participant, kind: Kind, name: str, role: Role) -> Response:
+def _begin(sender: Participant, kind: ProcessKind, name: str, role: Role) -> Response:
     body, made = use(Receiving).begin(sender, kind, _message(name), role)
     return _answer(201 if made else 200, body)
 
 
-def _receive(sender: Participant, kind: Kind, pid: str, part: str) -> Response:
+def _receive(sender: Participant, kind: ProcessKind, pid: str, part: str) -> Response:
     message = _message(*_TYPES[kind][part])
     return _answer(200, use(Receiving).receive(sender, kind, pid, part, message))
 
 
 @binding.post(f"{PATH}/negotiations/request")
 @public
-@_guarded(ERRORS[Kind.NEGOTIATION])
+@_guarded(ERRORS[ProcessKind.NEGOTIATION])
 def begin_negotiation(sender: Participant) -> Response:
     """A consumer asks for an agreement."""
-    return _begin(sender, Kind.NEGOTIATION, "ContractRequestMessage", Role.PROVIDER)
+    return _begin(sender, ProcessKind.NEGOTIATION, "ContractRequestMessage", Role.PROVIDER)
 
 
 @binding.post(f"{PATH}/negotiations/offers")
 @public
-@_guarded(ERRORS[Kind.NEGOTIATION])
+@_guarded(ERRORS[ProcessKind.NEGOTIATION])
 def begin_offered_negotiation(sender: Participant) -> Response:
     """A provider offers something without being asked."""
-    return _begin(sender, Kind.NEGOTIATION, "ContractOfferMessage", Role.CONSUMER)
+    return _begin(sender, ProcessKind.NEGOTIATION, "ContractOfferMessage", Role.CONSUMER)
 
 
 @binding.get(f"{PATH}/negotiations/<pid>")
 @public
-@_guarded(ERRORS[Kind.NEGOTIATION])
+@_guarded(ERRORS[ProcessKind.NEGOTIATION])
 def get_negotiation(sender: Participant, pid: str) -> Response:
     """A negotiation, as it stands here."""
-    return _answer(200, use(Receiving).look(sender, Kind.NEGOTIATION, pid))
+    return _answer(200, use(Receiving).look(sender, ProcessKind.NEGOTIATION, pid))
 
 
 def _negotiation(part: str, name: str) -> None:
     @binding.post(f"{PATH}/negotiations/<pid>/{part}", endpoint=name)
     @public
-    @_guarded(ERRORS[Kind.NEGOTIATION])
+    @_guarded(ERRORS[ProcessKind.NEGOTIATION])
     def receive(sender: Participant, pid: str) -> Response:
-        return _receive(sender, Kind.NEGOTIATION, pid, part)
+        return _receive(sender, ProcessKind.NEGOTIATION, pid, part)
 
 
 _negotiation("request", "take_request")
@@ -194,26 +194,26 @@ _negotiation("termination", "take_termination")
 
 @binding.post(f"{PATH}/transfers/request")
 @public
-@_guarded(ERRORS[Kind.TRANSFER])
+@_guarded(ERRORS[ProcessKind.TRANSFER])
 def begin_transfer(sender: Participant) -> Response:
     """A consumer asks for data under an agreement."""
-    return _begin(sender, Kind.TRANSFER, "TransferRequestMessage", Role.PROVIDER)
+    return _begin(sender, ProcessKind.TRANSFER, "TransferRequestMessage", Role.PROVIDER)
 
 
 @binding.get(f"{PATH}/transfers/<pid>")
 @public
-@_guarded(ERRORS[Kind.TRANSFER])
+@_guarded(ERRORS[ProcessKind.TRANSFER])
 def get_transfer(sender: Participant, pid: str) -> Response:
     """A transfer, as it stands here."""
-    return _answer(200, use(Receiving).look(sender, Kind.TRANSFER, pid))
+    return _answer(200, use(Receiving).look(sender, ProcessKind.TRANSFER, pid))
 
 
 def _transfer(part: str) -> None:
     @binding.post(f"{PATH}/transfers/<pid>/{part}", endpoint=f"take_{part}_of_transfer")
     @public
-    @_guarded(ERRORS[Kind.TRANSFER])
+    @_guarded(ERRORS[ProcessKind.TRANSFER])
     def receive(sender: Participant, pid: str) -> Response:
-        return _receive(sender, Kind.TRANSFER, pid, part)
+        return _receive(sender, ProcessKind.TRANSFER, pid, part)
 
 
 for _part in ("start", "suspension", "completion", "termination"):

@@ -6,7 +6,7 @@ from typing import IO, Any
 import click
 
 from foundation.surface import cli
-from workloads.data_exchange.dataspace.machine import Act, Kind, ProcessState, Role
+from workloads.data_exchange.dataspace.machine import ProcessAct, ProcessKind, ProcessState, Role
 from workloads.data_exchange.dataspace.model import PULL
 
 _COLUMNS = (
@@ -91,7 +91,7 @@ def withdraw(console: cli.Console, offer_id: str) -> None:
 
 @dataspace.command()
 @click.argument("subject")
-@click.option("--kind", type=click.Choice([one.value for one in Kind]), required=True)
+@click.option("--kind", type=click.Choice([one.value for one in ProcessKind]), required=True)
 @click.option(
     "--role",
     type=click.Choice([one.value for one in Role]),
@@ -117,7 +117,7 @@ def rule(console: cli.Console, /, subject: str, **given: Any) -> None:  # noqa: 
 
 
 @dataspace.command("list")
-@click.option("--kind", type=click.Choice([one.value for one in Kind]))
+@click.option("--kind", type=click.Choice([one.value for one in ProcessKind]))
 @click.option("--state", type=click.Choice([one.value for one in ProcessState]))
 @cli.console(api="GET /api/v1/dataspace/processes", web="/dataspace")
 def list_(console: cli.Console, kind: str | None, state: str | None) -> None:
@@ -154,7 +154,7 @@ def address(console: cli.Console, process_id: str) -> None:
 
 @dataspace.command()
 @_PROCESS
-@click.argument("act", type=click.Choice([one.value for one in Act]))
+@click.argument("act", type=click.Choice([one.value for one in ProcessAct]))
 @click.option("--reason", default="", help="Why.")
 @cli.console(api="POST /api/v1/dataspace/processes/{id}/acts", web="/dataspace/{id}")
 def act(console: cli.Console, process_id: str, act: str, reason: str) -> None:

@@ -18,7 +18,13 @@ from workloads.data_exchange.agreements import ask as asks
 from workloads.data_exchange.agreements.contracts.model import AGREEMENT, Party
 from workloads.data_exchange.agreements.requests.model import Request, RequestId, RequestState
 from workloads.data_exchange.dataspace import policies
-from workloads.data_exchange.dataspace.machine import Act, Kind, ProcessState, Role, after
+from workloads.data_exchange.dataspace.machine import (
+    ProcessAct,
+    ProcessKind,
+    ProcessState,
+    Role,
+    after,
+)
 from workloads.data_exchange.dataspace.model import (
     Offer,
     Participant,
@@ -36,11 +42,11 @@ AGREED = f"{policies.BX}agreement:"
 POLICY, SIGNATURE = f"{policies.BX}policy", f"{policies.BX}signature"
 ANSWERS = f"{policies.BX}answers"
 #: What is done where no rule says otherwise.
-USUAL: Mapping[tuple[Kind, Role], Plan] = {
-    (Kind.NEGOTIATION, Role.PROVIDER): {ProcessState.VERIFIED: (Reaction.FINALIZE,)},
-    (Kind.NEGOTIATION, Role.CONSUMER): {ProcessState.AGREED: (Reaction.VERIFY,)},
-    (Kind.TRANSFER, Role.PROVIDER): {ProcessState.REQUESTED: (Reaction.START,)},
-    (Kind.TRANSFER, Role.CONSUMER): {},
+USUAL: Mapping[tuple[ProcessKind, Role], Plan] = {
+    (ProcessKind.NEGOTIATION, Role.PROVIDER): {ProcessState.VERIFIED: (Reaction.FINALIZE,)},
+    (ProcessKind.NEGOTIATION, Role.CONSUMER): {ProcessState.AGREED: (Reaction.VERIFY,)},
+    (ProcessKind.TRANSFER, Role.PROVIDER): {ProcessState.REQUESTED: (Reaction.START,)},
+    (ProcessKind.TRANSFER, Role.CONSUMER): {},
 }
 BY_RULE = Actor.system("dataspace")
 
@@ -90,7 +96,7 @@ class Flow:
     def begin(self, process: Process, body: Mapping[str, Any]) -> Process:
         """Keep a process that we begin, and its first message."""
         self._store.add(process)
-        act = Act.OFFER if process.role is Role.PROVIDER else Act.REQUEST
+        act = ProcessAct.OFFER if process.role is Role.PROVIDER else ProcessAct.REQUEST
         self._send(process, act, body, first=True)
         return self.react(self._visited(process))
 
@@ -103,7 +109,7 @@ class Flow:
         """The process in its next state, and in those to which rules take it from there."""
         return self.react(self._visited(replace(process, state=state)))
 
-    def do(self, process: Process, act: Act, said: Said, actor: Actor = BY_RULE) -> Process:
+    def do(self, process: Process, act: ProcessAct, said: Said, actor: Actor = BY_RULE) -> Process:
         """Say something, and be in the state that follows.
 
         Raises:
@@ -134,17 +140,17 @@ class Flow:
 
     def _plan(self, process: Process) -> Reaction:
         subject = process.agreement
-        if process.kind is Kind.NEGOTIATION:
+        if process.kind is ProcessKind.NEGOTIATION:
             subject = process.offer if process.role is Role.PROVIDER else process.dataset
         rule = self._store.rule(process.kind, process.role, subject, process.agency)
         plan = {**USUAL[process.kind, process.role], **(rule.plan if rule else {})}
         return reaction(plan, process.state, process.visits.get(process.state, 0))
 
-    def _held_back(self, process: Process, act: Act) -> str:
+    def _held_back(self, process: Process, act: ProcessAct) -> str:
         """Why a rule does not do this: a person must look. Empty when nothing is in the way."""
-        if act is Act.VERIFY:
+        if act is ProcessAct.VERIFY:
             return self._doubts(process)
-        if act is not Act.AGREE:
+        if act is not ProcessAct.AGREE:
             return ""
         offer = self._store.offer(process.offer)
         if offer is None or offer.withdrawn_at is not None:
@@ -171,21 +177,21 @@ class Flow:
     # --- what is said
 
     def _spoken(
-        self, process: Process, act: Act, said: Said, actor: Actor
+        self, process: Process, act: ProcessAct, said: Said, actor: Actor
     ) -> tuple[Process, dict[str, Any]]:
         match process.kind, act:
-            case Kind.NEGOTIATION, Act.OFFER:
+            case ProcessKind.NEGOTIATION, ProcessAct.OFFER:
                 offer = self._of(process)
                 policy = {**offered_policy(offer), **(said.policy or {}), "target": offer.target}
                 return replace(process, policy=policy, mine=True), {"offer": policy}
-            case Kind.NEGOTIATION, Act.REQUEST:
+            case ProcessKind.NEGOTIATION, ProcessAct.REQUEST:
                 policy = {**_asked(process), **(said.policy or {}), "target": process.dataset}
                 return replace(process, policy=policy, mine=True), {"offer": policy}
-            case Kind.NEGOTIATION, Act.AGREE:
+            case ProcessKind.NEGOTIATION, ProcessAct.AGREE:
                 return self._agreed(process, actor)
-            case Kind.NEGOTIATION, Act.VERIFY:
+            case ProcessKind.NEGOTIATION, ProcessAct.VERIFY:
                 return process, self._verified(process)
-            case _, Act.TERMINATE | Act.SUSPEND:
+            case _, ProcessAct.TERMINATE | ProcessAct.SUSPEND:
                 reason = [said.reason] if said.reason else None
                 return process, {"code": said.code or "1", **({"reason": reason} if reason else {})}
             case _:
@@ -258,7 +264,9 @@ class Flow:
 
     # --- below
 
-    def _send(self, process: Process, act: Act, body: Mapping[str, Any], *, first: bool) -> None:
+    def _send(
+        self, process: Process, act: ProcessAct, body: Mapping[str, Any], *, first: bool
+    ) -> None:
         now = self._clock.now()
         number = len(self._store.sendings(process.id)) + 1
         made = ids.new("dsm")

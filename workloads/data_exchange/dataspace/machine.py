@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class ProcessKind(StrEnum):
     """What a process is about."""
 
     NEGOTIATION = "negotiation"
@@ -54,7 +54,7 @@ _TERMINAL = frozenset({
 })  # fmt: skip
 
 
-class Act(StrEnum):
+class ProcessAct(StrEnum):
     """What is said with a message; the verb that people and rules use."""
 
     REQUEST = "request"
@@ -70,7 +70,7 @@ class Act(StrEnum):
 
 
 #: From which state (None: there is no process yet) by which act to which, and who may.
-Machine = Mapping[tuple[ProcessState | None, Act], tuple[frozenset[Role], ProcessState]]
+Machine = Mapping[tuple[ProcessState | None, ProcessAct], tuple[frozenset[Role], ProcessState]]
 _P, _C = frozenset({Role.PROVIDER}), frozenset({Role.CONSUMER})
 _BOTH = _P | _C
 _S = ProcessState
@@ -78,62 +78,74 @@ _S = ProcessState
 
 def _ending(
     *states: ProcessState,
-) -> dict[tuple[ProcessState | None, Act], tuple[frozenset[Role], ProcessState]]:
-    return {(state, Act.TERMINATE): (_BOTH, _S.TERMINATED) for state in states}
+) -> dict[tuple[ProcessState | None, ProcessAct], tuple[frozenset[Role], ProcessState]]:
+    return {(state, ProcessAct.TERMINATE): (_BOTH, _S.TERMINATED) for state in states}
 
 
 NEGOTIATION: Machine = {
-    (None, Act.REQUEST): (_C, _S.REQUESTED),
-    (None, Act.OFFER): (_P, _S.OFFERED),
-    (_S.OFFERED, Act.REQUEST): (_C, _S.REQUESTED),
-    (_S.REQUESTED, Act.OFFER): (_P, _S.OFFERED),
-    (_S.OFFERED, Act.ACCEPT): (_C, _S.ACCEPTED),
-    (_S.REQUESTED, Act.AGREE): (_P, _S.AGREED),
-    (_S.ACCEPTED, Act.AGREE): (_P, _S.AGREED),
-    (_S.AGREED, Act.VERIFY): (_C, _S.VERIFIED),
-    (_S.VERIFIED, Act.FINALIZE): (_P, _S.FINALIZED),
+    (None, ProcessAct.REQUEST): (_C, _S.REQUESTED),
+    (None, ProcessAct.OFFER): (_P, _S.OFFERED),
+    (_S.OFFERED, ProcessAct.REQUEST): (_C, _S.REQUESTED),
+    (_S.REQUESTED, ProcessAct.OFFER): (_P, _S.OFFERED),
+    (_S.OFFERED, ProcessAct.ACCEPT): (_C, _S.ACCEPTED),
+    (_S.REQUESTED, ProcessAct.AGREE): (_P, _S.AGREED),
+    (_S.ACCEPTED, ProcessAct.AGREE): (_P, _S.AGREED),
+    (_S.AGREED, ProcessAct.VERIFY): (_C, _S.VERIFIED),
+    (_S.VERIFIED, ProcessAct.FINALIZE): (_P, _S.FINALIZED),
     **_ending(_S.REQUESTED, _S.OFFERED, _S.ACCEPTED, _S.AGREED, _S.VERIFIED),
 }
 TRANSFER: Machine = {
-    (None, Act.REQUEST): (_C, _S.REQUESTED),
-    (_S.REQUESTED, Act.START): (_P, _S.STARTED),
-    (_S.SUSPENDED, Act.START): (_BOTH, _S.STARTED),
-    (_S.STARTED, Act.SUSPEND): (_BOTH, _S.SUSPENDED),
-    (_S.STARTED, Act.COMPLETE): (_BOTH, _S.COMPLETED),
+    (None, ProcessAct.REQUEST): (_C, _S.REQUESTED),
+    (_S.REQUESTED, ProcessAct.START): (_P, _S.STARTED),
+    (_S.SUSPENDED, ProcessAct.START): (_BOTH, _S.STARTED),
+    (_S.STARTED, ProcessAct.SUSPEND): (_BOTH, _S.SUSPENDED),
+    (_S.STARTED, ProcessAct.COMPLETE): (_BOTH, _S.COMPLETED),
     **_ending(_S.REQUESTED, _S.STARTED, _S.SUSPENDED),
 }
-MACHINES: Mapping[Kind, Machine] = {Kind.NEGOTIATION: NEGOTIATION, Kind.TRANSFER: TRANSFER}
+MACHINES: Mapping[ProcessKind, Machine] = {
+    ProcessKind.NEGOTIATION: NEGOTIATION,
+    ProcessKind.TRANSFER: TRANSFER,
+}
 
 #: The message of an act, its ``eventType`` if it has one, and the last part of its path.
-MESSAGES: Mapping[tuple[Kind, Act], tuple[str, str, str]] = {
-    (Kind.NEGOTIATION, Act.REQUEST): ("ContractRequestMessage", "", "request"),
-    (Kind.NEGOTIATION, Act.OFFER): ("ContractOfferMessage", "", "offers"),
-    (Kind.NEGOTIATION, Act.ACCEPT): ("ContractNegotiationEventMessage", "ACCEPTED", "events"),
-    (Kind.NEGOTIATION, Act.AGREE): ("ContractAgreementMessage", "", "agreement"),
-    (Kind.NEGOTIATION, Act.VERIFY): (
+MESSAGES: Mapping[tuple[ProcessKind, ProcessAct], tuple[str, str, str]] = {
+    (ProcessKind.NEGOTIATION, ProcessAct.REQUEST): ("ContractRequestMessage", "", "request"),
+    (ProcessKind.NEGOTIATION, ProcessAct.OFFER): ("ContractOfferMessage", "", "offers"),
+    (ProcessKind.NEGOTIATION, ProcessAct.ACCEPT): (
+        "ContractNegotiationEventMessage", "ACCEPTED", "events",
+    ),
+    (ProcessKind.NEGOTIATION, ProcessAct.AGREE): ("ContractAgreementMessage", "", "agreement"),
+    (ProcessKind.NEGOTIATION, ProcessAct.VERIFY): (
         "ContractAgreementVerificationMessage", "", "agreement/verification",
     ),
-    (Kind.NEGOTIATION, Act.FINALIZE): ("ContractNegotiationEventMessage", "FINALIZED", "events"),
-    (Kind.NEGOTIATION, Act.TERMINATE): (
+    (ProcessKind.NEGOTIATION, ProcessAct.FINALIZE): (
+        "ContractNegotiationEventMessage", "FINALIZED", "events",
+    ),
+    (ProcessKind.NEGOTIATION, ProcessAct.TERMINATE): (
         "ContractNegotiationTerminationMessage", "", "termination",
     ),
-    (Kind.TRANSFER, Act.REQUEST): ("TransferRequestMessage", "", "request"),
-    (Kind.TRANSFER, Act.START): ("TransferStartMessage", "", "start"),
-    (Kind.TRANSFER, Act.SUSPEND): ("TransferSuspensionMessage", "", "suspension"),
-    (Kind.TRANSFER, Act.COMPLETE): ("TransferCompletionMessage", "", "completion"),
-    (Kind.TRANSFER, Act.TERMINATE): ("TransferTerminationMessage", "", "termination"),
+    (ProcessKind.TRANSFER, ProcessAct.REQUEST): ("TransferRequestMessage", "", "request"),
+    (ProcessKind.TRANSFER, ProcessAct.START): ("TransferStartMessage", "", "start"),
+    (ProcessKind.TRANSFER, ProcessAct.SUSPEND): ("TransferSuspensionMessage", "", "suspension"),
+    (ProcessKind.TRANSFER, ProcessAct.COMPLETE): ("TransferCompletionMessage", "", "completion"),
+    (ProcessKind.TRANSFER, ProcessAct.TERMINATE): ("TransferTerminationMessage", "", "termination"),
 }  # fmt: skip
 #: Where the processes of a kind live below the base address.
-COLLECTIONS: Mapping[Kind, str] = {Kind.NEGOTIATION: "negotiations", Kind.TRANSFER: "transfers"}
+COLLECTIONS: Mapping[ProcessKind, str] = {
+    ProcessKind.NEGOTIATION: "negotiations",
+    ProcessKind.TRANSFER: "transfers",
+}
 
 
-def after(kind: Kind, state: ProcessState | None, act: Act, by: Role) -> ProcessState | None:
+def after(
+    kind: ProcessKind, state: ProcessState | None, act: ProcessAct, by: Role
+) -> ProcessState | None:
     """The state that an act of a side leads to; None when it may not be done."""
     senders, to = MACHINES[kind].get((state, act), (frozenset(), None))
     return to if by in senders else None
 
 
-def open_to(kind: Kind, state: ProcessState, by: Role) -> tuple[Act, ...]:
+def open_to(kind: ProcessKind, state: ProcessState, by: Role) -> tuple[ProcessAct, ...]:
     """What a side may do in a state, in the order of the machine."""
     return tuple(
         act for (of, act), (senders, _) in MACHINES[kind].items() if of is state and by in senders

@@ -8,7 +8,7 @@ from typing import Any
 
 from workloads.data_exchange.agreements.ask import AskedField, AskedRows
 from workloads.data_exchange.agreements.terms import Limits
-from workloads.data_exchange.dataspace.machine import Act, Kind, ProcessState, Role
+from workloads.data_exchange.dataspace.machine import ProcessAct, ProcessKind, ProcessState, Role
 
 VERSION = "2025-1"
 #: Where the protocol's endpoints are below the address of the exchange.
@@ -36,11 +36,11 @@ class Reaction(StrEnum):
     TERMINATE = "terminate"
 
     @property
-    def act(self) -> Act | None:
+    def act(self) -> ProcessAct | None:
         """What it says; None for nothing."""
         if self is Reaction.WAIT:
             return None
-        return Act.REQUEST if self is Reaction.COUNTER else Act(self.value)
+        return ProcessAct.REQUEST if self is Reaction.COUNTER else ProcessAct(self.value)
 
 
 #: By state, what is done the first time it is entered, the second time, and so on.
@@ -116,7 +116,7 @@ class Rule:
         agency: path of the agency for which it acts.
     """
 
-    kind: Kind
+    kind: ProcessKind
     role: Role
     subject: str
     agency: str
@@ -146,7 +146,7 @@ class Process:
     """
 
     id: str
-    kind: Kind
+    kind: ProcessKind
     role: Role
     peer: str
     peer_pid: str
@@ -202,7 +202,7 @@ class Sending:
     id: str
     process: str
     number: int
-    act: Act
+    act: ProcessAct
     first: bool
     body: Mapping[str, Any]
     created_at: datetime

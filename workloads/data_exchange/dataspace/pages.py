@@ -16,7 +16,7 @@ from foundation.surface.web.pages import Crumb, Pages, go, show
 from foundation.surface.web.show import icon
 from foundation.surface.web.states import Look
 from workloads.data_exchange.dataspace.acting import Dataspace
-from workloads.data_exchange.dataspace.machine import Act, Kind, ProcessState, Role
+from workloads.data_exchange.dataspace.machine import ProcessAct, ProcessKind, ProcessState, Role
 from workloads.data_exchange.dataspace.model import REASON_MAX, Process, SendingState
 from workloads.data_exchange.dataspace.participants import Participants
 
@@ -37,14 +37,15 @@ LOOKS: dict[ProcessState, Look] = {
     ProcessState.COMPLETED: Look(N_("completed"), "history", "idle"),
     ProcessState.TERMINATED: Look(N_("terminated"), "undo", "bad"),
 }
-KINDS = {Kind.NEGOTIATION: N_("negotiation"), Kind.TRANSFER: N_("transfer")}
+KINDS = {ProcessKind.NEGOTIATION: N_("negotiation"), ProcessKind.TRANSFER: N_("transfer")}
 ROLES = {Role.PROVIDER: N_("provider"), Role.CONSUMER: N_("consumer")}
 ACTS = {
-    Act.REQUEST: N_("Ask again"), Act.OFFER: N_("Make the offer"),
-    Act.ACCEPT: N_("Accept the offer"), Act.AGREE: N_("Agree"),
-    Act.VERIFY: N_("Verify the agreement"), Act.FINALIZE: N_("Finalize"),
-    Act.START: N_("Start"), Act.SUSPEND: N_("Suspend"), Act.COMPLETE: N_("Complete"),
-    Act.TERMINATE: N_("Terminate"),
+    ProcessAct.REQUEST: N_("Ask again"), ProcessAct.OFFER: N_("Make the offer"),
+    ProcessAct.ACCEPT: N_("Accept the offer"), ProcessAct.AGREE: N_("Agree"),
+    ProcessAct.VERIFY: N_("Verify the agreement"), ProcessAct.FINALIZE: N_("Finalize"),
+    ProcessAct.START: N_("Start"), ProcessAct.SUSPEND: N_("Suspend"),
+    ProcessAct.COMPLETE: N_("Complete"),
+    ProcessAct.TERMINATE: N_("Terminate"),
 }  # fmt: skip
 SENDING = {
     SendingState.WAITING: N_("waits to be sent"), SendingState.SENT: N_("arrived"),
@@ -75,12 +76,13 @@ def _names() -> dict[str, object]:
 def processes() -> ResponseReturnValue:
     """Negotiations and transfers, and who takes part."""
     chosen = request.args.get("kind", "")
-    kind = Kind(chosen) if chosen in {*Kind} else None
+    kind = ProcessKind(chosen) if chosen in {*ProcessKind} else None
     actor, dataspace, participants = current_actor(), use(Dataspace), use(Participants)
     page = PageRequest(request.args.get("cursor"), 25)
     return show(
         "dataspace/processes.html", page=dataspace.processes(actor, page, kind=kind),
-        chosen=chosen if kind else "", kinds=[(one.value, gettext(KINDS[one])) for one in Kind],
+        chosen=chosen if kind else "",
+        kinds=[(one.value, gettext(KINDS[one])) for one in ProcessKind],
         own=participants.own, offers=dataspace.offers(actor, PageRequest(limit=25)).items,
         crumbs=[Crumb(gettext("Home"), "/"), Crumb(gettext("Dataspace"))],
     )  # fmt: skip
@@ -113,10 +115,12 @@ def _one(process_id: str, wrong: str, status: int = 200) -> ResponseReturnValue:
 def act(id: str) -> ResponseReturnValue:  # noqa: A002 - as above
     """Do what its state allows our side."""
     sent = request.form.get("act", "")
-    if sent not in {*Act}:
+    if sent not in {*ProcessAct}:
         return _one(id, gettext("Choose what is to be done."), 422)
     try:
-        use(Dataspace).act(current_actor(), id, Act(sent), reason=request.form.get("reason", ""))
+        use(Dataspace).act(
+            current_actor(), id, ProcessAct(sent), reason=request.form.get("reason", "")
+        )
     except Invalid as error:
         return _one(id, " ".join(say_problem(one) for one in error.problems), 422)
     except BoroughError as error:

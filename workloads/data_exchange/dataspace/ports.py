@@ -12,7 +12,7 @@ from workloads.data_exchange.agreements.grants.model import Given as Grant
 from workloads.data_exchange.agreements.ports import Audit, Book, Catalogue, Offered, Work
 from workloads.data_exchange.agreements.requests.model import Request
 from workloads.data_exchange.agreements.terms import Terms
-from workloads.data_exchange.dataspace.machine import Kind, ProcessState, Role
+from workloads.data_exchange.dataspace.machine import ProcessKind, ProcessState, Role
 from workloads.data_exchange.dataspace.model import Offer, Participant, Process, Rule, Sending
 from workloads.data_exchange.keys.model import Key
 from workloads.data_exchange.keys.service import Signed
@@ -71,7 +71,7 @@ class DataspaceStore(Protocol):
         """Keep one; with an empty plan it is taken away."""
         ...
 
-    def rule(self, kind: Kind, role: Role, subject: str, agency: str) -> Rule | None:
+    def rule(self, kind: ProcessKind, role: Role, subject: str, agency: str) -> Rule | None:
         """What is done for an agency without a person."""
         ...
 
@@ -83,7 +83,7 @@ class DataspaceStore(Protocol):
         """By our id; held, nobody else changes it until the transaction ends."""
         ...
 
-    def by_peer(self, kind: Kind, role: Role, peer: str, peer_pid: str) -> Process | None:
+    def by_peer(self, kind: ProcessKind, role: Role, peer: str, peer_pid: str) -> Process | None:
         """By the other side's identifier, held."""
         ...
 
@@ -94,7 +94,7 @@ class DataspaceStore(Protocol):
     def list(
         self,
         paths: Sequence[str],
-        kind: Kind | None,
+        kind: ProcessKind | None,
         state: ProcessState | None,
         request: PageRequest,
     ) -> Page[Process]:

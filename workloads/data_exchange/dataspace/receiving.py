@@ -24,8 +24,8 @@ from workloads.data_exchange.dataspace.flow import (
 )
 from workloads.data_exchange.dataspace.machine import (
     MESSAGES,
-    Act,
-    Kind,
+    ProcessAct,
+    ProcessKind,
     ProcessState,
     Role,
     after,
@@ -43,9 +43,12 @@ from workloads.data_exchange.dataspace.ports import Contracts, DataspaceStore, V
 _SYSTEM = Actor.system("dataspace")
 #: Brings the signature of the other side: never the one who signs for ours.
 _COUNTERPARTY = Actor.system("dataspace-counterparty")
-PREFIXES = {Kind.NEGOTIATION: "dsn", Kind.TRANSFER: "dtp"}
-_ACKS = {Kind.NEGOTIATION: "ContractNegotiation", Kind.TRANSFER: "TransferProcess"}
-ERRORS = {Kind.NEGOTIATION: "ContractNegotiationError", Kind.TRANSFER: "TransferError"}
+PREFIXES = {ProcessKind.NEGOTIATION: "dsn", ProcessKind.TRANSFER: "dtp"}
+_ACKS = {ProcessKind.NEGOTIATION: "ContractNegotiation", ProcessKind.TRANSFER: "TransferProcess"}
+ERRORS = {
+    ProcessKind.NEGOTIATION: "ContractNegotiationError",
+    ProcessKind.TRANSFER: "TransferError",
+}
 Message = dict[str, Any]
 
 
@@ -84,7 +87,7 @@ class Receiving:
         self._db = parts.db
         self._flow = flow
 
-    def look(self, sender: Participant, kind: Kind, pid: str) -> Message:
+    def look(self, sender: Participant, kind: ProcessKind, pid: str) -> Message:
         """A process, for the one who has part in it.
 
         Raises:
@@ -94,7 +97,7 @@ class Receiving:
             return ack(self._mine(sender, kind, pid))
 
     def begin(
-        self, sender: Participant, kind: Kind, message: Message, role: Role
+        self, sender: Participant, kind: ProcessKind, message: Message, role: Role
     ) -> tuple[Message, bool]:
         """Take the first message of a process; the same one again makes no other.
 
@@ -128,7 +131,7 @@ class Receiving:
             ) from None
 
     def _begun(
-        self, sender: Participant, kind: Kind, message: Message, role: Role, theirs: str
+        self, sender: Participant, kind: ProcessKind, message: Message, role: Role, theirs: str
     ) -> Process:
         def refused(code: str, reason: str) -> Refused:
             body = documents.error(ERRORS[kind], code, reason, **_pids(role, theirs))
@@ -147,7 +150,7 @@ class Receiving:
             ids.new(PREFIXES[kind]), kind, role, sender.id, theirs, callback, "", "", "",
             ProcessState.REQUESTED, now, now, data={"first": documents.digest(message)},
         )  # fmt: skip
-        if kind is Kind.TRANSFER:
+        if kind is ProcessKind.TRANSFER:
             return self._flow.taken(self._transfer(sender, made, message, refused))
         if role is Role.CONSUMER:
             raise refused("unexpected-offer", "nobody asked for an offer: none is taken unasked")
@@ -189,7 +192,7 @@ class Receiving:
         )
 
     def receive(
-        self, sender: Participant, kind: Kind, pid: str, part: str, message: Message
+        self, sender: Participant, kind: ProcessKind, pid: str, part: str, message: Message
     ) -> Message:
         """Take a message about a process that there is.
 
@@ -226,24 +229,24 @@ class Receiving:
             except BoroughError as error:
                 raise _wrong(there, error.code, _told(error)) from None
 
-    def _taken(self, there: Process, act: Act, message: Message) -> Process:
+    def _taken(self, there: Process, act: ProcessAct, message: Message) -> Process:
         """What a message changes besides the state."""
         match there.kind, act:
-            case Kind.NEGOTIATION, Act.REQUEST | Act.OFFER:
-                if act is Act.REQUEST:
+            case ProcessKind.NEGOTIATION, ProcessAct.REQUEST | ProcessAct.OFFER:
+                if act is ProcessAct.REQUEST:
                     problem = _unfit(
                         message["offer"], there.dataset, self._store.offer(there.offer)
                     )
                     if problem:
                         raise _wrong(there, "policy", problem)
                 return replace(there, policy=message["offer"], mine=False, error="")
-            case Kind.NEGOTIATION, Act.AGREE:
+            case ProcessKind.NEGOTIATION, ProcessAct.AGREE:
                 return _with_agreement(there, message["agreement"])
-            case Kind.NEGOTIATION, Act.VERIFY:
+            case ProcessKind.NEGOTIATION, ProcessAct.VERIFY:
                 return self._countersigned(there, message)
-            case Kind.TRANSFER, Act.START if there.role is Role.CONSUMER:
+            case ProcessKind.TRANSFER, ProcessAct.START if there.role is Role.CONSUMER:
                 return self._with_address(there, message.get("dataAddress"))
-            case _, Act.TERMINATE | Act.SUSPEND:
+            case _, ProcessAct.TERMINATE | ProcessAct.SUSPEND:
                 told = [str(message.get("code", "")), *map(str, message.get("reason") or ())]
                 return replace(there, error=": ".join(filter(None, told))[:500])
             case _:
@@ -265,7 +268,9 @@ class Receiving:
         sealed = self._parts.vault.seal(canonical.dumps(address).encode(), f"dataspace:{there.id}")
         return replace(there, data={**there.data, "address": sealed})
 
-    def _mine(self, sender: Participant, kind: Kind, pid: str, *, hold: bool = False) -> Process:
+    def _mine(
+        self, sender: Participant, kind: ProcessKind, pid: str, *, hold: bool = False
+    ) -> Process:
         found = self._store.find(pid, hold=hold)
         if found is None or found.peer != sender.id or found.kind is not kind:
             body = documents.error(
@@ -296,7 +301,7 @@ def ack(process: Process) -> Message:
     )  # fmt: skip
 
 
-def _act(kind: Kind, message: Message, part: str) -> Act | None:
+def _act(kind: ProcessKind, message: Message, part: str) -> ProcessAct | None:
     said = message["@type"], message.get("eventType", ""), part
     return next((act for (of, act), one in MESSAGES.items() if of is kind and one == said), None)
 

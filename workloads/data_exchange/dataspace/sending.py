@@ -20,8 +20,8 @@ from workloads.data_exchange.dataspace import documents, policies
 from workloads.data_exchange.dataspace.machine import (
     COLLECTIONS,
     MESSAGES,
-    Act,
-    Kind,
+    ProcessAct,
+    ProcessKind,
     ProcessState,
     Role,
 )
@@ -119,7 +119,7 @@ class Sender:
         name, event, _ = MESSAGES[process.kind, sending.act]
         extra = dict(sending.body)
         if (process.kind, process.role, sending.act) == (
-            Kind.TRANSFER, Role.PROVIDER, Act.START,
+            ProcessKind.TRANSFER, Role.PROVIDER, ProcessAct.START,
         ):  # fmt: skip
             extra["dataAddress"] = self._access.address(process)
         pids = {"providerPid": process.provider_pid, "consumerPid": process.consumer_pid}

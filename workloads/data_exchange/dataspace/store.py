@@ -12,7 +12,7 @@ from foundation.kernel.database import Database, within
 from foundation.kernel.paging import Page, PageRequest, page_of
 from workloads.data_exchange.agreements.ask import AskedField, AskedRows
 from workloads.data_exchange.agreements.terms import Operator
-from workloads.data_exchange.dataspace.machine import Act, Kind, ProcessState, Role
+from workloads.data_exchange.dataspace.machine import ProcessAct, ProcessKind, ProcessState, Role
 from workloads.data_exchange.dataspace.model import (
     Given,
     Offer,
@@ -224,17 +224,19 @@ class PostgresDataspace:
                 )
             )  # fmt: skip
 
-    def rule(self, kind: Kind, role: Role, subject: str, agency: str) -> Rule | None:
+    def rule(self, kind: ProcessKind, role: Role, subject: str, agency: str) -> Rule | None:
         """What is done without a person."""
         query = sa.select(rule_table).where(*self._rule(kind, role, subject, agency))
         row = self._db.execute(query).one_or_none()
         if row is None:
             return None
-        return Rule(Kind(row.kind), Role(row.role), row.subject, row.agency, plan_of(row.plan))
+        return Rule(
+            ProcessKind(row.kind), Role(row.role), row.subject, row.agency, plan_of(row.plan)
+        )
 
     @staticmethod
     def _rule(
-        kind: Kind, role: Role, subject: str, agency: str
+        kind: ProcessKind, role: Role, subject: str, agency: str
     ) -> tuple[sa.ColumnElement[bool], ...]:
         return _R.kind == kind, _R.role == role, _R.subject == subject, _R.agency == agency
 
@@ -250,7 +252,7 @@ class PostgresDataspace:
         row = self._db.execute(query.with_for_update() if hold else query).one_or_none()
         return None if row is None else _process(row)
 
-    def by_peer(self, kind: Kind, role: Role, peer: str, peer_pid: str) -> Process | None:
+    def by_peer(self, kind: ProcessKind, role: Role, peer: str, peer_pid: str) -> Process | None:
         """By the other side's identifier, held."""
         query = sa.select(process_table).where(
             _X.kind == kind, _X.role == role, _X.peer == peer, _X.peer_pid == peer_pid
@@ -265,7 +267,7 @@ class PostgresDataspace:
     def list(
         self,
         paths: Sequence[str],
-        kind: Kind | None,
+        kind: ProcessKind | None,
         state: ProcessState | None,
         request: PageRequest,
     ) -> Page[Process]:
@@ -397,7 +399,7 @@ def _process(row: sa.Row[Any]) -> Process:
     kept = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
     return Process(
         **{
-            **kept, "kind": Kind(row.kind), "role": Role(row.role),
+            **kept, "kind": ProcessKind(row.kind), "role": Role(row.role),
             "state": ProcessState(row.state),
         }
     )  # fmt: skip
@@ -405,7 +407,7 @@ def _process(row: sa.Row[Any]) -> Process:
 
 def _sending(row: sa.Row[Any]) -> Sending:
     kept = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-    return Sending(**{**kept, "act": Act(row.act), "state": SendingState(row.state)})
+    return Sending(**{**kept, "act": ProcessAct(row.act), "state": SendingState(row.state)})
 
 
 _TABLES: dict[type, sa.Table] = {

@@ -20,7 +20,7 @@ from foundation.kernel.scratch import Scratch
 from tests.harness.agreements import in_force
 from tests.harness.dataspace import Connector, connector, free_port, offered, ruled
 from tests.harness.exchange import CIVIL, HOUSING, SYSTEM, TAX
-from workloads.data_exchange.dataspace.machine import Kind, Role
+from workloads.data_exchange.dataspace.machine import ProcessKind, Role
 
 pytestmark = pytest.mark.rehearsal
 
@@ -149,21 +149,21 @@ def _properties(one: Connector, port: int) -> dict[str, str]:
     for test, plan in PROVIDER.items():
         dataset = "A" + test.replace("_", "")
         made = offered(exchange, dataset, f"CD123:{dataset}:456")
-        ruled(exchange, Kind.NEGOTIATION, Role.PROVIDER, made.id, CIVIL, plan)
+        ruled(exchange, ProcessKind.NEGOTIATION, Role.PROVIDER, made.id, CIVIL, plan)
         told |= {f"{test}_DATASETID": dataset, f"{test}_OFFERID": made.id}
     for test, plan in CONSUMER.items():
         dataset = "A" + test.replace("_", "")
-        ruled(exchange, Kind.NEGOTIATION, Role.CONSUMER, dataset, TAX, plan)
+        ruled(exchange, ProcessKind.NEGOTIATION, Role.CONSUMER, dataset, TAX, plan)
         told[f"{test}_DATASETID"] = dataset
     agreed: dict[str, str] = {}
     for test, plan in GIVING.items():
         agreement = agreed.get(str(plan)) or in_force(exchange).agreement
         agreed[str(plan)] = agreement
-        ruled(exchange, Kind.TRANSFER, Role.PROVIDER, agreement, CIVIL, plan)
+        ruled(exchange, ProcessKind.TRANSFER, Role.PROVIDER, agreement, CIVIL, plan)
         told |= {f"{test}_AGREEMENTID": agreement, f"{test}_FORMAT": "HttpData-PULL"}
     for test, plan in TAKING.items():
         agreement = "A" + test.replace("_", "")
-        ruled(exchange, Kind.TRANSFER, Role.CONSUMER, agreement, TAX, plan)
+        ruled(exchange, ProcessKind.TRANSFER, Role.CONSUMER, agreement, TAX, plan)
         told |= {f"{test}_AGREEMENTID": agreement, f"{test}_FORMAT": "HttpData-PULL"}
     return told
 

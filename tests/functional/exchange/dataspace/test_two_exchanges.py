@@ -18,7 +18,7 @@ from tests.harness.dataspace import Connector, connector, offered, ruled
 from tests.harness.exchange import CIVIL, SYSTEM, TAX
 from workloads.data_exchange.agreements.contracts.model import AgreementState, Party
 from workloads.data_exchange.agreements.grants.model import GRANT
-from workloads.data_exchange.dataspace.machine import Act, Kind, ProcessState, Role
+from workloads.data_exchange.dataspace.machine import ProcessAct, ProcessKind, ProcessState, Role
 from workloads.data_exchange.dataspace.model import Process, SendingState
 from workloads.data_exchange.keys.model import POSSESSION
 from workloads.data_exchange.keys.service import OWN
@@ -105,7 +105,12 @@ def test_from_offer_to_data(pair: Pair, way: str) -> None:
     provider, consumer = (pair.a, pair.b) if way == "a" else (pair.b, pair.a)
     offer = offered(provider.exchange, f"households-{way}")
     ruled(
-        provider.exchange, Kind.NEGOTIATION, Role.PROVIDER, offer.id, CIVIL, {"REQUESTED": "agree"}
+        provider.exchange,
+        ProcessKind.NEGOTIATION,
+        Role.PROVIDER,
+        offer.id,
+        CIVIL,
+        {"REQUESTED": "agree"},
     )
     begun = negotiated(consumer, provider, offer.id, offer.target)
     done = reaches(consumer, begun.id, ProcessState.FINALIZED)
@@ -139,8 +144,8 @@ def test_from_offer_to_data(pair: Pair, way: str) -> None:
     assert said["authorization"] not in json.dumps(dict(kept.data))
 
     for act, state in (
-        (Act.SUSPEND, ProcessState.SUSPENDED), (Act.START, ProcessState.STARTED),
-        (Act.COMPLETE, ProcessState.COMPLETED),
+        (ProcessAct.SUSPEND, ProcessState.SUSPENDED), (ProcessAct.START, ProcessState.STARTED),
+        (ProcessAct.COMPLETE, ProcessState.COMPLETED),
     ):  # fmt: skip
         consumer.exchange.dataspacing.dataspace.act(SYSTEM, asked.id, act)
         reaches(provider, kept.peer_pid, state)
@@ -159,15 +164,15 @@ def test_people_negotiate(pair: Pair) -> None:
     until(lambda: bool(mine().peer_pid), mine)
     pid = mine().peer_pid
     act = provider.exchange.dataspacing.dataspace.act
-    act(steward, pid, Act.OFFER)
+    act(steward, pid, ProcessAct.OFFER)
     reaches(consumer, begun.id, ProcessState.OFFERED)
-    consumer.exchange.dataspacing.dataspace.act(SYSTEM, begun.id, Act.REQUEST)
+    consumer.exchange.dataspacing.dataspace.act(SYSTEM, begun.id, ProcessAct.REQUEST)
     reaches(provider, pid, ProcessState.REQUESTED)
-    act(steward, pid, Act.OFFER)
+    act(steward, pid, ProcessAct.OFFER)
     reaches(consumer, begun.id, ProcessState.OFFERED)
-    consumer.exchange.dataspacing.dataspace.act(SYSTEM, begun.id, Act.ACCEPT)
+    consumer.exchange.dataspacing.dataspace.act(SYSTEM, begun.id, ProcessAct.ACCEPT)
     reaches(provider, pid, ProcessState.ACCEPTED)
-    act(steward, pid, Act.AGREE)
+    act(steward, pid, ProcessAct.AGREE)
     found = reaches(consumer, begun.id, ProcessState.FINALIZED)
     version = provider.exchange.agreeing.agreements.version(SYSTEM, found.agreement)
     # The steward signed by agreeing; nobody signs both sides.
@@ -179,7 +184,12 @@ def test_more_than_is_offered_waits_for_a_person(pair: Pair) -> None:
     provider, consumer = pair.a, pair.b
     offer = offered(provider.exchange, "too-much")
     ruled(
-        provider.exchange, Kind.NEGOTIATION, Role.PROVIDER, offer.id, CIVIL, {"REQUESTED": "agree"}
+        provider.exchange,
+        ProcessKind.NEGOTIATION,
+        Role.PROVIDER,
+        offer.id,
+        CIVIL,
+        {"REQUESTED": "agree"},
     )
     more = {
         "action": "use",
@@ -194,7 +204,9 @@ def test_more_than_is_offered_waits_for_a_person(pair: Pair) -> None:
     there = twin(provider, dataspace.process(SYSTEM, begun.id))
     assert there.state is ProcessState.REQUESTED
     assert "limits.calls" in there.error
-    provider.exchange.dataspacing.dataspace.act(SYSTEM, there.id, Act.TERMINATE, reason="too much")
+    provider.exchange.dataspacing.dataspace.act(
+        SYSTEM, there.id, ProcessAct.TERMINATE, reason="too much"
+    )
     ended = reaches(consumer, begun.id, ProcessState.TERMINATED)
     assert "too much" in ended.error
 

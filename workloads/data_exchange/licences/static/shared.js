@@ -1,7 +1,7 @@
 // What the pages of licences share: texts, things kept in this browser, QR codes, parts.
 
-export const texts = JSON.parse(document.getElementById("texts").textContent);
-export const config = JSON.parse(document.getElementById("config").textContent);
+export const texts = JSON.parse(document.getElementById("texts").dataset.json);
+export const config = JSON.parse(document.getElementById("config").dataset.json);
 export const t = (text) => texts[text] ?? text;
 export const language = document.documentElement.lang.startsWith("zh") ? "zh" : "en";
 export const $ = (id) => document.getElementById(id);
