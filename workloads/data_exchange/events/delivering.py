@@ -23,8 +23,9 @@ from workloads.data_exchange.events.model import (
 )
 from workloads.data_exchange.events.subscribing import Subscriptions
 from workloads.data_exchange.gateway.book import Ruling
-from workloads.data_exchange.gateway.entrance import Entrance, Unwritten
+from workloads.data_exchange.gateway.entrance import Entrance
 from workloads.data_exchange.gateway.model import Provider, Refusal
+from workloads.data_exchange.gateway.signed import Unwritten
 from workloads.data_exchange.gateway.upstream import Failed, Upstream
 from workloads.data_exchange.receipts.model import ReceiptKind, digest
 

@@ -13,16 +13,15 @@ from workloads.data_exchange.gateway.addresses import Address
 from workloads.data_exchange.gateway.answers import Cache, records
 from workloads.data_exchange.gateway.book import Book, Ruling
 from workloads.data_exchange.gateway.counts import Allowance
-from workloads.data_exchange.gateway.credentials import Grants, Proofs, Seen, replayed
+from workloads.data_exchange.gateway.credentials import Grants
 from workloads.data_exchange.gateway.documents import dump
 from workloads.data_exchange.gateway.later import Later, Whose, accepted
-from workloads.data_exchange.gateway.model import WINDOW, Grant, Proof, Refusal
+from workloads.data_exchange.gateway.model import Grant, Proof, Refusal
 from workloads.data_exchange.gateway.server import Request, Response, problem
+from workloads.data_exchange.gateway.signed import Signatures, Unwritten, with_receipt, written
 from workloads.data_exchange.gateway.upstream import Answer, Failed, Upstream
-from workloads.data_exchange.proofs.keys import encoded
 from workloads.data_exchange.receipts.model import Draft, Receipt, ReceiptKind, digest
-from workloads.data_exchange.receipts.writer import NotWritten, Replayed, Writer
-from workloads.data_exchange.receipts.writer import Request as Signed
+from workloads.data_exchange.receipts.writer import Writer
 
 #: What of a request reaches the provider; everything else, credentials first, stays here.
 _PASSED = ("accept", "accept-language", "content-type")
@@ -85,15 +84,12 @@ class Calls:
         counted: Callable[[int, float], None] = lambda _status, _seconds: None,
     ) -> None:
         self._book = book
-        self._grants = grants
-        self._proofs = Proofs()
-        self._seen = Seen()
+        self._signatures = Signatures(grants, url)
         self._upstream = upstream
         self._writer = writer
         self._allowance = allowance
         self._clock = clock
         self._later = later
-        self._url = url
         self._counted = counted
         self._cache = Cache()
 
@@ -104,7 +100,7 @@ class Calls:
             response = await self._handle(request, began)
         except Refusal as refusal:
             response = problem(refusal)
-        except _Final as final:
+        except Unwritten as final:
             response = problem(final.refusal)
         self._counted(response.status, time.perf_counter() - began)
         return response
@@ -127,7 +123,7 @@ class Calls:
             response = problem(refusal)
             call.rows = 0
             receipt = await self._end(call, response, [*call.decisions, f"refused:{refusal.code}"])
-        return _with_receipt(response, receipt)
+        return with_receipt(response, receipt)
 
     async def _accepted(self, call: Call) -> Response:
         """A call whose answer is fetched later: begun, on record, and let go."""
@@ -139,12 +135,12 @@ class Calls:
             most = timedelta(seconds=2 * (provider.connect_seconds + provider.read_seconds) + 60)
             whose = Whose(call.begun.id, call.grant.agreement, call.grant.key)
             await self._later.begin(whose, call.at + most, call.at, work)
-            return _with_receipt(accepted(call.begun.id), call.begun)
+            return with_receipt(accepted(call.begun.id), call.begun)
 
         async def work() -> Response:
             try:
                 return await self._finished(call, self._given)
-            except _Final as final:
+            except Unwritten as final:
                 return problem(final.refusal)
 
         return await self._finished(call, begin)
@@ -154,29 +150,17 @@ class Calls:
         if request.method != "GET" or not _CALL.fullmatch(request.target):
             raise Refusal(404, "address", "the address is not one of a service's")
         path, now = request.target.decode(), self._clock.now()
-        target, body = _digests(request)
-        grant, proof = self._signed(request, path, target, body, now)
-        self._seen.take(grant.key, proof.nonce, proof.issued, now)
+        grant = self._signatures.verify(request, path, now).grant
         ruling = await self._book.ruling(grant.agreement, grant.key)
         if not ruling.terms.holds_at(now) or grant.consumer != ruling.terms.consumer:
             raise Refusal(403, "term", "the agreement is not in force")
         whose = Whose(path.removeprefix("/calls/"), grant.agreement, grant.key)
         return await self._later.find(whose, now)
 
-    def _signed(
-        self, request: Request, path: str, target: str, body: str, now: datetime
-    ) -> tuple[Grant, Proof]:
-        grant = self._grants.verify(_token(request), now)
-        url = f"{self._url or 'http://' + request.headers['host']}{path}"
-        text = request.headers.get("dpop", "")
-        return grant, self._proofs.verify(text, grant, request.method, url, target, body, now)
-
     async def _known(self, request: Request, began: float) -> Call:
         """Who calls, and what is agreed; what fails here is nobody's call and has no receipt."""
         address, now = Address(request.target), self._clock.now()
-        target, body = _digests(request)
-        grant, proof = self._signed(request, address.path, target, body, now)
-        self._seen.take(grant.key, proof.nonce, proof.issued, now)
+        grant, proof, target, body = self._signatures.verify(request, address.path, now)
         ruling = await self._book.ruling(grant.agreement, grant.key)
         return Call(request, address, grant, proof, ruling, target, body, now, began)
 
@@ -231,7 +215,7 @@ class Calls:
             raise Refusal(404, "rows", "there is no such record that may be handed out")
         body = dump(shaped.value).encode()
         response = Response(200, {"content-type": _JSON, "cache-control": "no-store"}, body)
-        return _with_receipt(response, await self._end(call, response, call.decisions))
+        return with_receipt(response, await self._end(call, response, call.decisions))
 
     async def _streamed(
         self, call: Call, asking: contextlib.AbstractAsyncContextManager[Answer]
@@ -259,7 +243,7 @@ class Calls:
             200, headers, stream=self._poured(call, answer, kept),
             length=int(length) if length.isdecimal() else None,
         )  # fmt: skip
-        return _with_receipt(response, call.begun)
+        return with_receipt(response, call.begun)
 
     async def _poured(
         self, call: Call, answer: Answer, asking: contextlib.AsyncExitStack
@@ -280,7 +264,7 @@ class Calls:
         finally:
             if not whole:
                 told = "sha256:" + hashed.hexdigest()
-                with contextlib.suppress(_Final):
+                with contextlib.suppress(Unwritten):
                     await self._write(call, ReceiptKind.ENDED, 0, told, size, ("broken-off",))
 
     async def _end(self, call: Call, response: Response, decisions: "list[str]") -> Receipt:
@@ -302,38 +286,8 @@ class Calls:
             int((time.perf_counter() - call.began) * 1000), decisions,
             "" if call.begun is None else call.begun.id,
         )  # fmt: skip
-        until = max(call.at, call.proof.issued) + 2 * WINDOW
-        signed = Signed(call.grant.key, call.proof.nonce, until) if first else None
-        try:
-            return await self._writer.write(draft, signed)
-        except Replayed:
-            raise _Final(replayed()) from None
-        except NotWritten:
-            refusal = Refusal(
-                503, "receipt", "the receipt cannot be written, so nothing is", retry_after=5
-            )
-            raise _Final(refusal) from None
-
-
-class _Final(Exception):
-    """A refusal that has no receipt, because it is about receipts."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.code)
-        self.refusal = refusal
-
-
-def _digests(request: Request) -> tuple[str, str]:
-    """Of the address and of the body as they came; empty for no body."""
-    return digest(request.target), digest(request.body) if request.body else ""
-
-
-def _token(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "dpop" or not token:
-        raise Refusal(401, "grant", "a grant is needed: Authorization: DPoP …",
-                      challenge="invalid_token")  # fmt: skip
-    return token
+        proof = call.proof if first else None
+        return await written(self._writer, draft, call.grant.key, proof, call.at)
 
 
 def _check(call: Call) -> None:
@@ -370,9 +324,3 @@ def _failed(error: Failed) -> Refusal:
     if error.slow:
         return Refusal(504, "provider", "the provider did not answer in time", retry_after=10)
     return Refusal(502, "provider", "the provider did not answer", retry_after=10)
-
-
-def _with_receipt(response: Response, receipt: Receipt) -> Response:
-    response.headers["exchange-receipt"] = receipt.id
-    response.headers["exchange-receipt-hash"] = encoded(receipt.hash)
-    return response

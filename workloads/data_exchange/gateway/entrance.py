@@ -8,20 +8,19 @@ leaves.
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
 from foundation.kernel.time import Clock
 from workloads.data_exchange.gateway.book import Book, Ruling
 from workloads.data_exchange.gateway.counts import Allowance
-from workloads.data_exchange.gateway.credentials import Grants, Proofs, Seen, replayed
-from workloads.data_exchange.gateway.model import WINDOW, Proof, Refusal
+from workloads.data_exchange.gateway.credentials import Grants
+from workloads.data_exchange.gateway.model import Proof, Refusal
 from workloads.data_exchange.gateway.server import Request, Response, problem
-from workloads.data_exchange.proofs.keys import encoded
+from workloads.data_exchange.gateway.signed import Signatures, Unwritten, with_receipt, written
 from workloads.data_exchange.receipts.model import Draft, Receipt, ReceiptKind, digest
-from workloads.data_exchange.receipts.writer import NotWritten, Replayed, Writer
-from workloads.data_exchange.receipts.writer import Request as Signed
+from workloads.data_exchange.receipts.writer import Writer
 
 
 @dataclass(slots=True)
@@ -71,13 +70,10 @@ class Entrance:
         url: str = "",
     ) -> None:  # fmt: skip
         self._book = book
-        self._grants = grants
-        self._proofs = Proofs()
-        self._seen = Seen()
+        self._signatures = Signatures(grants, url)
         self._writer = writer
         self._allowance = allowance
         self._clock = clock
-        self._url = url
 
     async def visit(self, request: Request, path: str, route: str) -> Visit:
         """Who comes, and what is agreed; what fails here is nobody's and has no receipt.
@@ -91,13 +87,7 @@ class Entrance:
             Refusal: there is no grant, no proof, or no agreement in force.
         """
         began, now = time.perf_counter(), self._clock.now()
-        grant = self._grants.verify(_token(request), now)
-        target, body = digest(request.target), digest(request.body) if request.body else ""
-        url = f"{self._url or 'http://' + request.headers['host']}{path}"
-        proof = self._proofs.verify(
-            request.headers.get("dpop", ""), grant, request.method, url, target, body, now
-        )
-        self._seen.take(grant.key, proof.nonce, proof.issued, now)
+        grant, proof, target, body = self._signatures.verify(request, path, now)
         ruling = await self._book.ruling(grant.agreement, grant.key)
         return Visit(
             ruling, grant.id, grant.key, proof, proof.purpose, grant.purposes, grant.consumer,
@@ -229,43 +219,4 @@ class Entrance:
             int((time.perf_counter() - visit.began) * 1000), tuple(visit.decisions),
             "" if visit.begun is None else visit.begun.id,
         )  # fmt: skip
-        signed = None
-        if proof is not None:
-            until = max(visit.at, proof.issued) + 2 * WINDOW
-            signed = Signed(visit.key, proof.nonce, until)
-        try:
-            return await self._writer.write(draft, signed)
-        except Replayed:
-            raise Unwritten(replayed()) from None
-        except NotWritten:
-            raise Unwritten(
-                Refusal(
-                    503, "receipt", "the receipt cannot be written, so nothing is", retry_after=5
-                )
-            ) from None
-
-
-class Unwritten(Exception):
-    """A refusal that has no receipt, because it is about receipts."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.code)
-        self.refusal = refusal
-
-
-def with_receipt(response: Response, receipt: Receipt) -> Response:
-    """An answer that names its receipt."""
-    headers = {
-        **response.headers,
-        "exchange-receipt": receipt.id,
-        "exchange-receipt-hash": encoded(receipt.hash),
-    }
-    return replace(response, headers=headers)
-
-
-def _token(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "dpop" or not token:
-        raise Refusal(401, "grant", "a grant is needed: Authorization: DPoP …",
-                      challenge="invalid_token")  # fmt: skip
-    return token
+        return await written(self._writer, draft, visit.key, proof, visit.at)

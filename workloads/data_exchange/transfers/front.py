@@ -14,9 +14,10 @@ from functools import partial
 
 from foundation.kernel.errors import NotFound
 from workloads.data_exchange.gateway.documents import dump
-from workloads.data_exchange.gateway.entrance import Entrance, Visit, with_receipt
+from workloads.data_exchange.gateway.entrance import Entrance, Visit
 from workloads.data_exchange.gateway.model import Refusal
 from workloads.data_exchange.gateway.server import Request, Response
+from workloads.data_exchange.gateway.signed import with_receipt
 from workloads.data_exchange.receipts.model import ReceiptKind
 from workloads.data_exchange.transfers.checking import Reading
 from workloads.data_exchange.transfers.model import Batch, File, Segment
