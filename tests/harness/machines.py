@@ -39,7 +39,7 @@ cd /mnt/root
 mount -t proc -o ro proc proc
 mount --rbind /dev dev
 mount -t tmpfs -o mode=0755 tmpfs run
-mkdir -p run/sshd root/.ssh home
+mkdir -p run/sshd root/.ssh home srv
 rm -rf etc/sudoers.d/50-borough-* etc/borough
 grep -q '^sshd:' etc/passwd || echo 'sshd:x:64999:65534::/run/sshd:/usr/sbin/nologin' >> etc/passwd
 cp "$KEYS/host" etc/borough-host-key; chmod 600 etc/borough-host-key

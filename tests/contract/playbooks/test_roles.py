@@ -171,10 +171,10 @@ def test_an_application_is_switched_and_put_back(field: Field, tmp_path: Path) -
         entry = tarfile.TarInfo("index")
         entry.size = 2
         tar.addfile(entry, io.BytesIO(b"hi"))
-    copy = one.path("/root/app.tar.gz")
+    copy = one.path("/srv/app.tar.gz")
     copy.write_bytes(archive.read_bytes())
     wish: dict[str, Any] = {
-        "name": "web", "url": "file:///root/app.tar.gz", "command": "/bin/true",
+        "name": "web", "url": "file:///srv/app.tar.gz", "command": "/bin/true",
         "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(), "environment": "TOKEN=geheim42",
     }  # fmt: skip
     states, events, _ = field.run("application-deployment", [one], version="1", **wish)
@@ -284,7 +284,7 @@ def _version(one: Machine) -> str:
 
 def _repository(one: Machine) -> None:
     """A repository on the server itself that calls itself Debian's security updates."""
-    home = one.path("/root/repository")
+    home = one.path("/srv/repository")
     home.mkdir()
     for version in ("1.0", "2.0"):
         folder = home / f"probe-{version}" / "DEBIAN"
@@ -293,9 +293,9 @@ def _repository(one: Machine) -> None:
             f"Package: borough-probe\nVersion: {version}\nArchitecture: all\n"
             "Maintainer: Borough <nobody@example.org>\nDescription: probe\n"
         )
-        one.run("dpkg-deb", "--build", "--root-owner-group", f"/root/repository/probe-{version}",
-                f"/root/repository/probe-{version}.deb")  # fmt: skip
-    assert one.run("dpkg", "-i", "/root/repository/probe-1.0.deb").returncode == 0
+        one.run("dpkg-deb", "--build", "--root-owner-group", f"/srv/repository/probe-{version}",
+                f"/srv/repository/probe-{version}.deb")  # fmt: skip
+    assert one.run("dpkg", "-i", "/srv/repository/probe-1.0.deb").returncode == 0
     data = (home / "probe-2.0.deb").read_bytes()
     (home / "Packages").write_text(
         "Package: borough-probe\nVersion: 2.0\nArchitecture: all\nMaintainer: Borough\n"
@@ -309,6 +309,6 @@ def _repository(one: Machine) -> None:
     )
     for path in one.path("/etc/apt/sources.list.d").iterdir():
         path.unlink()
-    one.path("/etc/apt/sources.list").write_text("deb [trusted=yes] file:/root/repository ./\n")
+    one.path("/etc/apt/sources.list").write_text("deb [trusted=yes] file:/srv/repository ./\n")
     one.path("/etc/apt/apt.conf.d/99-test").write_text('APT::Sandbox::User "root";\n')
     one.run("sh", "-c", "rm -rf /var/lib/apt/lists/*")
