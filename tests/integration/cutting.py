@@ -5,7 +5,9 @@ service and before Kubernetes, on ports of its own. Killed, the region has gone 
 again, it is back; meanwhile everybody else reaches the devcloud as before.
 """
 
+import contextlib
 import json
+import random
 import re
 import socket
 import subprocess
@@ -26,6 +28,7 @@ SERVICES = {
     "octavia": 19876,
 }
 KUBERNETES = 16443
+EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 class Way:
@@ -56,11 +59,13 @@ class Way:
         listen = [f"{name}:{self.ports[name]}:{port}" for name, port in SERVICES.items()]
         listen.append(f"kubernetes:{self.ports['kubernetes']}:{KUBERNETES}:tcp")
         command = [sys.executable, str(PROXY), "--catalogue", "--admin", str(self.ports["admin"])]
-        self._process = subprocess.Popen(
-            [*command, *listen], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while True:
+            if self._process is None or self._process.poll() is not None:
+                # The first time, or it has found a port taken that will be free again.
+                self._process = subprocess.Popen(
+                    [*command, *listen], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                )
             try:
                 self.rules()
             except OSError:
@@ -106,11 +111,14 @@ class Way:
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports that nobody has now, and that no call to elsewhere takes while the way is cut."""
+    first, last = (int(n) for n in EPHEMERAL.read_text().split())
+    others = [n for n in range(20_000, 61_000) if not first <= n <= last]
+    free: list[int] = []
+    for port in random.sample(others, len(others)):
+        with socket.socket() as each, contextlib.suppress(OSError):
+            each.bind(("127.0.0.1", port))
+            free.append(port)
+        if len(free) == count:
+            return free
+    raise AssertionError("there are no free ports")

@@ -281,7 +281,9 @@ def test_a_region_that_never_answers_ends_with_the_operations_time(
             assert result.state is ApplyState.FAILED
             assert "longer than 20 s" in result.error
             unknown = [o.name for o in result.outcomes if o.state is ResourceState.UNKNOWN]
-            assert unknown == ["network"]
+            # What is made beside it may not be done by then; what lies in it was never begun.
+            assert "network" in unknown
+            assert "subnet" not in unknown
             assert "network: " in result.error
             stage.way.calm()
             stage.engine.recover(run)

@@ -3,6 +3,8 @@
 An object that a cloud has made and the state does not hold is the one thing that must not be: it
 costs, it uses up quota, and the next attempt makes a second one. So each creation that failed is
 looked up, and what cannot be looked up now is noted for the next attempt, which begins with it.
+What is looked for and not there may still come, when a cloud is slow: it is noted too, and looked
+for after it was made again.
 """
 
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ from control_plane.adapters.program_host.values import Masker
 from control_plane.adapters.pulumi import recovery
 from control_plane.adapters.pulumi.commands import Commands
 from control_plane.adapters.pulumi.events import OperationEvents, counts, name_of
-from control_plane.adapters.pulumi.notes import Kind, Notes
+from control_plane.adapters.pulumi.notes import Kind, Note, Notes
 from control_plane.adapters.pulumi.passing import unanswered
 from control_plane.adapters.pulumi.recovery import Explain, Lookup, Pending
 from control_plane.provisioning.graph import ResourceOutcome, ResourceState
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from control_plane.adapters.pulumi.language import Registration
 
 Outcomes = dict[str, ResourceOutcome]
+#: So long a cloud may take to make what it was asked for by somebody who is gone.
+_LATE_SECONDS = 600.0
 
 
 class Aftermath:
@@ -69,16 +73,24 @@ class Aftermath:
         unread = recovery.unread(state)
         made = [n.resource for n in notes if n.kind is Kind.MADE]
         state = recovery.with_pending(state, [r for r in made if r["urn"] not in unread])
-        if recovery.unconfirmed(state):
-            found = self._found(recovery.creations(state, self._deployment), self._settle)
+        fresh = recovery.creations(state, self._deployment)
+        urns = {each.urn for each in fresh}
+        late = [n for n in notes if n.kind is Kind.LATE and n.resource["urn"] not in urns]
+        if recovery.unconfirmed(state) or late:
+            found = self._found(fresh, self._settle)
+            lost = [e.urn for e in fresh if e.urn not in found and self._lookup(e.type)]
+            self._notes.add(Kind.LATE, recovery.pending(state, lost))
+            mended, came = self._came(state, late)
+            found |= came
             # Until it is read; the state forgets what is pending as soon as it is written.
-            self._notes.add(Kind.MADE, recovery.pending(state, found))
-            self._commands.write(recovery.resolved(state, found))
+            self._notes.add(Kind.MADE, recovery.pending(mended, found))
+            self._commands.write(recovery.resolved(mended, found))
+            self._forget_old(late)
             unread |= found.keys()
         self._commands.read_again(unread)
         self._clear_away([str(n.resource["urn"]) for n in notes if n.kind is Kind.WRECKED])
         if notes or unread:
-            self._notes.clear()
+            self._notes.clear(Kind.MADE, Kind.WRECKED)
 
     def resolve_notes(self) -> None:
         """The same if there are notes; asks only the database otherwise.
@@ -91,7 +103,67 @@ class Aftermath:
 
     def forget(self) -> None:
         """Forget the notes of a stack that is gone."""
-        self._notes.clear()
+        self._notes.clear(*Kind)
+
+    def doubled(self) -> bool:
+        """Take what was made late, and made again meanwhile, into the state, to be deleted.
+
+        Returns:
+            Whether there is any: the next update deletes it. While a cloud does not answer, it is
+            looked for by the next operation.
+        """
+        late = [n for n in self._notes.read() if n.kind is Kind.LATE]
+        if not late:
+            return False
+        state = self._commands.export()
+        try:
+            doubles = self._late(state, late)
+        except EngineError:
+            return False
+        if doubles:
+            self._commands.write(recovery.with_doubles(state, doubles))
+        self._forget_old(late)
+        return bool(doubles)
+
+    def _came(
+        self, state: Mapping[str, Any], late: list[Note]
+    ) -> tuple[Mapping[str, Any], dict[str, str]]:
+        """Look for what may have been made late, before anything is made again.
+
+        Returns:
+            The state, in which what is there besides its resource's own object is to be deleted,
+            and what is there alone is pending; and the ids of the latter, by URN.
+        """
+        there = {r["urn"] for r in recovery.resources(state) if not r.get("delete")}
+        found = self._late(state, late)
+        doubles = [each for each in found if each[0]["urn"] in there]
+        alone = [each for each in found if each[0]["urn"] not in there]
+        if doubles:
+            state = recovery.with_doubles(state, doubles)
+        if alone:
+            state = recovery.with_pending(state, [resource for resource, _ in alone])
+        return state, {str(resource["urn"]): physical for resource, physical in alone}
+
+    def _late(
+        self, state: Mapping[str, Any], late: list[Note]
+    ) -> list[tuple[Mapping[str, Any], str]]:
+        """Return the resources of which a cloud has an object that the state has not, with its id.
+
+        Raises:
+            EngineError: A cloud does not answer.
+        """
+        asked = {
+            str(n.resource["urn"]): n.resource
+            for n in late
+            if recovery.has_provider(state, n.resource)
+        }
+        sought = [recovery.describe(state, r, self._deployment) for r in asked.values()]
+        known = {each.urn: each.known for each in sought}
+        found = self._found(sought, 0.0)
+        return [(asked[urn], i) for urn, i in found.items() if i not in known[urn]]
+
+    def _forget_old(self, late: list[Note]) -> None:
+        self._notes.forget_late(str(n.resource["urn"]) for n in late if n.seconds > _LATE_SECONDS)
 
     def _clear_away(self, wrecks: list[str]) -> None:
         there = {r["urn"] for r in recovery.resources(self._commands.export())} if wrecks else set()
@@ -222,6 +294,12 @@ class Aftermath:
                 each["urn"]: replace(outcomes[each["urn"]], state=ResourceState.UNKNOWN)
                 for each in lost
             }
+        lost_late = [
+            each
+            for each in lost
+            if each["urn"] not in found and unanswered(outcomes[each["urn"]].error)
+        ]
+        self._notes.add(Kind.LATE, lost_late)
         if not found:
             return {}
         # What is not read has no properties, and the next apply would put another in its place.
@@ -233,7 +311,7 @@ class Aftermath:
         except EngineError:
             left = ResourceState.UNKNOWN
         else:
-            self._notes.clear()
+            self._notes.clear(Kind.MADE, Kind.WRECKED)
         return {
             urn: replace(outcomes[urn], state=left, physical_id=physical)
             for urn, physical in found.items()

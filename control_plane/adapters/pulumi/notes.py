@@ -26,14 +26,21 @@ class Kind(StrEnum):
     """It failed to be made as far as the engine knows, and may be there."""
     WRECKED = "wrecked"
     """It is there, failed on the way, and is to be deleted before it is made again."""
+    LATE = "late"
+    """It was asked for and was not there when it was looked for: it may yet be made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One note: a resource in the form of an exported state, with its secrets in clear."""
+    """One note: a resource in the form of an exported state, with its secrets in clear.
+
+    Attributes:
+        seconds: How old the note is.
+    """
 
     kind: Kind
     resource: Mapping[str, Any]
+    seconds: float = 0.0
 
 
 class Notes:
@@ -52,31 +59,51 @@ class Notes:
 
     def read(self) -> list[Note]:
         """Return them, by URN."""
-        query = sa.select(NOTE).where(NOTE.c.deployment == self._deployment).order_by(NOTE.c.urn)
+        age = sa.func.extract("epoch", sa.func.now() - NOTE.c.noted_at).label("age")
+        query = (
+            sa.select(NOTE, age)
+            .where(NOTE.c.deployment == self._deployment)
+            .order_by(NOTE.c.urn, NOTE.c.kind)
+        )
         with self._database.transaction():
             rows = self._database.execute(query).all()
         return [
-            Note(Kind(row.kind), json.loads(self._box.open(row.sealed, self._context(row.urn))))
+            Note(
+                Kind(row.kind),
+                json.loads(self._box.open(row.sealed, self._context(row.urn))),
+                float(row.age),
+            )
             for row in rows
         ]
 
     def add(self, kind: Kind, resources: Iterable[Mapping[str, Any]]) -> None:
-        """Keep notes; a newer one takes the place of an older one."""
+        """Keep notes; a newer one takes the place of an older one of its kind."""
         with self._database.transaction():
             for resource in resources:
                 urn = str(resource["urn"])
                 sealed = self._box.seal(json.dumps(resource).encode(), self._context(urn))
-                values = {"kind": kind.value, "sealed": sealed}
-                row = {"deployment": self._deployment, "urn": urn, **values}
-                insert = postgresql.insert(NOTE).values(row)
+                key = {"deployment": self._deployment, "urn": urn, "kind": kind.value}
+                insert = postgresql.insert(NOTE).values(**key, sealed=sealed)
                 self._database.execute(
-                    insert.on_conflict_do_update(index_elements=["deployment", "urn"], set_=values)
+                    insert.on_conflict_do_update(
+                        index_elements=list(key),
+                        set_={"sealed": sealed, "noted_at": sa.func.now()},
+                    )
                 )
 
-    def clear(self) -> None:
-        """Forget them: they were seen to."""
+    def clear(self, *kinds: Kind) -> None:
+        """Forget those of these kinds: they were seen to."""
+        self._forget(NOTE.c.kind.in_([kind.value for kind in kinds]))
+
+    def forget_late(self, urns: Iterable[str]) -> None:
+        """Forget what is not looked for any longer."""
+        self._forget(NOTE.c.kind == Kind.LATE.value, NOTE.c.urn.in_(list(urns)))
+
+    def _forget(self, *which: sa.ColumnElement[bool]) -> None:
         with self._database.transaction():
-            self._database.execute(sa.delete(NOTE).where(NOTE.c.deployment == self._deployment))
+            self._database.execute(
+                sa.delete(NOTE).where(NOTE.c.deployment == self._deployment, *which)
+            )
 
     def _context(self, urn: str) -> str:
         return f"pulumi_note:{self._deployment}:{urn}"

@@ -122,8 +122,9 @@ def _called(listing: str, identity: str = "id") -> Callable[["Connection", Pendi
 
     def search(cloud: "Connection", pending: Pending) -> str | None:
         for found in getattr(getattr(cloud, service), kind)():
-            if found.name == pending.inputs.get("name"):
-                return str(getattr(found, identity))
+            physical = str(getattr(found, identity))
+            if found.name == pending.inputs.get("name") and physical not in pending.known:
+                return physical
         return None
 
     return search

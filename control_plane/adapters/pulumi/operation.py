@@ -262,7 +262,11 @@ class Operation:
                 ended = self._with_program(language, *arguments, on_event=seen.take, cancel=cancel)
             if not seen.outcomes and cli.locked(ended):
                 self._check(ended, "apply")
-            return self._result(ended, seen, language)
+            made = self._result(ended, seen, language)
+            if made.result.state is ApplyState.SUCCEEDED and self._aftermath.doubled():
+                # Once more: what has come twice is deleted.
+                return replace(made, passing=True)
+            return made
 
         return self._persistently(attempt, on_event, cancel)
 

@@ -152,6 +152,12 @@ def describe(state: Mapping[str, Any], resource: Mapping[str, Any], deployment: 
     )
 
 
+def has_provider(state: Mapping[str, Any], resource: Mapping[str, Any]) -> bool:
+    """Tell whether the provider by which a resource was asked for is in an exported state."""
+    wanted = resource.get("provider")
+    return any(f"{r['urn']}::{r.get('id', '')}" == wanted for r in resources(state))
+
+
 def _clear(tree: Any) -> dict[str, Any]:  # noqa: ANN401
     found: dict[str, Any] = values.clear(values.read_json(tree))
     return found
@@ -192,6 +198,25 @@ def with_pending(state: Mapping[str, Any], made: Iterable[Mapping[str, Any]]) ->
     known = {operation["resource"]["urn"] for operation in pending}
     pending += [{"resource": dict(r), "type": _CREATING} for r in made if r["urn"] not in known]
     new["deployment"]["pending_operations"] = pending
+    return new
+
+
+def with_doubles(
+    state: Mapping[str, Any], doubles: Iterable[tuple[Mapping[str, Any], str]]
+) -> dict[str, Any]:
+    """Return a state with objects that are there besides their resource's own, to be deleted.
+
+    The next update or destruction deletes them, as it does what a replacement has left.
+
+    Args:
+        state: As exported.
+        doubles: Resources as they were asked for, each with the id of the object.
+    """
+    new: dict[str, Any] = deepcopy(dict(state))
+    new["deployment"]["resources"] += [
+        {**resource, "id": physical, "outputs": {}, "delete": True}
+        for resource, physical in doubles
+    ]
     return new
 
 

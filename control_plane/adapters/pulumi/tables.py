@@ -9,8 +9,9 @@ NOTE = sa.Table(
     metadata,
     sa.Column("deployment", sa.Text, primary_key=True),
     sa.Column("urn", sa.Text, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, primary_key=True),
     # The resource as it was asked for, which may hold secrets.
     sa.Column("sealed", sa.Text, nullable=False),
-    sa.CheckConstraint("kind IN ('made', 'wrecked')", name="kind"),
+    sa.Column("noted_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.CheckConstraint("kind IN ('made', 'wrecked', 'late')", name="kind"),
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 
 from control_plane.provisioning.model import Deployment
 from control_plane.provisioning.playbooks.model import Control, Host, Playbook, Run, Server
@@ -34,7 +34,13 @@ _RECENT = 20
 
 @pages.app_context_processor
 def _names() -> dict[str, object]:
-    return {"playbook_title": playbook_title, "runs_of": runs_of}
+    return {
+        "playbook_title": playbook_title,
+        "runs_of": runs_of,
+        "form_of": form_of,
+        "default_of": default_of,
+        "waves_in_words": waves_in_words,
+    }
 
 
 def playbook_title(name: str) -> str:
@@ -49,6 +55,39 @@ def runs_of(deployment_id: str) -> list[Run]:
     return list(
         use(PlaybookRuns).runs(current_actor(), page, {"deployment_id": deployment_id}).items
     )
+
+
+def form_of(field: Field) -> str:
+    """What an input takes, in words: its choices, its limits, ``yes or no``, ``one a line``."""
+    if field.options:
+        return ", ".join(o.label for o in field.options)
+    if field.kind == "checkbox":
+        return gettext("yes or no")
+    if field.kind == "lines":
+        return gettext("one a line")
+    return field.limits
+
+
+def default_of(field: Field) -> str:
+    """What holds when an input is not given, as it would be typed; empty when nothing does."""
+    if field.kind == "checkbox":
+        return gettext("yes") if field.value else gettext("no")
+    if field.options:
+        return next((o.label for o in field.options if o.value == field.value), "")
+    return "" if field.value is None else str(field.value)
+
+
+def waves_in_words(waves: tuple[str, ...]) -> str:
+    """In which order servers are taken: ``1 server, then 10%, then the rest``."""
+    words = []
+    for wave in waves:
+        if wave == "rest":
+            words.append(gettext("the rest") if words else gettext("all at once"))
+        elif wave.isdigit():
+            words.append(ngettext("%(num)d server", "%(num)d servers", int(wave)))
+        else:
+            words.append(wave)
+    return gettext(", then ").join(words)
 
 
 def _home(*more: Crumb) -> list[Crumb]:

@@ -43,3 +43,10 @@ def world(
         made = PulumiWorld(host, database, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def pulumi_world(host: ProgramHost, database: Database, tmp_path: Path) -> Iterator[PulumiWorld]:
+    world = PulumiWorld(host, database, tmp_path)
+    yield world
+    world.close()

@@ -3,8 +3,9 @@
 
 ``pulumi-resource-sample`` on the CLI's PATH starts it. Faults are files too:
 ``<folder>/faults/<name>.<op>`` with ``fail``, ``hang``, ``busy`` (refused for now), ``lost`` (the
-answer does not arrive) or ``die`` (the provider itself ends). A create that hangs, is lost or dies
-has made its thing, the worst moment.
+answer does not arrive), ``die`` (the provider itself ends), ``never`` (no answer arrives, nothing
+is made) or ``late`` (no answer arrives, and the thing is made only when it is asked for again).
+Any other create that hangs, is lost or dies has made its thing, the worst moment.
 """
 
 import json
@@ -109,6 +110,14 @@ class Sample(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             return provider_pb2.CreateResponse(properties=struct(inputs))
         fault = self._disturb(request, "create", context)
+        if fault in {"late", "never"}:
+            if fault == "late":
+                name = request.urn.rpartition("::")[2]
+                came = self.folder / "faults" / f"{name}.create"
+                came.write_text(json.dumps(["came", 1]))
+            context.abort(grpc.StatusCode.UNKNOWN, "read: connection reset by peer")
+        if fault == "came":
+            self._write(uuid.uuid4().hex[:12], inputs)
         thing = uuid.uuid4().hex[:12]
         self._write(thing, inputs)
         if fault == "hang":

@@ -3,7 +3,6 @@
 import base64
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,13 +26,6 @@ from foundation.kernel.database import Database
 from tests.contract.engine.worlds import PASSWORD, PulumiWorld, why_no_pulumi
 
 pytestmark = pytest.mark.skipif(bool(why_no_pulumi()), reason=why_no_pulumi())
-
-
-@pytest.fixture
-def pulumi_world(host: ProgramHost, database: Database, tmp_path: Path) -> Iterator[PulumiWorld]:
-    world = PulumiWorld(host, database, tmp_path)
-    yield world
-    world.close()
 
 
 def running_below(server: psutil.Process) -> list[psutil.Process]:
