@@ -7,6 +7,7 @@ What is looked for and not there may still come, when a cloud is slow: it is not
 for after it was made again.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Outcomes = dict[str, ResourceOutcome]
 #: So long a cloud may take to make what it was asked for by somebody who is gone.
 _LATE_SECONDS = 600.0
+_PAUSE_SECONDS = 1.0
 
 
 class Aftermath:
@@ -68,6 +70,16 @@ class Aftermath:
         Raises:
             EngineError: The state cannot be read or written, or a cloud does not answer.
         """
+        end = time.monotonic() + self._settle
+        while hidden := self._resolve():
+            if time.monotonic() >= end:
+                self._notes.add(Kind.LATE, hidden)
+                self._notes.clear(Kind.MADE)
+                return
+            time.sleep(_PAUSE_SECONDS)
+
+    def _resolve(self) -> list[Mapping[str, Any]]:
+        """Do it once; returns what a cloud listed and could not show yet, which is not resolved."""
         state = self._commands.export()
         notes = self._notes.read()
         unread = recovery.unread(state)
@@ -76,6 +88,7 @@ class Aftermath:
         fresh = recovery.creations(state, self._deployment)
         urns = {each.urn for each in fresh}
         late = [n for n in notes if n.kind is Kind.LATE and n.resource["urn"] not in urns]
+        hidden: list[Mapping[str, Any]] = []
         if recovery.unconfirmed(state) or late:
             found = self._found(fresh, self._settle)
             lost = [e.urn for e in fresh if e.urn not in found and self._lookup(e.type)]
@@ -83,14 +96,30 @@ class Aftermath:
             mended, came = self._came(state, late)
             found |= came
             # Until it is read; the state forgets what is pending as soon as it is written.
-            self._notes.add(Kind.MADE, recovery.pending(mended, found))
+            taken = recovery.pending(mended, found)
+            self._notes.add(Kind.MADE, taken)
             self._commands.write(recovery.resolved(mended, found))
             self._forget_old(late)
-            unread |= found.keys()
-        self._commands.read_again(unread)
+            self._commands.read_again(unread | found.keys())
+            hidden = self._hidden(taken, found)
+        else:
+            self._commands.read_again(unread)
         self._clear_away([str(n.resource["urn"]) for n in notes if n.kind is Kind.WRECKED])
-        if notes or unread:
+        if not hidden:
             self._notes.clear(Kind.MADE, Kind.WRECKED)
+        return hidden
+
+    def _hidden(
+        self, taken: list[dict[str, Any]], found: Mapping[str, str]
+    ) -> list[Mapping[str, Any]]:
+        """Return those of the resources that were taken in which reading took out again.
+
+        A cloud that still places a server lists it and says in the next moment that there is none.
+        """
+        if not taken:
+            return []
+        there = {(r["urn"], r.get("id")) for r in recovery.resources(self._commands.export())}
+        return [r for r in taken if (r["urn"], found[r["urn"]]) not in there]
 
     def resolve_notes(self) -> None:
         """The same if there are notes; asks only the database otherwise.
@@ -306,15 +335,20 @@ class Aftermath:
         self._notes.add(Kind.MADE, recovery.pending(pending, found))
         self._commands.write(recovery.resolved(pending, found))
         left = ResourceState.CREATED
+        hidden: set[str] = set()
         try:
             self._commands.read_again(found)
+            taken = self._hidden(recovery.pending(pending, found), found)
         except EngineError:
             left = ResourceState.UNKNOWN
         else:
+            hidden = {str(r["urn"]) for r in taken}
+            self._notes.add(Kind.LATE, taken)
             self._notes.clear(Kind.MADE, Kind.WRECKED)
         return {
             urn: replace(outcomes[urn], state=left, physical_id=physical)
             for urn, physical in found.items()
+            if urn not in hidden
         }
 
     def _cleared(self, outcomes: Outcomes, never_made: set[str]) -> Outcomes:

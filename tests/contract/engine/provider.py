@@ -5,7 +5,8 @@
 ``<folder>/faults/<name>.<op>`` with ``fail``, ``hang``, ``busy`` (refused for now), ``lost`` (the
 answer does not arrive), ``die`` (the provider itself ends), ``never`` (no answer arrives, nothing
 is made) or ``late`` (no answer arrives, and the thing is made only when it is asked for again).
-Any other create that hangs, is lost or dies has made its thing, the worst moment.
+A
+read that is ``hidden`` finds nothing. Any other create that hangs, is lost or dies has made its thing, the worst moment.
 """
 
 import json
@@ -129,9 +130,9 @@ class Sample(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CreateResponse(id=thing, properties=struct(inputs))
 
     def Read(self, request, context):
-        self._disturb(request, "read", context)
+        hidden = self._disturb(request, "read", context) == "hidden"
         file = self.folder / "things" / f"{request.id}.json"
-        if not file.exists():
+        if hidden or not file.exists():
             return provider_pb2.ReadResponse()
         found = struct(json.loads(file.read_text()))
         return provider_pb2.ReadResponse(id=request.id, properties=found, inputs=found)

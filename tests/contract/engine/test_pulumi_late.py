@@ -89,6 +89,33 @@ def test_what_comes_before_it_is_asked_for_again_is_taken(
     assert world.engine.preview(world.run()).effective == ()
 
 
+def test_what_is_listed_and_cannot_be_read_yet_is_not_made_twice(
+    pulumi_world: PulumiWorld,
+) -> None:
+    world = pulumi_world
+    world.fault("thing-0", "create", "lost")
+    world.fault("thing-0", "read", "hidden")
+    apply(world)
+    assert world.labels() == BOTH
+    assert world.engine.preview(world.run()).effective == ()
+
+
+def test_the_same_when_somebody_recovers(pulumi_world: PulumiWorld, database: Database) -> None:
+    world = pulumi_world
+    world.fault("thing-0", "create", "die", None)
+    world.silent = True
+    failed = world.engine.apply(world.run(), confirm=lambda _p: None)
+    assert failed.state is ApplyState.FAILED
+    world.silent = False
+    world.heal()
+    world.fault("thing-0", "read", "hidden")
+    world.engine.recover(world.run())
+    assert kinds(database) == ["late"]
+    apply(world)
+    assert world.labels() == BOTH
+    assert world.engine.preview(world.run()).effective == ()
+
+
 def test_it_is_looked_for_ten_minutes_and_once_more(
     pulumi_world: PulumiWorld, database: Database
 ) -> None:
