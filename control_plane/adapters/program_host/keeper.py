@@ -237,6 +237,7 @@ def _kill(pid: int, *, group: bool = False) -> None:
 def _kill_descendants() -> None:
     """Orphans come to the keeper (subreaper); kill until none is left."""
     with contextlib.suppress(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)  # mostly there is none, and no need to look at every process
         while True:
             for pid in _children():
                 _kill(pid)
