@@ -6,7 +6,14 @@ import shutil
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+#: The one that ./dev found; else the lightest that there is.
+CHROMIUM = (
+    os.environ.get("CHROMIUM")
+    or os.environ.get("DEV_BROWSER")
+    or shutil.which("chromium-headless-shell")
+    or shutil.which("chromium")
+    or shutil.which("google-chrome")
+)
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -20,7 +27,7 @@ _begun: list[tuple[Playwright, Browser]] = []
 
 
 def chromium() -> Browser:
-    """Debian's Chromium, without a window; begun at the first call, ended with the process' tests.
+    """Chromium without a window; begun at the first call, ended with the process' tests.
 
     Skips the test where there is no browser.
     """
