@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import ipaddress
+import math
 import socket
 import ssl
 import time
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from foundation.kernel.addresses import Address
+from foundation.kernel.addresses import Address, Network, permits, unwrapped
 from workloads.data_exchange.gateway.model import ANSWER_BYTES, Provider, Refusal
 
 #: Calls to one provider at a time, and those that wait for their turn.
@@ -54,7 +55,7 @@ class Answer:
     _idle: float
 
     async def read(self, most: int = ANSWER_BYTES) -> bytes:
-        """The whole body.
+        """The whole body, in the provider's time for all of it.
 
         Raises:
             Failed: it breaks off, is too slow, or too large.
@@ -65,21 +66,27 @@ class Answer:
                 raise Failed("too large")
             return whole
         parts, size = [], 0
-        async for part in self.stream():
+        # A limit for each wait is none for all: a byte now and then would hold a turn for ever.
+        until = asyncio.get_running_loop().time() + self._idle
+        async for part in self.stream(until):
             size += len(part)
             if size > most:
                 raise Failed("too large")
             parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def stream(self) -> AsyncIterator[bytes]:
+    async def stream(self, until: float = math.inf) -> AsyncIterator[bytes]:
         """The body in parts as they come; reading stops while nobody takes them.
+
+        Args:
+            until: of the loop's time; all of it must have come by then.
 
         Raises:
             Failed: it breaks off, or nothing comes for too long.
         """
+        loop = asyncio.get_running_loop()
         while True:
-            part = await self._connection.part(self._idle)
+            part = await self._connection.part(min(self._idle, until - loop.time()))
             if part is None:
                 return
             yield part
@@ -275,8 +282,9 @@ class Upstream:
         local: whether providers may lie on this machine (demonstrations and tests).
         monotonic: a clock that only goes on.
         context: of TLS; the system's authorities if left out.
-        permits: which addresses may be asked; if left out, those of providers: all but link-local,
-            multicast and reserved ones, and this machine's only when ``local``.
+        networks: in which providers may lie; none for all but this machine, link-local, multicast
+            and reserved ones. This machine counts beside them when ``local``.
+        permits: which addresses may be asked, if it is not providers that are.
     """
 
     def __init__(
@@ -285,10 +293,12 @@ class Upstream:
         local: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         context: ssl.SSLContext | None = None,
+        networks: tuple[Network, ...] = (),
         permits: Callable[[Address], bool] | None = None,
     ) -> None:
-        self._permits = permits or self._permitted
+        self._permits = permits or self.permitted
         self._local = local
+        self._networks = networks
         self._monotonic = monotonic
         self._context = context or ssl.create_default_context()
         self._origins: dict[tuple[bool, str, int], _Origin] = {}
@@ -411,11 +421,10 @@ class Upstream:
                 return str(address[0])
         raise Failed("its address is not one of a provider", sent=False)
 
-    def _permitted(self, one: Address) -> bool:
-        if isinstance(one, ipaddress.IPv6Address) and one.ipv4_mapped:
-            one = one.ipv4_mapped
-        never = one.is_link_local or one.is_multicast or one.is_unspecified or one.is_reserved
-        return (one.is_loopback and self._local) or not (one.is_loopback or never)
+    def permitted(self, one: Address) -> bool:
+        """Whether a provider may lie at an address."""
+        here = self._local and unwrapped(one).is_loopback
+        return here or permits(self._networks, one)
 
     def close(self) -> None:
         """End all connections that are not in use."""
