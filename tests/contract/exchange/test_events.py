@@ -209,6 +209,43 @@ def test_what_is_not_as_described_is_not_taken(exchange: Exchange) -> None:
     play(exchange, story)
 
 
+def test_a_batch_is_taken_whole_or_not_at_all(exchange: Exchange) -> None:
+    async def story(there: Desk) -> None:
+        name = there.subscribe()
+        wrong: list[Any] = [
+            event(0), event(1, type="", Upper="x"), event(2, data={"id": 5, "more": 1}), "text",
+            event(4), event(5, **{f"a{n}": "x" for n in range(101)}),
+        ]  # fmt: skip
+        answer = await there.publish(*wrong)
+        assert answer.status == 422
+        fields = {one["field"] for one in answer.json["errors"]}
+        # Attributes and data of every wrong one, and none of the good ones.
+        assert fields == {"1.type", "1.Upper", "2.data", "2.data.id", "3", "5"}
+        assert answer.json["wrong"] == len(answer.json["errors"])
+        # A batch of one is a batch.
+        for change, field_ in (({"type": ""}, "0.type"), ({"data": {"id": 5}}, "0.data.id")):
+            answer = await there.publish(event(1, **change))
+            assert [one["field"] for one in answer.json["errors"]][:1] == [field_]
+        assert (await there.publish(*(event(n) for n in range(1001)))).status == 422
+        assert (await there.publish(event(1, data={"id": "x" * 2_000_000}))).status == 413
+        packed = await there.send(b"[]", {"Content-Type": BATCHED, "Content-Encoding": "gzip"})
+        assert packed.status == 415
+        assert (await there.publish()).json == {"taken": 0, "known": 0}
+        # A full topic takes no part of one either.
+        large = [event(n, data={"id": "1", "name": "x" * 100_000}) for n in range(3)]
+        exchange.handing.topics.revise(STEWARD, SERVICE, retention_days=1, bytes_max=EVENT_BYTES)
+        assert (await there.publish(*large)).code == "full"
+        assert exchange.handing.topics.heads() == {SERVICE: 0}
+        assert (await there.pull(name)).json == []
+        # The same twice in one is one, and all of it again is nothing new.
+        both = [event(1), event(2), event(1)]
+        assert (await there.publish(*both)).json == {"taken": 2, "known": 0}
+        assert (await there.publish(*both)).json == {"taken": 0, "known": 2}
+        assert [one["id"] for one in (await there.pull(name)).json] == ["e1", "e2"]
+
+    play(exchange, story, partitions=1)
+
+
 def test_terms_are_kept(exchange: Exchange) -> None:
     async def story(there: Desk) -> None:
         name = there.subscribe()

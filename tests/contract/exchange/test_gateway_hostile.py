@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import gzip
+import hmac
 import json
 import socket
 from collections.abc import Callable, Coroutine
@@ -49,6 +50,23 @@ def unsigned() -> str:
     return f"{header}.{payload}."
 
 
+def by_public_key() -> str:
+    """A grant with a MAC whose secret is what everybody knows: the exchange's public key."""
+    _, payload, _ = grant().split(".")
+    header = {"alg": "HS256", "typ": "at+jwt", "kid": EXCHANGE.kid}
+    told = f"{encoded(json.dumps(header).encode())}.{payload}"
+    made = hmac.digest(EXCHANGE.public.x, told.encode(), "sha256")
+    return f"{told}.{encoded(made)}"
+
+
+def twice() -> str:
+    """A grant whose claims say who it is for twice; the exchange signed that."""
+    header, _, _ = grant().split(".")
+    claims = base64.urlsafe_b64decode(grant().split(".")[1] + "==").decode()
+    told = f"{header}.{encoded((claims[:-1] + ',"sub":"/city/tax/"}').encode())}"
+    return f"{told}.{encoded(EXCHANGE.sign(told.encode()))}"
+
+
 def own_jwk() -> str:
     """A grant that brings its own key along."""
     _, payload, _ = grant().split(".")
@@ -66,6 +84,9 @@ GRANTS: dict[str, Callable[[], str]] = {
     "forged": lambda: grant(key=THIEF),
     "alg none": unsigned,
     "its own key": own_jwk,
+    "HS256 by the public key": by_public_key,
+    "a claim twice": twice,
+    "an agency that is spelled alike": lambda: grant(sub="/city/h\u043eusing/", key=THIEF),
     "changed": lambda: grant()[:-20] + "A" * 20,
     "ended": lambda: grant(iat=NOW - 700, exp=NOW - 100),
     "of the future": lambda: grant(iat=NOW + 1000, exp=NOW + 1100),
@@ -268,9 +289,7 @@ def test_what_is_compressed_is_not_unpacked(exchange: Exchange) -> None:
 
     async def story(one: Running) -> None:
         for coding in ("gzip", "GZIP", "deflate", "br", "identity, gzip", "zstd"):
-            answer = await one.call(
-                method="POST", body=bomb, headers={"Content-Encoding": coding}
-            )
+            answer = await one.call(method="POST", body=bomb, headers={"Content-Encoding": coding})
             assert (answer.status, answer.code) == (415, "encoding"), coding
             assert answer.headers["accept-encoding"] == "identity"
         answer = await one.call(method="POST", body=b"{}", headers={"Content-Encoding": "identity"})

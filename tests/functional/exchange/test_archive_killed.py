@@ -112,10 +112,10 @@ def test_a_day_is_in_the_database_or_in_its_file(city: City) -> None:
     assert at["before PostgresArchive.drop_day 1"] == at["after Path.replace 1"] == "database"
     assert at["after Archiving.archive 1"] == "file"
     assert not killed(city.work)
-    # Whatever was left half done was done again: each day has its file, and nothing else lies there.
+    # Whatever was left half done was done again: a file for each day, and nothing else.
     with city.exchange.base.database.transaction():
         days = PostgresArchive(city.exchange.base.database).archived()
-    assert sorted(one.file for one in days) == sorted(os.listdir(city.folder))
+    assert sorted(one.file for one in days) == sorted(one.name for one in city.folder.iterdir())
     assert all(city.place(f"{one.day}") == "file" for one in days)
     checkpoints = verify(city.exchange.receipts.export_checkpoints(1, 0))
     assert checkpoints.problems == []

@@ -391,7 +391,7 @@ def test_what_is_not_offered_here_is_not_asked(there: FakeOffered | None) -> Non
     ],
 )
 def test_providers_lie_where_the_administrator_says(
-    networks: str, local: bool, address: str, asked: bool
+    networks: str, *, local: bool, address: str, asked: bool
 ) -> None:
     settings = Settings(provider_networks=networks, local_providers=local)
     chosen = options(settings, "postgresql://nowhere/x")
