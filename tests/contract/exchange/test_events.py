@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from foundation.kernel.addresses import NetworkPolicy, networks_of
-from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 from foundation.kernel.paging import PageRequest
 from tests.conftest import SettableClock
 from tests.contract.exchange.gateway_calls import Answered, Running, gateway
@@ -35,6 +35,7 @@ from workloads.data_exchange.events.model import (
     SubscriptionKind,
     SubscriptionState,
 )
+from workloads.data_exchange.events.subscribing import SUBSCRIPTIONS_MAX
 
 pytestmark = pytest.mark.usefixtures("agencies")
 OFFICER = person("officer", HOUSING)
@@ -524,6 +525,10 @@ def test_addresses_of_web_hooks_and_who_subscribes(exchange: Exchange) -> None:
             "bytes_max",
         }
         ended = there.subscribe()
+        for _ in range(SUBSCRIPTIONS_MAX - 1):
+            there.subscribe()
+        with pytest.raises(QuotaExceeded):
+            there.subscribe()
         subscriptions.change(OFFICER, ended, SubscriptionState.ENDED)
         with pytest.raises(Conflict):
             subscriptions.change(OFFICER, ended, SubscriptionState.ACTIVE)

@@ -63,7 +63,8 @@ def twice() -> str:
     """A grant whose claims say who it is for twice; the exchange signed that."""
     header, _, _ = grant().split(".")
     claims = base64.urlsafe_b64decode(grant().split(".")[1] + "==").decode()
-    told = f"{header}.{encoded((claims[:-1] + ',"sub":"/city/tax/"}').encode())}"
+    more = claims[:-1] + ',"sub":"/city/tax/"}'
+    told = f"{header}.{encoded(more.encode())}"
     return f"{told}.{encoded(EXCHANGE.sign(told.encode()))}"
 
 
@@ -86,7 +87,6 @@ GRANTS: dict[str, Callable[[], str]] = {
     "its own key": own_jwk,
     "HS256 by the public key": by_public_key,
     "a claim twice": twice,
-    "an agency that is spelled alike": lambda: grant(sub="/city/h\u043eusing/", key=THIEF),
     "changed": lambda: grant()[:-20] + "A" * 20,
     "ended": lambda: grant(iat=NOW - 700, exp=NOW - 100),
     "of the future": lambda: grant(iat=NOW + 1000, exp=NOW + 1100),

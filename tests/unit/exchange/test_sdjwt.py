@@ -165,8 +165,8 @@ def test_licences_that_are_none() -> None:
         told = encoded(json.dumps({"alg": alg, "typ": "dc+sd-jwt"}).encode()) + "." + payload
         made = encoded(hmac.digest(ISSUER.public.x, told.encode(), "sha256"))
         for signature in (made, encoded(ISSUER.sign(told.encode()))):
+            text = f"{told}.{signature}~{tail}"
             with pytest.raises(ProofError):
-                text = f"{told}.{signature}~{tail}"
                 sdjwt.verified(text, ISSUER.public, at=AT, binding=None)
     with pytest.raises(ProofError, match="never hidden"):
         licence(exp=Sd(5))

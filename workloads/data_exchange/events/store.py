@@ -301,6 +301,13 @@ class PostgresEvents:
             )
         )  # fmt: skip
 
+    def standing(self, agreement: str) -> int:
+        """How many subscriptions of an agreement have not ended."""
+        query = sa.select(sa.func.count()).where(
+            _S.agreement == agreement, _S.state != SubscriptionState.ENDED.value
+        )
+        return int(self._db.execute(query).scalar_one())
+
     def find(self, subscription_id: str, *, lock: bool = False) -> Subscription | None:
         """By id; held until the transaction ends with ``lock``."""
         query = sa.select(subscription_table).where(_S.id == subscription_id)
