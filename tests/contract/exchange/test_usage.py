@@ -88,7 +88,7 @@ def test_hours_of_what_stands(exchange: Exchange, clock: SettableClock) -> None:
 def test_a_licence_is_counted_when_it_is_issued_and_when_it_is_verified(
     exchange: Exchange, clock: SettableClock
 ) -> None:
-    made = made_type(exchange)
+    made = made_type(exchange, copies=2)
     _, offer = offered(exchange, made)
     holder, desk = Holder(copies=2), exchange.licensing.desk
     text = holder.take(exchange, offer, clock.now()).credentials[0]
