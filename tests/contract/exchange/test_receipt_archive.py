@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from foundation.kernel.errors import Conflict, NotFound
-from foundation.surface.cli.exits import Failure
 from tests.conftest import SettableClock
 from tests.harness.exchange import SYSTEM
 from tests.harness.exchange_receipts import draft, written
@@ -100,11 +99,11 @@ def test_a_flipped_byte_of_a_packed_day_is_found(
         if done.exit_code == 0:  # of the header of gzip some bytes say nothing
             assert gzip.decompress(damaged.read_bytes()) == said, at
         else:
-            assert isinstance(done.exception, Failure), (at, done.exception)
+            assert isinstance(done.exception, SystemExit), (at, done.exception)
     for end in (0, 1, 10, len(good) // 2, len(good) - 1):
         damaged.write_bytes(good[:end])
         done = CliRunner().invoke(command, [str(damaged)])
-        assert isinstance(done.exception, Failure), (end, done.exception)
+        assert isinstance(done.exception, SystemExit), (end, done.exception)
 
 
 def test_a_day_that_is_not_over_stays(
