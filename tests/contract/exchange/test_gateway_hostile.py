@@ -325,6 +325,36 @@ def test_a_provider_that_drips_is_given_up(exchange: Exchange) -> None:
     play(exchange, story)
 
 
+def test_a_name_that_nobody_answers_for_is_looked_up_once_at_a_time(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(one: Running) -> None:
+        loop, asked = asyncio.get_running_loop(), list[str]()
+        plain = loop.getaddrinfo
+
+        async def slow(host: str, port: int, **more: Any) -> Any:
+            asked.append(host)
+            if host == "slow.test":
+                await asyncio.sleep(1.0)
+                raise socket.gaierror("no answer")
+            return await plain(host, port, **more)
+
+        given = one.told.providers[SERVICE]
+        one.told.providers[SERVICE] = replace(
+            given, endpoint="http://slow.test:81/base", connect_seconds=0.2
+        )
+        await asyncio.sleep(1.2)
+        monkeypatch.setattr(loop, "getaddrinfo", slow)
+        answers = await asyncio.gather(*(one.call() for _ in range(4)))
+        assert {answer.status for answer in answers} == {504}
+        assert asked == ["slow.test"]
+        await asyncio.sleep(1.0)
+        assert (await one.call()).status in {503, 504}
+        await asyncio.sleep(1.0)  # its look-up ends, and nobody misses it
+
+    play(exchange, story)
+
+
 def test_large_things_are_refused(exchange: Exchange) -> None:
     async def story(one: Running) -> None:
         answer = await one.raw(request(one, f"X-A: {'a' * 40_000}"))

@@ -189,13 +189,12 @@ def city(server_folder: Path, tmp_path: Path) -> Iterator[City]:
                 made.again.stop()
 
 
-async def _story(city: City) -> None:
+async def _story(city: City, *, registry: bool) -> None:
     async with FakeProvider().running() as provider:
         city.provider = provider.url
         city.start_gateway()
         city.start_gateway()
         city.start_worker()
-        city.start_registry()
         ending = asyncio.Event()
         consumers = [asyncio.create_task(city.consume(ending)) for _ in range(8)]
         await city.more(60)
@@ -206,16 +205,8 @@ async def _story(city: City) -> None:
             city.gateways.pop(0).stdout.close()  # type: ignore[union-attr]
             await asyncio.to_thread(city.start_gateway)
             await city.more(30)
-        # Calls go on while the registry is away, and it comes back to what it was.
-        await city.registry_answers()
-        assert city.registry is not None
-        city.registry.kill()
-        city.registry.wait()
-        before = city.refused
-        await city.more(30)
-        assert city.refused == before
-        await asyncio.to_thread(city.start_registry)
-        await city.registry_answers()
+        if registry:
+            await _registry(city)
         city.kill_postgres()
         before = len(city.answered)
         await asyncio.sleep(1)
@@ -226,13 +217,31 @@ async def _story(city: City) -> None:
         await asyncio.to_thread(city.again.start)
         await asyncio.to_thread(city.start_worker)
         await city.more(60)
-        await city.registry_answers()
+        if registry:
+            await city.registry_answers()
         ending.set()
         await asyncio.gather(*consumers)
 
 
-def test_no_answer_without_a_receipt_and_no_broken_chain(city: City) -> None:
-    run_alone(_story(city))
+async def _registry(city: City) -> None:
+    """Calls go on while the registry is away, and it comes back to what it was."""
+    city.start_registry()
+    await city.registry_answers()
+    assert city.registry is not None
+    city.registry.kill()
+    city.registry.wait()
+    before = city.refused
+    await city.more(30)
+    assert city.refused == before
+    await asyncio.to_thread(city.start_registry)
+    await city.registry_answers()
+
+
+@pytest.mark.parametrize(
+    "registry", [False, pytest.param(True, marks=pytest.mark.rehearsal)], ids=["", "and a registry"]
+)
+def test_no_answer_without_a_receipt_and_no_broken_chain(city: City, *, registry: bool) -> None:
+    run_alone(_story(city, registry=registry))
     assert city.refused or city.cut
     exchange = city.exchange
     exchange.base.database.engine.dispose()

@@ -8,8 +8,9 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import httptools
@@ -273,6 +274,14 @@ class _Origin:
         self.waiting = 0
         self.failures = 0
         self.rests_until = 0.0
+        #: Looks its name up now.
+        self.looking: asyncio.Task[Sequence[Any]] | None = None
+
+    def looked(self, done: "asyncio.Task[Sequence[Any]]") -> None:
+        """A look-up has ended, whoever still waits for it."""
+        self.looking = None
+        if not done.cancelled():
+            done.exception()
 
 
 class Upstream:
@@ -396,7 +405,7 @@ class Upstream:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(provider.connect_seconds):
-                address = await self._address(to)
+                address = await self._address(origin, to)
                 _, made = await loop.create_connection(
                     _Connection, address, to.port, ssl=self._context if to.secure else None,
                     server_hostname=to.host if to.secure else None,
@@ -407,14 +416,22 @@ class Upstream:
             raise Failed("no connection in time", sent=False, slow=True) from None
         return made, False
 
-    async def _address(self, to: "_Place") -> str:
+    async def _address(self, origin: "_Origin", to: "_Place") -> str:
         """The address of a host; what a name may not stand for is not asked.
 
         It is looked up and judged once, and that address is used: a name that answers otherwise the
-        second time changes nothing.
+        second time changes nothing. All who wait for a name wait for one look-up, which goes on
+        when they give up: the loop looks up few names at a time, and one whose server does not
+        answer would hold all of them.
         """
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
+        looking = origin.looking
+        if looking is None:
+            loop = asyncio.get_running_loop()
+            looking = origin.looking = loop.create_task(
+                loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
+            )
+            looking.add_done_callback(origin.looked)
+        found = await asyncio.shield(looking)
         for _, _, _, _, address in found:
             one = ipaddress.ip_address(str(address[0]).partition("%")[0])
             if self._permits(one):
