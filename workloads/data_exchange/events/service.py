@@ -148,25 +148,13 @@ class Topics:
             Full: the topic keeps as much as it may.
             Conflict: the data set is no longer published.
         """
+        # One transaction for all: what a single event costs is mostly the ways to the database.
         with self._db.transaction():
             topic = self._find(actor, service, "event.publish")
             offered = self._catalogue.offered(topic.dataset, topic.service)
-        if offered is None:
-            raise Conflict("the data set is no longer published")
-        wrong = Collector()
-        events = parse(headers, body, wrong)
-        valid = _validator(dump(schema_of(offered.elements)))
-        sized = list[tuple[Event, str]]()
-        for placed in events:
-            one, at = placed.event, f"{placed.at}data"
-            text = dump({**one.attributes, "data": one.data})
-            sized.append((one, text))
-            wrong.check(
-                len(text.encode()) <= EVENT_BYTES, at, f"must be at most {EVENT_BYTES} bytes"
-            )
-            _described(wrong, valid, one, at)
-        wrong.finish()
-        with self._db.transaction():
+            if offered is None:
+                raise Conflict("the data set is no longer published")
+            sized = _read(headers, body, dump(schema_of(offered.elements)))
             return self._keep(topic, _once(sized))
 
     def _keep(self, topic: Topic, events: list[tuple[Event, str]]) -> Published:
@@ -235,6 +223,24 @@ def _bounded(wrong: Collector, retention_days: int, bytes_max: int, partitions: 
         EVENT_BYTES * max(partitions, 1) <= bytes_max <= BYTES_MAX, "bytes_max",
         f"must be {EVENT_BYTES} for each partition to {BYTES_MAX}",
     )  # fmt: skip
+
+
+def _read(headers: Mapping[str, str], body: bytes, schema: str) -> list[tuple[Event, str]]:
+    """The events of a request, each with its text as it is kept.
+
+    Raises:
+        Invalid: names everything that is wrong with any of them.
+    """
+    wrong, valid = Collector(), _validator(schema)
+    sized = list[tuple[Event, str]]()
+    for placed in parse(headers, body, wrong):
+        one, at = placed.event, f"{placed.at}data"
+        text = dump({**one.attributes, "data": one.data})
+        sized.append((one, text))
+        wrong.check(len(text.encode()) <= EVENT_BYTES, at, f"must be at most {EVENT_BYTES} bytes")
+        _described(wrong, valid, one, at)
+    wrong.finish()
+    return sized
 
 
 def _once(sized: list[tuple[Event, str]]) -> list[tuple[Event, str]]:
