@@ -410,10 +410,10 @@ class Upstream:
                     _Connection, address, to.port, ssl=self._context if to.secure else None,
                     server_hostname=to.host if to.secure else None,
                 )  # fmt: skip
+        except TimeoutError:  # before OSError, which it is one of
+            raise Failed("no connection in time", sent=False, slow=True) from None
         except (OSError, ssl.SSLError):
             raise Failed("no connection", sent=False) from None
-        except TimeoutError:
-            raise Failed("no connection in time", sent=False, slow=True) from None
         return made, False
 
     async def _address(self, origin: "_Origin", to: "_Place") -> str:
