@@ -191,7 +191,7 @@ def build(
         holding,
         Draws(lotteries, database, clock, base.audit, keys),
         verifying,
-        licensing(base, keys, places, settings.licence_status_seconds),
+        licensing(base, keys, places, usage, settings.licence_status_seconds),
         handing(settings, base, keys, agreed.agreements, agreed.catalogue),
         dataspacing(settings, base, places, keys, agreed),
     )

@@ -13,6 +13,7 @@ from workloads.data_exchange.licences.offers import Offers
 from workloads.data_exchange.licences.publishing import Publishing
 from workloads.data_exchange.licences.service import Licences
 from workloads.data_exchange.licences.store import PostgresLicences
+from workloads.data_exchange.usage.service import Usage
 
 _SECONDS = 300.0
 
@@ -37,13 +38,16 @@ class Licensing:
         return [Schedule("licences.tidy", _SECONDS, self.licences.tidy)]
 
 
-def licensing(base: Base, keys: Keys, agencies: PostgresAgencies, seconds: int) -> Licensing:
+def licensing(
+    base: Base, keys: Keys, agencies: PostgresAgencies, usage: Usage, seconds: int
+) -> Licensing:
     """Licences on a database.
 
     Args:
         base: what all products stand on.
         keys: of agencies.
         agencies: the tree of agencies.
+        usage: counts what is issued and verified.
         seconds: how long verifiers may keep a status list.
     """
     database, clock, audit = base.database, base.clock, base.audit
@@ -52,7 +56,7 @@ def licensing(base: Base, keys: Keys, agencies: PostgresAgencies, seconds: int) 
     return Licensing(
         LicenceTypes(store, database, clock, audit, agencies),
         Licences(store, database, clock, audit, keys, base.secrets),
-        Offers(store, database, clock, audit, keys, base.secrets),
+        Offers(store, database, clock, audit, keys, base.secrets, usage),
         publishing,
-        Desk(store, database, clock, audit, agencies, publishing),
+        Desk(store, database, clock, audit, agencies, publishing, usage),
     )

@@ -71,7 +71,8 @@ class Settings(OrderedSettings):
 
     provider_networks: str = setting(
         "",
-        "Networks (CIDR, separated by commas) in which providers and other catalogues may lie. "
+        "Networks (CIDR, separated by commas) in which providers, web-hooks, other catalogues and "
+        "connectors may lie. "
         "Empty: all but this machine, link-local, multicast and reserved ones.",
     )
     participant: str = setting(

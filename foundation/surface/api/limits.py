@@ -10,13 +10,14 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
 from foundation.kernel.errors import Unauthenticated
 from foundation.surface.api.problems import API_PREFIX, TooManyRequests
 from foundation.surface.auth import identity
 
 _BUCKETS = 10_000
+_KEY = "borough.limits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,26 @@ class Buckets:
         return Grant(allowed, rate.burst, int(level), wait, (rate.burst - level) / rate.per_second)
 
 
+def spend(caller: str = "") -> None:
+    """Take one request of a caller's; for addresses outside of the API that find out who asks.
+
+    Args:
+        caller: a name for it, the same each time; empty for a stranger, who has the address's.
+
+    Raises:
+        TooManyRequests: it asked too often.
+    """
+    buckets, limits = current_app.extensions[_KEY]
+    name = caller or f"address:{request.remote_addr}"
+    rate = limits.principal if caller else limits.stranger
+    g.borough_rate = grant = buckets.take(name, rate, time.monotonic())
+    if not grant.allowed:
+        raise TooManyRequests("too many requests: wait a little", grant.wait)
+
+
 def install(app: Flask, limits: Limits) -> None:
     """Limit the requests to the API of an application."""
-    buckets = Buckets()
+    app.extensions[_KEY] = (Buckets(), limits)
 
     def limit() -> None:
         if not request.path.startswith(API_PREFIX):
@@ -78,13 +96,7 @@ def install(app: Flask, limits: Limits) -> None:
             found = identity()
         except Unauthenticated:
             found = None  # the endpoint refuses it; here it counts as a stranger
-        if found is not None:
-            name, rate = f"principal:{found.actor.id}", limits.principal
-        else:
-            name, rate = f"address:{request.remote_addr}", limits.stranger
-        g.borough_rate = grant = buckets.take(name, rate, time.monotonic())
-        if not grant.allowed:
-            raise TooManyRequests("too many requests: wait a little", grant.wait)
+        spend("" if found is None else f"principal:{found.actor.id}")
 
     def tell(response: Response) -> Response:
         grant: Grant | None = g.get("borough_rate")

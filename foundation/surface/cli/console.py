@@ -15,6 +15,7 @@ from foundation.surface.cli import output
 from foundation.surface.cli.client import Client
 from foundation.surface.cli.contexts import Context, resolve
 from foundation.surface.cli.output import Column
+from foundation.surface.cli.plain import plain
 from foundation.surface.cli.program import client_settings, program_name
 from foundation.surface.cli.waiting import Waiting
 
@@ -98,11 +99,11 @@ class Console:
         elif item is not None and self.form == "name":
             click.echo(output.cell(item.get("id")))
         else:
-            click.echo(text)
+            click.echo(plain(text))
 
     def say(self, message: str) -> None:
         """Tell the person something that is not the result: it goes to standard error."""
-        click.echo(message, err=True)
+        click.echo(plain(message), err=True)
 
     def confirm(self, question: str, *, yes: bool = False) -> None:
         """Go on only if the person says so (or said so with ``--yes``).

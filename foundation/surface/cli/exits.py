@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from foundation.surface.cli.plain import plain
+
 OK = 0
 FAILED = 1
 USAGE = 2
@@ -30,7 +32,7 @@ class Failure(click.ClickException):
     """A command that ends with a message and an exit code of the table."""
 
     def __init__(self, message: str, exit_code: int = FAILED) -> None:
-        super().__init__(message)
+        super().__init__(plain(message))
         # click declares it on the class and reads it from the instance.
         self.exit_code = exit_code  # type: ignore[misc]
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from foundation.surface.cli.plain import plain, plain_json
+
 FORMATS = ("table", "wide", "json", "yaml", "name")
 
 
@@ -52,15 +54,15 @@ def cell(value: object, language: str = "en") -> str:
         return _mapping(value, language)
     if isinstance(value, list | tuple):
         return ", ".join(cell(item, language) for item in value) or "-"
-    return str(value)
+    return plain(str(value))
 
 
 def _mapping(value: Mapping[str, Any], language: str) -> str:
     if set(value) == {"en", "zh"}:
-        return str(value[language])
+        return plain(str(value[language]))
     if set(value) == {"amount", "currency"}:
         return f"{value['amount']} {value['currency']}"
-    return ", ".join(f"{key}={cell(item, language)}" for key, item in value.items()) or "-"
+    return ", ".join(f"{plain(key)}={cell(item, language)}" for key, item in value.items()) or "-"
 
 
 def text_width(text: str) -> int:
@@ -72,7 +74,8 @@ def text_width(text: str) -> int:
 def table(items: Sequence[Mapping[str, Any]], columns: Sequence[Column], language: str) -> str:
     """A table with headings, two spaces between columns."""
     rows = [[c.title for c in columns]]
-    rows += [[c.of(item, language) for c in columns] for item in items]
+    # A line of a table is one: what was written in several cannot look like further ones.
+    rows += [[" ".join(c.of(item, language).split("\n")) for c in columns] for item in items]
     widths = [max(text_width(row[i]) for row in rows) for i in range(len(columns))]
     lines = []
     for row in rows:
@@ -99,8 +102,12 @@ def document(value: object, form: str) -> str:
     if form == "yaml":
         import yaml  # noqa: PLC0415 - only for -o yaml
 
-        return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False)).rstrip("\n")
-    return json.dumps(value, indent=2, ensure_ascii=False)
+        text = str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False))
+        if plain(text) != text:
+            # YAML writes escapes only in texts of ASCII alone.
+            text = str(yaml.safe_dump(value, allow_unicode=False, sort_keys=False))
+        return text.rstrip("\n")
+    return plain_json(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def visible(columns: Sequence[Column], form: str) -> list[Column]:

@@ -137,7 +137,7 @@ def _events(exchange: Exchange, port: int, count: int) -> None:
         bytes_max=1024**3,
     )  # fmt: skip
     rates = {}
-    for each in (1, 100):
+    for each in (1, 10, 100, 1_000):
         bodies = [
             json.dumps(
                 [
@@ -161,7 +161,7 @@ def _events(exchange: Exchange, port: int, count: int) -> None:
         rates[each] = (published, _inserted(exchange, bodies))
     for each, (published, plain) in rates.items():
         print(
-            f"published, {each:3} a request: {published:7.0f}/s; plain INSERT, {each:3} a commit: "
+            f"published, {each:4} a request: {published:7.0f}/s; plain INSERT, {each:4} a commit: "
             f"{plain:7.0f}/s; ratio {published / plain:.2f}"
         )
 

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from foundation.kernel.addresses import NetworkPolicy, networks_of
-from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 from foundation.kernel.paging import PageRequest
 from tests.conftest import SettableClock
 from tests.contract.exchange.gateway_calls import Answered, Running, gateway
@@ -28,6 +28,7 @@ from tests.harness.loops import run as run_alone
 from workloads.data_exchange.agreements.terms import Field, Limits, Operator, RowFilter
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.directory.elements import Masking
+from workloads.data_exchange.events import subscribing
 from workloads.data_exchange.events.cloudevents import BATCHED, STRUCTURED
 from workloads.data_exchange.events.model import (
     EVENT_BYTES,
@@ -209,6 +210,43 @@ def test_what_is_not_as_described_is_not_taken(exchange: Exchange) -> None:
     play(exchange, story)
 
 
+def test_a_batch_is_taken_whole_or_not_at_all(exchange: Exchange) -> None:
+    async def story(there: Desk) -> None:
+        name = there.subscribe()
+        wrong: list[Any] = [
+            event(0), event(1, type="", Upper="x"), event(2, data={"id": 5, "more": 1}), "text",
+            event(4), event(5, **{f"a{n}": "x" for n in range(101)}),
+        ]  # fmt: skip
+        answer = await there.publish(*wrong)
+        assert answer.status == 422
+        fields = {one["field"] for one in answer.json["errors"]}
+        # Attributes and data of every wrong one, and none of the good ones.
+        assert fields == {"1.type", "1.Upper", "2.data", "2.data.id", "3", "5"}
+        assert answer.json["wrong"] == len(answer.json["errors"])
+        # A batch of one is a batch.
+        for change, field_ in (({"type": ""}, "0.type"), ({"data": {"id": 5}}, "0.data.id")):
+            answer = await there.publish(event(1, **change))
+            assert [one["field"] for one in answer.json["errors"]][:1] == [field_]
+        assert (await there.publish(*(event(n) for n in range(1001)))).status == 422
+        assert (await there.publish(event(1, data={"id": "x" * 2_000_000}))).status == 413
+        packed = await there.send(b"[]", {"Content-Type": BATCHED, "Content-Encoding": "gzip"})
+        assert packed.status == 415
+        assert (await there.publish()).json == {"taken": 0, "known": 0}
+        # A full topic takes no part of one either.
+        large = [event(n, data={"id": "1", "name": "x" * 100_000}) for n in range(3)]
+        exchange.handing.topics.revise(STEWARD, SERVICE, retention_days=1, bytes_max=EVENT_BYTES)
+        assert (await there.publish(*large)).code == "full"
+        assert exchange.handing.topics.heads() == {SERVICE: 0}
+        assert (await there.pull(name)).json == []
+        # The same twice in one is one, and all of it again is nothing new.
+        both = [event(1), event(2), event(1)]
+        assert (await there.publish(*both)).json == {"taken": 2, "known": 0}
+        assert (await there.publish(*both)).json == {"taken": 0, "known": 2}
+        assert [one["id"] for one in (await there.pull(name)).json] == ["e1", "e2"]
+
+    play(exchange, story, partitions=1)
+
+
 def test_terms_are_kept(exchange: Exchange) -> None:
     async def story(there: Desk) -> None:
         name = there.subscribe()
@@ -377,6 +415,10 @@ def test_web_hooks_are_told_in_order_signed_and_with_receipts(exchange: Exchange
     assert made[0].secret not in json.dumps(told(exchange))
 
 
+def _attempts(exchange: Exchange, name: str) -> int:
+    return max(one.attempts for one in exchange.handing.subscriptions.cursors(OFFICER, name))
+
+
 def _lag(exchange: Exchange, name: str) -> int:
     return exchange.handing.subscriptions.subscription(OFFICER, name).lag
 
@@ -394,6 +436,8 @@ def test_dead_letters_keep_the_order_of_their_key(exchange: Exchange, clock: Set
                 await until(lambda n=n: len([b for b in hook.bodies if b'"e1"' in b]) == n + 1)
                 if n < len(PAUSES):
                     assert [one["id"] for one in hook.got] == ["e0"]
+                    # Only what is noted has a time at which it is due.
+                    await until(lambda n=n: _attempts(exchange, name) == n + 1)
                 clock.advance(seconds=700)
             await until(lambda: _lag(exchange, name) == 0)
             assert [one["id"] for one in hook.got] == ["e0", "e2"]
@@ -455,7 +499,9 @@ URLS = (
 )  # fmt: skip
 
 
-def test_addresses_of_web_hooks_and_who_subscribes(exchange: Exchange) -> None:
+def test_addresses_of_web_hooks_and_who_subscribes(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def story(there: Desk) -> None:
         await asyncio.sleep(0)
         subscriptions = exchange.handing.subscriptions
@@ -487,6 +533,10 @@ def test_addresses_of_web_hooks_and_who_subscribes(exchange: Exchange) -> None:
             "bytes_max",
         }
         ended = there.subscribe()
+        monkeypatch.setattr(subscribing, "SUBSCRIPTIONS_MAX", 2)
+        there.subscribe()
+        with pytest.raises(QuotaExceeded):
+            there.subscribe()
         subscriptions.change(OFFICER, ended, SubscriptionState.ENDED)
         with pytest.raises(Conflict):
             subscriptions.change(OFFICER, ended, SubscriptionState.ACTIVE)

@@ -329,6 +329,26 @@ def test_a_term_that_ends_between_two_calls_ends_them(exchange: Exchange) -> Non
     play(exchange, story, ends=SystemClock().now() + timedelta(seconds=1.5))
 
 
+def test_answers_of_one_agreement_that_are_fetched_later_leave_room_for_others(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workloads.data_exchange.gateway.later._EACH", 2)
+    later = {"Prefer": "respond-async"}
+
+    async def story(one: Running) -> None:
+        one.provider.delay = 0.5
+        one.told.terms["agr_2"] = terms(agreement="agr_2")
+        taken = await asyncio.gather(*(one.call(headers=later) for _ in range(4)))
+        assert sorted(answer.status for answer in taken) == [202, 202, 503, 503]
+        assert {answer.code for answer in taken if answer.status == 503} == {"busy"}
+        other = await one.call(headers=later, token=grant(agreement="agr_2"))
+        assert other.status == 202
+        await asyncio.sleep(1.0)
+        assert (await one.call(headers=later)).status == 202
+
+    play(exchange, story)
+
+
 def test_an_answer_is_fetched_later_by_its_asker_alone(exchange: Exchange) -> None:
     async def story(one: Running) -> None:
         one.provider.delay = 0.3

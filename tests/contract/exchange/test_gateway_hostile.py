@@ -2,9 +2,13 @@
 
 import asyncio
 import base64
+import contextlib
+import gzip
+import hmac
 import json
 import socket
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -46,6 +50,24 @@ def unsigned() -> str:
     return f"{header}.{payload}."
 
 
+def by_public_key() -> str:
+    """A grant with a MAC whose secret is what everybody knows: the exchange's public key."""
+    _, payload, _ = grant().split(".")
+    header = {"alg": "HS256", "typ": "at+jwt", "kid": EXCHANGE.kid}
+    told = f"{encoded(json.dumps(header).encode())}.{payload}"
+    made = hmac.digest(EXCHANGE.public.x, told.encode(), "sha256")
+    return f"{told}.{encoded(made)}"
+
+
+def twice() -> str:
+    """A grant whose claims say who it is for twice; the exchange signed that."""
+    header, _, _ = grant().split(".")
+    claims = base64.urlsafe_b64decode(grant().split(".")[1] + "==").decode()
+    more = claims[:-1] + ',"sub":"/city/tax/"}'
+    told = f"{header}.{encoded(more.encode())}"
+    return f"{told}.{encoded(EXCHANGE.sign(told.encode()))}"
+
+
 def own_jwk() -> str:
     """A grant that brings its own key along."""
     _, payload, _ = grant().split(".")
@@ -63,6 +85,8 @@ GRANTS: dict[str, Callable[[], str]] = {
     "forged": lambda: grant(key=THIEF),
     "alg none": unsigned,
     "its own key": own_jwk,
+    "HS256 by the public key": by_public_key,
+    "a claim twice": twice,
     "changed": lambda: grant()[:-20] + "A" * 20,
     "ended": lambda: grant(iat=NOW - 700, exp=NOW - 100),
     "of the future": lambda: grant(iat=NOW + 1000, exp=NOW + 1100),
@@ -239,6 +263,98 @@ def test_what_can_be_read_in_two_ways_is_refused(exchange: Exchange) -> None:
     assert receipts(exchange) == 0
 
 
+def test_trailers_decide_nothing(exchange: Exchange) -> None:
+    async def story(one: Running) -> None:
+        good = signed(one.url, TARGET, one.token)
+        host, name = f"Host: 127.0.0.1:{one.port}", "Transfer-Encoding: chunked"
+        for late in good:
+            early = [f"{key}: {value}" for key, value in good.items() if key != late]
+            head = "\r\n".join([f"GET {TARGET} HTTP/1.1", host, name, *early, "", ""])
+            answer = await one.raw(f"{head}0\r\n{late}: {good[late]}\r\n\r\n".encode())
+            assert answer.status == 401, late
+        # Nor do they overwrite what the headers said, nor come without end.
+        body = "0\r\nPrefer: respond-async\r\nAccept: x\r\nDPoP: x\r\n\r\n"
+        answer = await one.raw(request(one, name, body=body))
+        assert answer.status == 200, answer.body
+        many = "".join(f"X-{n}: 1\r\n" for n in range(100))
+        answer = await one.raw(request(one, name, body=f"0\r\n{many}\r\n"))
+        assert answer.status == 400
+        assert [asked[2].get("accept") for asked in one.provider.asked] == [None]
+
+    play(exchange, story)
+
+
+def test_what_is_compressed_is_not_unpacked(exchange: Exchange) -> None:
+    bomb = gzip.compress(bytes(8_000_000))
+
+    async def story(one: Running) -> None:
+        for coding in ("gzip", "GZIP", "deflate", "br", "identity, gzip", "zstd"):
+            answer = await one.call(method="POST", body=bomb, headers={"Content-Encoding": coding})
+            assert (answer.status, answer.code) == (415, "encoding"), coding
+            assert answer.headers["accept-encoding"] == "identity"
+        answer = await one.call(method="POST", body=b"{}", headers={"Content-Encoding": "identity"})
+        assert answer.status == 200
+        assert len(one.provider.asked) == 1
+
+    play(exchange, story, provider={"methods": ("POST",)})
+
+
+def test_a_provider_that_drips_is_given_up(exchange: Exchange) -> None:
+    """Each part comes in time and the whole never: the turns of a provider are few."""
+
+    async def story(one: Running) -> None:
+        async def drip(_: object, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+                         b"content-length: 9000\r\n\r\n")  # fmt: skip
+            with contextlib.suppress(ConnectionError):
+                while not writer.is_closing():
+                    writer.write(b" ")
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as dripping:
+            port = dripping.sockets[0].getsockname()[1]
+            given = one.told.providers[SERVICE]
+            one.told.providers[SERVICE] = replace(
+                given, endpoint=f"http://127.0.0.1:{port}", read_seconds=0.5
+            )
+            await asyncio.sleep(1.2)
+            answer = await asyncio.wait_for(one.call(), 5)
+            assert (answer.status, answer.code) == (504, "provider")
+
+    play(exchange, story)
+
+
+def test_a_name_that_nobody_answers_for_is_looked_up_once_at_a_time(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(one: Running) -> None:
+        loop, asked = asyncio.get_running_loop(), list[str]()
+        plain = loop.getaddrinfo
+
+        async def slow(host: str, port: int, **more: Any) -> Any:
+            asked.append(host)
+            if host == "slow.test":
+                await asyncio.sleep(1.0)
+                raise socket.gaierror("no answer")
+            return await plain(host, port, **more)
+
+        given = one.told.providers[SERVICE]
+        one.told.providers[SERVICE] = replace(
+            given, endpoint="http://slow.test:81/base", connect_seconds=0.2
+        )
+        await asyncio.sleep(1.2)
+        monkeypatch.setattr(loop, "getaddrinfo", slow)
+        answers = await asyncio.gather(*(one.call() for _ in range(4)))
+        assert {answer.status for answer in answers} == {504}
+        assert asked == ["slow.test"]
+        await asyncio.sleep(1.0)
+        assert (await one.call()).status in {503, 504}
+        await asyncio.sleep(1.0)  # its look-up ends, and nobody misses it
+
+    play(exchange, story)
+
+
 def test_large_things_are_refused(exchange: Exchange) -> None:
     async def story(one: Running) -> None:
         answer = await one.raw(request(one, f"X-A: {'a' * 40_000}"))
@@ -393,13 +509,12 @@ def test_a_provider_that_breaks_off_gives_no_file(exchange: Exchange) -> None:
 
 
 def test_addresses_that_are_no_providers_are_not_asked(exchange: Exchange) -> None:
-    from dataclasses import replace  # noqa: PLC0415
-
     async def story(one: Running) -> None:
         given = one.told.providers[SERVICE]
         for endpoint in (
             "http://169.254.169.254/latest", "http://[fe80::1]/", "http://0.0.0.0/",
             "http://224.0.0.1/", "http://[::ffff:169.254.169.254]/", "ftp://127.0.0.1/",
+            "http://[2002:a9fe:a9fe::]/", "http://[64:ff9b::a9fe:a9fe]/", "http://2852039166/",
             "http://127.0.0.1:1/", "file:///etc/passwd",
         ):  # fmt: skip
             one.told.providers[SERVICE] = replace(given, endpoint=endpoint)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
 from foundation.kernel.errors import Conflict, NotFound
 from tests.conftest import SettableClock
@@ -14,6 +15,7 @@ from tests.harness.exchange_receipts import draft, written
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.receipts.archive_store import PostgresArchive
 from workloads.data_exchange.receipts.archiving import Archiving, lines_of
+from workloads.data_exchange.receipts.commands import verify as command
 from workloads.data_exchange.receipts.model import Receipt
 from workloads.data_exchange.receipts.verify import Report, verify
 
@@ -80,6 +82,28 @@ def test_a_day_leaves_and_stays_proven(
 def archived(exchange: Exchange) -> list[object]:
     with exchange.base.database.transaction():
         return list(PostgresArchive(exchange.base.database).archived())
+
+
+def test_a_flipped_byte_of_a_packed_day_is_found(
+    exchange: Exchange, clock: SettableClock, archiving: Archiving, tmp_path: Path
+) -> None:
+    called(exchange, clock, 2)
+    day = clock.now().date()
+    grown_old(exchange, clock)
+    file = tmp_path / "archive" / archiving.archive(SYSTEM, day).file
+    good, damaged = file.read_bytes(), tmp_path / "damaged.gz"
+    said = gzip.decompress(good)
+    for at in range(0, len(good), 17):
+        damaged.write_bytes(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1 :])
+        done = CliRunner().invoke(command, [str(damaged)])
+        if done.exit_code == 0:  # of the header of gzip some bytes say nothing
+            assert gzip.decompress(damaged.read_bytes()) == said, at
+        else:
+            assert isinstance(done.exception, SystemExit), (at, done.exception)
+    for end in (0, 1, 10, len(good) // 2, len(good) - 1):
+        damaged.write_bytes(good[:end])
+        done = CliRunner().invoke(command, [str(damaged)])
+        assert isinstance(done.exception, SystemExit), (end, done.exception)
 
 
 def test_a_day_that_is_not_over_stays(

@@ -292,6 +292,9 @@ def test_lengths_that_lie(exchange: Exchange) -> None:
         assert (await there.tus("HEAD", where)).headers["upload-offset"] == "0"
         for size in ("-1", "x", "1e3", "9" * 19):
             assert (await there.announce(batch.id, "b", 1, **{"Upload-Length": size})).status == 400
+        for at in ("-1", "+0", "0x0", "1e3", "9" * 19, " "):
+            assert (await there.tus("PATCH", where, {"Upload-Offset": at}, b"0")).status == 400, at
+        assert (await there.tus("PATCH", where, {"Upload-Offset": "9" * 18}, b"0")).status == 409
         huge = await there.announce(batch.id, "b", 1, **{"Upload-Length": str(2**50)})
         assert huge.status == 413
         for meta in ("batch", "batch !!!", f"batch {_b64('x')},batch {_b64('x')}", "x" * 5000):

@@ -5,13 +5,16 @@ from decimal import Decimal
 
 import pytest
 
-from foundation.kernel.errors import Forbidden, Invalid
+from foundation.kernel.errors import Conflict, Forbidden, Invalid
 from foundation.kernel.paging import PageRequest
 from foundation.kernel.time import parse_instant
 from tests.conftest import SettableClock
-from tests.harness.exchange import person
+from tests.harness.exchange import HOUSING, person
+from tests.harness.exchange_licences import BASE, Holder, made_type, offered
 from workloads.data_exchange.bootstrap import Exchange
-from workloads.data_exchange.usage.model import CALLS, DATASET_HOURS, QUERY, size_of
+from workloads.data_exchange.licences.desk import audience
+from workloads.data_exchange.proofs.sdjwt import Binding
+from workloads.data_exchange.usage.model import CALLS, DATASET_HOURS, LICENCES, QUERY, size_of
 
 ADMIN = person("administrator")
 T0 = datetime(2026, 11, 3, 9, 50, tzinfo=UTC)
@@ -79,6 +82,28 @@ def test_hours_of_what_stands(exchange: Exchange, clock: SettableClock) -> None:
     lines = exchange.usage.lines(ADMIN, None, end, PageRequest()).items
     assert [one.hour.hour for one in lines] == [9, 10]
     assert sum(one.quantity for one in lines) == Decimal(2)
+
+
+@pytest.mark.usefixtures("agencies")
+def test_a_licence_is_counted_when_it_is_issued_and_when_it_is_verified(
+    exchange: Exchange, clock: SettableClock
+) -> None:
+    made = made_type(exchange, copies=2)
+    _, offer = offered(exchange, made)
+    holder, desk = Holder(copies=2), exchange.licensing.desk
+    text = holder.take(exchange, offer, clock.now()).credentials[0]
+    holder.take(exchange, offer, clock.now())  # the answer was lost: the same once more
+    with pytest.raises(Invalid):
+        exchange.licensing.offers.claim(offer.token, "x", [])
+    asked = desk.ask(person("officer", HOUSING), HOUSING)
+    binding = Binding(asked.nonce, audience(BASE, asked.id))
+    shown = holder.show(text, {"name"}, binding, clock.now())
+    desk.answer(person("officer", HOUSING), asked.id, shown, BASE)
+    with pytest.raises(Conflict):
+        desk.answer(person("officer", HOUSING), asked.id, shown, BASE)
+    lines = exchange.usage.lines(ADMIN, None, clock.advance(hours=1), PageRequest()).items
+    counted = {(one.meter, one.dimensions["act"]): one.quantity for one in lines}
+    assert counted == {(LICENCES, "issued"): 1, (LICENCES, "verified"): 1}
 
 
 def test_who_may(exchange: Exchange, clock: SettableClock) -> None:

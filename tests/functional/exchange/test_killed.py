@@ -1,4 +1,4 @@
-"""kill -9 under load: of a gateway, of PostgreSQL, of the worker that signs checkpoints.
+"""kill -9 under load: of a gateway, of the registry, of PostgreSQL, of the worker.
 
 The consumer's own log of what was answered is held against the receipts: each answer has its
 receipt, with the digest of what was handed out, and the chain is whole.
@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +24,7 @@ import pytest
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.processes import spawn
 from tests.contract.exchange.gateway_calls import read_answer
+from tests.harness.dataspace import free_port
 from tests.harness.exchange import SYSTEM, furnish
 from tests.harness.exchange_gateway import (
     AGREEMENT,
@@ -55,6 +57,7 @@ class City:
     port: int = 0
     gateways: list[subprocess.Popen[bytes]] = field(default_factory=list)
     worker: subprocess.Popen[bytes] | None = None
+    registry: subprocess.Popen[bytes] | None = None
     answered: dict[str, tuple[str, str]] = field(default_factory=dict)
     refused: int = 0
     cut: int = 0
@@ -70,17 +73,42 @@ class City:
         self.port = int(made.stdout.readline())
         self.gateways.append(made)
 
-    def start_worker(self) -> None:
+    def _started(self, name: str, **settings: str) -> "subprocess.Popen[bytes]":
         given = {
             "BOROUGH_EXCHANGE_HOME": str(self.folder / "home"),
             "BOROUGH_EXCHANGE_DATABASE_URL": self.exchange.base.database.url.replace(
                 "+psycopg", ""
             ),
+            **settings,
         }
-        self.worker = spawn(
-            [sys.executable, "-m", "workloads.data_exchange.entrypoints.cli", "worker"],
-            environment={**os.environ, **given}, stderr=subprocess.DEVNULL, folder=Path.cwd(),
+        return spawn(
+            [sys.executable, "-m", "workloads.data_exchange.entrypoints.cli", name],
+            environment={**os.environ, **given}, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, folder=Path.cwd(),
         )  # fmt: skip
+
+    def start_worker(self) -> None:
+        self.worker = self._started("worker")
+
+    def start_registry(self) -> None:
+        port = free_port()
+        self.registry = self._started("serve", BOROUGH_EXCHANGE_PORT=str(port))
+        self.registered = f"http://127.0.0.1:{port}"
+
+    async def registry_answers(self) -> None:
+        """Wait until it does; it has the same database."""
+        async with asyncio.timeout(60):
+            while True:
+                with contextlib.suppress(OSError):
+                    found = await asyncio.to_thread(
+                        urllib.request.urlopen, f"{self.registered}/readyz", None, 5
+                    )
+                    with found:
+                        assert found.status == 200
+                        return
+                await asyncio.sleep(0.1)
+
+    registered: str = ""
 
     @cached_property
     def again(self) -> EmbeddedPostgres:
@@ -132,7 +160,8 @@ class City:
         psutil.wait_procs([master], timeout=10)
 
     def end(self) -> None:
-        running = [*self.gateways, *([self.worker] if self.worker else [])]
+        others = [one for one in (self.worker, self.registry) if one is not None]
+        running = [*self.gateways, *others]
         for one in running:
             one.kill()
         for one in running:
@@ -160,7 +189,7 @@ def city(server_folder: Path, tmp_path: Path) -> Iterator[City]:
                 made.again.stop()
 
 
-async def _story(city: City) -> None:
+async def _story(city: City, *, registry: bool) -> None:
     async with FakeProvider().running() as provider:
         city.provider = provider.url
         city.start_gateway()
@@ -176,6 +205,8 @@ async def _story(city: City) -> None:
             city.gateways.pop(0).stdout.close()  # type: ignore[union-attr]
             await asyncio.to_thread(city.start_gateway)
             await city.more(30)
+        if registry:
+            await _registry(city)
         city.kill_postgres()
         before = len(city.answered)
         await asyncio.sleep(1)
@@ -186,12 +217,31 @@ async def _story(city: City) -> None:
         await asyncio.to_thread(city.again.start)
         await asyncio.to_thread(city.start_worker)
         await city.more(60)
+        if registry:
+            await city.registry_answers()
         ending.set()
         await asyncio.gather(*consumers)
 
 
-def test_no_answer_without_a_receipt_and_no_broken_chain(city: City) -> None:
-    run_alone(_story(city))
+async def _registry(city: City) -> None:
+    """Calls go on while the registry is away, and it comes back to what it was."""
+    city.start_registry()
+    await city.registry_answers()
+    assert city.registry is not None
+    city.registry.kill()
+    city.registry.wait()
+    before = city.refused
+    await city.more(30)
+    assert city.refused == before
+    await asyncio.to_thread(city.start_registry)
+    await city.registry_answers()
+
+
+@pytest.mark.parametrize(
+    "registry", [False, pytest.param(True, marks=pytest.mark.rehearsal)], ids=["", "and a registry"]
+)
+def test_no_answer_without_a_receipt_and_no_broken_chain(city: City, *, registry: bool) -> None:
+    run_alone(_story(city, registry=registry))
     assert city.refused or city.cut
     exchange = city.exchange
     exchange.base.database.engine.dispose()

@@ -1,5 +1,6 @@
 """Parts of the gateway that need nobody: JSON of strangers, masks, rows, paths, counts, sources."""
 
+import ipaddress
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from workloads.data_exchange.directory.interface import (
     AuthenticationKind,
     Credentials,
 )
+from workloads.data_exchange.entrypoints.gateway import options
 from workloads.data_exchange.gateway.addresses import Address, Paths
 from workloads.data_exchange.gateway.counts import Allowance
 from workloads.data_exchange.gateway.credentials import Seen
@@ -30,7 +32,9 @@ from workloads.data_exchange.gateway.offered import OfferedServices
 from workloads.data_exchange.gateway.ports import CountingFailed
 from workloads.data_exchange.gateway.shaping import Shaper, generalised, partial, pseudonym
 from workloads.data_exchange.gateway.sources import Reading
+from workloads.data_exchange.gateway.upstream import Upstream
 from workloads.data_exchange.keys.model import Key
+from workloads.data_exchange.settings import Settings
 
 AT = datetime(2026, 11, 21, 15, 59, tzinfo=UTC)
 VALUES = st.recursive(
@@ -364,3 +368,32 @@ def test_providers_are_asked_as_the_directory_says(
 )  # fmt: skip
 def test_what_is_not_offered_here_is_not_asked(there: FakeOffered | None) -> None:
     assert OfferedServices(FakeDirectory(there)).provider("s") is None
+
+
+@pytest.mark.parametrize(
+    ("networks", "local", "address", "asked"),
+    [
+        ("", False, "10.1.2.3", True),
+        ("", False, "93.184.216.34", True),
+        ("", False, "127.0.0.1", False),
+        ("", True, "127.0.0.1", True),
+        ("", True, "::ffff:127.0.0.1", True),
+        ("", True, "169.254.169.254", False),
+        ("", False, "::ffff:169.254.169.254", False),
+        ("", False, "64:ff9b::a9fe:a9fe", False),
+        ("", False, "2002:a9fe:a9fe::1", False),
+        ("10.1.0.0/16", False, "10.1.2.3", True),
+        # What the administrator did not name is not asked, whoever publishes it.
+        ("10.1.0.0/16", False, "10.2.0.1", False),
+        ("10.1.0.0/16", False, "93.184.216.34", False),
+        ("10.1.0.0/16", True, "127.0.0.1", True),
+        ("10.1.0.0/16", True, "10.2.0.1", False),
+    ],
+)
+def test_providers_lie_where_the_administrator_says(
+    networks: str, *, local: bool, address: str, asked: bool
+) -> None:
+    settings = Settings(provider_networks=networks, local_providers=local)
+    chosen = options(settings, "postgresql://nowhere/x")
+    upstream = Upstream(local=chosen.local, networks=chosen.networks)
+    assert upstream.permitted(ipaddress.ip_address(address)) is asked

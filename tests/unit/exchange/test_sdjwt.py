@@ -1,5 +1,6 @@
 """SD-JWT by the examples of RFC 9901 (sections 5 and 6.3), and each of its rules broken."""
 
+import hmac
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -158,6 +159,15 @@ def test_licences_that_are_none() -> None:
     none = encoded(b'{"alg":"none","typ":"dc+sd-jwt"}') + "." + good.split(".", 1)[1]
     with pytest.raises(ProofError):
         sdjwt.verified(none, ISSUER.public, at=AT, binding=None)
+    rest = good.split(".", 1)[1]
+    payload, tail = rest.partition(".")[0], rest.partition("~")[2]
+    for alg in ("HS256", "ES256", "EdDSA "):
+        told = encoded(json.dumps({"alg": alg, "typ": "dc+sd-jwt"}).encode()) + "." + payload
+        made = encoded(hmac.digest(ISSUER.public.x, told.encode(), "sha256"))
+        for signature in (made, encoded(ISSUER.sign(told.encode()))):
+            text = f"{told}.{signature}~{tail}"
+            with pytest.raises(ProofError):
+                sdjwt.verified(text, ISSUER.public, at=AT, binding=None)
     with pytest.raises(ProofError, match="never hidden"):
         licence(exp=Sd(5))
     for name in ("_sd", "...", "_sd_alg"):

@@ -3,7 +3,8 @@ import json
 import pytest
 import yaml
 
-from foundation.surface.cli.output import Column, cell, table, write_one, write_rows
+from foundation.surface.cli.exits import Failure
+from foundation.surface.cli.output import Column, cell, document, table, write_one, write_rows
 
 COLUMNS = (
     Column("ID", "id"),
@@ -25,6 +26,22 @@ def test_a_table_is_aligned(capsys: pytest.CaptureFixture[str]) -> None:
         "a    Web       1200.5 CNY\n"
         "bcd  Database           -\n"
     )  # fmt: skip
+
+
+def test_what_strangers_wrote_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = "a\x1b]0;root\x07b\x9b2Jc\u202ed\x7f\r"
+    item = {"id": bad, "name": {"en": bad, "zh": bad}, "more": [{bad: bad}]}
+    columns = (*COLUMNS[:2], Column("MORE", "more"))
+    for form in ("table", "wide", "json", "yaml", "name"):
+        write_rows([item], columns, form)
+        write_one(item, columns, form)
+    shown = capsys.readouterr().out + str(Failure(bad).format_message())
+    assert not {*shown} & {"\x1b", "\x07", "\x9b", "\u202e", "\x7f", "\r"}
+    assert json.loads(document(item, "json")) == item
+    # Nor does a line of a table become two.
+    split = table([{"id": "a\nb  forged"}], COLUMNS[:1], "en")
+    assert split.splitlines() == ["ID", "a b  forged"]
+    assert cell("a\nb") == "a\nb"
 
 
 def test_chinese_characters_take_two_cells() -> None:

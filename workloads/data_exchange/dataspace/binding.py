@@ -5,6 +5,7 @@ known, or has no part in a process, is told what the binding says: not found.
 """
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from flask import Blueprint, Response, g, request
 
 from foundation.kernel import canonical
 from foundation.kernel.errors import BoroughError, Unauthenticated
+from foundation.surface.api import limits
+from foundation.surface.api.problems import TooManyRequests
 from foundation.surface.auth import current_actor, public
 from foundation.surface.registry import use
 from workloads.data_exchange.dataspace import documents
@@ -54,6 +57,11 @@ def _guarded(error: str) -> Callable[[View], View]:
                 return _answer(refused.status, refused.body)
             except Unreadable as unreadable:
                 return _answer(400, _error(error, "bad-message", str(unreadable), named))
+            except TooManyRequests as many:
+                told = _error(error, many.code, many.message, named)
+                answer = _answer(429, told)
+                answer.headers["Retry-After"] = str(math.ceil(many.retry_after))
+                return answer
             except BoroughError as failed:
                 status = 503 if failed.code == "unavailable" else 400
                 return _answer(status, _error(error, failed.code, "it cannot be done", named))
@@ -74,6 +82,8 @@ def _sender(error: str) -> Participant:
             found = use(Participants).sender(token.strip(), body, current_actor)
         except Unauthenticated:
             found = None
+    # Each participant has its own measure; whoever cannot say who they are share their address's.
+    limits.spend("" if found is None else f"participant:{found.id}")
     if found is None:
         status = 401 if error == "CatalogError" else 404
         raise Refused(status, _error(error, "unauthorized", "no participant is known by this", {}))

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
+from foundation.kernel.addresses import networks_of
 from foundation.kernel.errors import Invalid, Problem
 from foundation.serving.processes import Companion, run_file, start_logging
 from foundation.surface.cli.exits import Failure
@@ -65,7 +66,7 @@ def options(settings: Settings, database: str) -> Options:
     """How the gateway of these settings runs.
 
     Raises:
-        Invalid: the time zone is none.
+        Invalid: the time zone is none, or a network.
     """
     try:
         zone = ZoneInfo(settings.time_zone)
@@ -76,6 +77,7 @@ def options(settings: Settings, database: str) -> Options:
         database.replace("postgresql+psycopg://", "postgresql://"), zone,
         Bounds(per_peer=settings.gateway_peer_connections), local=settings.local_providers,
         shared=settings.gateway_workers != 1,
+        networks=networks_of(settings.provider_networks, "provider_networks"),
     )  # fmt: skip
 
 

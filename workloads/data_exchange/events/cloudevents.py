@@ -21,6 +21,8 @@ BATCHED = "application/cloudevents-batch+json"
 #: Events of one request.
 BATCH_MAX = 1_000
 _TEXT_MAX = 1_024
+#: Of one event, data among them: what is wrong with each is said.
+_ATTRIBUTES_MAX = 100
 _NAME = re.compile(r"[a-z0-9]{1,20}", re.ASCII)
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
@@ -53,8 +55,23 @@ class Event:
     data: Mapping[str, Any]
 
 
-def parse(headers: Mapping[str, str], body: bytes, found: Collector) -> list[Event]:
-    """The events of a request; what is wrong is noted.
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An event, and where it stands in its request.
+
+    Attributes:
+        at: what its attributes are called after in errors: ``3.`` in a batch, empty alone.
+    """
+
+    at: str
+    event: Event
+
+
+def parse(headers: Mapping[str, str], body: bytes, found: Collector) -> list[Placed]:
+    """The events of a request that are well-formed; of the others is noted what is wrong.
+
+    Nothing may be done with them while anything is noted: the batched content mode has no partial
+    success, so all of a request is taken or nothing (``docs/decisions/0271``).
 
     Args:
         headers: names in lower case.
@@ -63,7 +80,7 @@ def parse(headers: Mapping[str, str], body: bytes, found: Collector) -> list[Eve
     """
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if not kind.startswith("application/cloudevents") and "ce-specversion" in headers:
-        return _some(found, [_binary(headers, body, found)])
+        return _some([("", _binary(headers, body, found))])
     if not found.check(
         kind in {STRUCTURED, BATCHED}, "Content-Type", f"must be {STRUCTURED} or {BATCHED}",
         "unsupported",
@@ -75,15 +92,15 @@ def parse(headers: Mapping[str, str], body: bytes, found: Collector) -> list[Eve
         found.check(False, "body", str(error))
         return []
     if kind == STRUCTURED:
-        return _some(found, [_event(told, "", found)])
+        return _some([("", _event(told, "", found))])
     fits = isinstance(told, list) and len(told) <= BATCH_MAX
     if not found.check(fits, "body", f"must be a list of at most {BATCH_MAX} events"):
         return []
-    return _some(found, [_event(one, f"{n}.", found) for n, one in enumerate(told)])
+    return _some([(f"{n}.", _event(one, f"{n}.", found)) for n, one in enumerate(told)])
 
 
-def _some(found: Collector, events: "list[Event | None]") -> list[Event]:
-    return [] if found.problems else [one for one in events if one is not None]
+def _some(events: "list[tuple[str, Event | None]]") -> list[Placed]:
+    return [Placed(at, one) for at, one in events if one is not None]
 
 
 def _binary(headers: Mapping[str, str], body: bytes, found: Collector) -> Event | None:
@@ -112,6 +129,9 @@ def _event(told: object, at: str, found: Collector) -> Event | None:
         found.check(False, at.rstrip(".") or "body", "must be an object")
         return None
     before = len(found.problems)
+    few = f"must have at most {_ATTRIBUTES_MAX} attributes"
+    if not found.check(len(told) <= _ATTRIBUTES_MAX, at.rstrip(".") or "body", few):
+        return None
     for name in _REQUIRED:
         value = told.get(name)
         found.check(

@@ -37,7 +37,8 @@ _ACK = re.compile(rb"(/subscriptions/(sub_[0-9a-z]{26})/acks)", re.ASCII)
 _LIMIT, _WAIT_MAX = 100, 30
 #: How often it is looked whether there is more, and how often whether it may still be handed out.
 _LOOK_SECONDS, _WAITING = 0.2, 1_000
-_SHOWN = 20
+#: Faults that are named, and how much of the name of each.
+_SHOWN, _FIELD = 1_000, 200
 
 
 class EventFront:
@@ -253,8 +254,9 @@ def _wrong(error: Invalid) -> Response:
         )
     )
     told = json.loads(answer.body)
+    told["wrong"] = len(error.problems)
     told["errors"] = [
-        {"field": one.field, "message": one.message, "code": one.code}
+        {"field": one.field[:_FIELD], "message": one.message, "code": one.code}
         for one in error.problems[:_SHOWN]
     ]
     return Response(answer.status, answer.headers, dump(told).encode())

@@ -1,6 +1,7 @@
 """The use cases of topics: make one, publish, and forget what is old."""
 
 import functools
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ from workloads.data_exchange.gateway.documents import dump
 NOUN = "topic"
 BYTES_MAX = 64 * 1024**3
 _FORGOTTEN = 2_000
+#: Of the faults of one record so many are named.
+_FAULTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,23 +148,13 @@ class Topics:
             Full: the topic keeps as much as it may.
             Conflict: the data set is no longer published.
         """
+        # One transaction for all: what a single event costs is mostly the ways to the database.
         with self._db.transaction():
             topic = self._find(actor, service, "event.publish")
             offered = self._catalogue.offered(topic.dataset, topic.service)
-        if offered is None:
-            raise Conflict("the data set is no longer published")
-        wrong = Collector()
-        events = parse(headers, body, wrong)
-        valid = _validator(dump(schema_of(offered.elements)))
-        sized = [(one, dump({**one.attributes, "data": one.data})) for one in events]
-        for n, (one, text) in enumerate(sized):
-            at = f"{n}.data" if len(sized) > 1 else "data"
-            wrong.check(
-                len(text.encode()) <= EVENT_BYTES, at, f"must be at most {EVENT_BYTES} bytes"
-            )
-            _described(wrong, valid, one, at)
-        wrong.finish()
-        with self._db.transaction():
+            if offered is None:
+                raise Conflict("the data set is no longer published")
+            sized = _read(headers, body, dump(schema_of(offered.elements)))
             return self._keep(topic, _once(sized))
 
     def _keep(self, topic: Topic, events: list[tuple[Event, str]]) -> Published:
@@ -232,6 +225,24 @@ def _bounded(wrong: Collector, retention_days: int, bytes_max: int, partitions: 
     )  # fmt: skip
 
 
+def _read(headers: Mapping[str, str], body: bytes, schema: str) -> list[tuple[Event, str]]:
+    """The events of a request, each with its text as it is kept.
+
+    Raises:
+        Invalid: names everything that is wrong with any of them.
+    """
+    wrong, valid = Collector(), _validator(schema)
+    sized = list[tuple[Event, str]]()
+    for placed in parse(headers, body, wrong):
+        one, at = placed.event, f"{placed.at}data"
+        text = dump({**one.attributes, "data": one.data})
+        sized.append((one, text))
+        wrong.check(len(text.encode()) <= EVENT_BYTES, at, f"must be at most {EVENT_BYTES} bytes")
+        _described(wrong, valid, one, at)
+    wrong.finish()
+    return sized
+
+
 def _once(sized: list[tuple[Event, str]]) -> list[tuple[Event, str]]:
     """Without those that stand twice in one request; the first one counts."""
     seen: dict[tuple[str, str], tuple[Event, str]] = {}
@@ -249,7 +260,7 @@ def _validator(schema: str) -> Callable[[Any], Any]:
 
 
 def _described(wrong: Collector, valid: Callable[[Any], Any], one: Event, at: str) -> None:
-    for error in valid(dict(one.data)):
+    for error in itertools.islice(valid(dict(one.data)), _FAULTS):
         way = ".".join(str(part) for part in error.instance_path)
         # The schema's words may quote the value: only where it is wrong is said.
         wrong.check(False, f"{at}.{way}" if way else at, "is not as the data set is described")

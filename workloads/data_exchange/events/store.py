@@ -195,12 +195,15 @@ class PostgresEvents:
         for one, _ in events:
             head, size = heads.get(one.partition, (0, 0))
             heads[one.partition] = (max(head, one.position), size + len(one.envelope.encode()))
-        for partition, (head, size) in heads.items():
-            self._db.execute(
-                partition_table.update()
-                .where(_P.topic == topic, _P.partition == partition)
-                .values(head=head, bytes=_P.bytes + size)
-            )
+        given = sa.values(
+            sa.column("partition", sa.Integer), sa.column("head", sa.BigInteger),
+            sa.column("size", sa.BigInteger), name="given",
+        ).data([(partition, head, size) for partition, (head, size) in heads.items()])  # fmt: skip
+        self._db.execute(
+            partition_table.update()
+            .where(_P.topic == topic, _P.partition == given.c.partition)
+            .values(head=given.c.head, bytes=_P.bytes + given.c.size)
+        )
 
     def heads(self) -> dict[str, int]:
         """How many events were ever published in each topic."""
@@ -300,6 +303,13 @@ class PostgresEvents:
                 ]
             )
         )  # fmt: skip
+
+    def standing(self, agreement: str) -> int:
+        """How many subscriptions of an agreement have not ended."""
+        query = sa.select(sa.func.count()).where(
+            _S.agreement == agreement, _S.state != SubscriptionState.ENDED.value
+        )
+        return int(self._db.execute(query).scalar_one())
 
     def find(self, subscription_id: str, *, lock: bool = False) -> Subscription | None:
         """By id; held until the transaction ends with ``lock``."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from foundation.access import policy
 from foundation.kernel import ids
 from foundation.kernel.actor import Actor
-from foundation.kernel.errors import Collector, Conflict, Forbidden, Invalid, Problem
+from foundation.kernel.errors import Collector, Conflict, Forbidden, Invalid, Problem, QuotaExceeded
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock
 from workloads.data_exchange.agreements.contracts.model import AgreementState
@@ -36,6 +36,8 @@ from workloads.data_exchange.events.ports import (
 NOUN = "subscription"
 #: What is handed out at a time, whatever is asked for.
 PULL_MAX, PULL_BYTES = 1_000, 8 * 1024 * 1024
+#: Of one agreement, without those that have ended.
+SUBSCRIPTIONS_MAX = 50
 _CLAIMED = 16
 _LETTER = "letter"
 
@@ -97,6 +99,7 @@ class Subscriptions:
             NotFound: no such agreement, or none of the actor's business; its service has no topic.
             Forbidden: they may not subscribe for the consumer.
             Conflict: it is not in force.
+            QuotaExceeded: it has as many subscriptions as it may.
         """
         with self._db.transaction():
             there = self._parts.contracts.agreement(actor, agreement)
@@ -112,6 +115,12 @@ class Subscriptions:
             wrong.check(purpose in terms.purposes, "purpose", "is not agreed on", "not_agreed")
             self._check_url(wrong, kind, url)
             wrong.finish()
+            # Each is served apart: without an end one consumer would take all the gateways' time.
+            self._db.lock(f"exchange:subscriptions:{there.id}")
+            if self._store.standing(there.id) >= SUBSCRIPTIONS_MAX:
+                raise QuotaExceeded(
+                    "the agreement has as many subscriptions as it may", limit=SUBSCRIPTIONS_MAX
+                )
             secret = new_secret() if kind is SubscriptionKind.PUSH else ""
             name = ids.new("sub")
             sealed = self._parts.vault.seal(secret.encode(), _context(name)) if secret else ""

@@ -7,6 +7,7 @@ end is durable, under the id of the first one; it is given to the same agreement
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +19,8 @@ from workloads.data_exchange.gateway.model import Refusal
 from workloads.data_exchange.gateway.server import Response
 
 _KEPT = timedelta(hours=1)
-_AT_ONCE = 256
+#: Of all, and of one agreement: whose provider is slow takes nothing from others.
+_AT_ONCE, _EACH = 256, 32
 
 
 class Vault(Protocol):
@@ -58,6 +60,8 @@ class Later:
         self._connect = connect
         self._vault = vault
         self._tasks: set[asyncio.Task[None]] = set()
+        #: How many go on, by agreement.
+        self._going: Counter[str] = Counter()
 
     async def begin(
         self, whose: Whose, due: datetime, now: datetime, work: Callable[[], Awaitable[Response]]
@@ -73,18 +77,30 @@ class Later:
         Raises:
             Refusal: too many go on already, or it cannot be kept.
         """
-        if len(self._tasks) >= _AT_ONCE:
+        if self._going.total() >= _AT_ONCE or self._going[whose.agreement] >= _EACH:
             raise Refusal(503, "busy", "too many requests at once", retry_after=5)
-        async with self._working() as connection:
-            await connection.execute("DELETE FROM exchange_later WHERE until < %s", [now])
-            await connection.execute(
-                "INSERT INTO exchange_later (id, agreement, key, due, until) "
-                "VALUES (%s, %s, %s, %s, %s)",
-                [whose.id, whose.agreement, whose.key, due, now + _KEPT],
-            )
+        # Counted before anything is waited for: those that come meanwhile must see it.
+        self._going[whose.agreement] += 1
+        try:
+            async with self._working() as connection:
+                await connection.execute("DELETE FROM exchange_later WHERE until < %s", [now])
+                await connection.execute(
+                    "INSERT INTO exchange_later (id, agreement, key, due, until) "
+                    "VALUES (%s, %s, %s, %s, %s)",
+                    [whose.id, whose.agreement, whose.key, due, now + _KEPT],
+                )
+        except BaseException:
+            self._gone(whose.agreement)
+            raise
         task = asyncio.get_running_loop().create_task(self._work(whose, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self._gone(whose.agreement))
+
+    def _gone(self, agreement: str) -> None:
+        self._going[agreement] -= 1
+        if not self._going[agreement]:
+            del self._going[agreement]
 
     async def _work(self, whose: Whose, work: Callable[[], Awaitable[Response]]) -> None:
         response = await work()

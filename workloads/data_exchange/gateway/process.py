@@ -17,6 +17,7 @@ import uvloop
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from foundation.kernel.addresses import Network
 from foundation.kernel.time import Clock
 from workloads.data_exchange.gateway.book import Book
 from workloads.data_exchange.gateway.calls import Calls
@@ -49,6 +50,7 @@ class Options:
         zone: the city's time zone, for its midnight.
         bounds: what is taken of strangers.
         local: whether providers may lie on this machine.
+        networks: in which providers may lie; none for all that are not forbidden anyway.
         shared: whether other processes listen on the same port.
     """
 
@@ -60,6 +62,7 @@ class Options:
     bounds: Bounds = field(default_factory=Bounds)
     local: bool = False
     shared: bool = False
+    networks: tuple[Network, ...] = ()
 
 
 def run(
@@ -127,7 +130,7 @@ async def serving(
     writer, counter = Writer(connect, clock), PostgresCounter(connect)
     later = Later(connect, vault)
     allowance = Allowance(counter, options.zone)
-    upstream = Upstream(local=options.local)
+    upstream = Upstream(local=options.local, networks=options.networks)
     calls = Calls(
         book, grants, upstream, writer, allowance, clock, later, options.url, figures.count
     )

@@ -92,6 +92,8 @@ _ONCE = frozenset({
     "authorization", "content-encoding", "content-length", "content-type", "dpop", "expect", "host",
     "prefer", "range", "transfer-encoding", "upload-checksum", "upload-length", "upload-offset",
 })  # fmt: skip
+#: Why a body that is compressed is refused.
+ENCODING = "encoding"
 _NO_BODY = {204, 304}
 _PIPELINED = 8
 _LINGER_SECONDS = 2.0
@@ -106,6 +108,8 @@ def problem(refusal: Refusal) -> Response:
     headers = {"content-type": "application/problem+json", "cache-control": "no-store"}
     if refusal.retry_after:
         headers["retry-after"] = str(refusal.retry_after)
+    if refusal.code == ENCODING:
+        headers["accept-encoding"] = "identity"  # what is taken (RFC 9110, 12.5.3)
     if refusal.challenge:
         headers["www-authenticate"] = f'DPoP error="{refusal.challenge}", algs="EdDSA"'
     return Response(refusal.status, headers, dump(told).encode())
@@ -279,8 +283,13 @@ class _Connection(asyncio.Protocol):
         key = name.decode("latin-1").lower()
         text = value.decode("latin-1").strip()
         self._lines += 1
-        if self._lines > self._bounds.headers or (key in self._headers and key in _ONCE):
+        twice = not self._headed and key in self._headers and key in _ONCE
+        if self._lines > self._bounds.headers or twice:
             raise Refusal(400, "request", "a header stands twice, or there are too many")
+        if self._headed:
+            # A trailer (RFC 9110, 6.5.1): what a request is was decided before its body, and
+            # whoever stands in front of us has looked at the headers alone.
+            return
         self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
     def _count(self, size: int) -> None:
@@ -298,6 +307,9 @@ class _Connection(asyncio.Protocol):
             raise Refusal(400, "request", "a length beside a transfer coding")
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
             raise Refusal(501, "request", "only the transfer coding chunked is taken")
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            # Unpacked, a little may be without end; and digests are over what is sent.
+            raise Refusal(415, ENCODING, "nothing compressed is taken")
         self._expect(headers.get("content-length", "0"))
         if headers.get("expect", "").lower() == "100-continue" and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

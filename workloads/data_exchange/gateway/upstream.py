@@ -3,17 +3,19 @@
 import asyncio
 import functools
 import ipaddress
+import math
 import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import httptools
 
-from foundation.kernel.addresses import Address
+from foundation.kernel.addresses import Address, Network, permits, unwrapped
 from workloads.data_exchange.gateway.model import ANSWER_BYTES, Provider, Refusal
 
 #: Calls to one provider at a time, and those that wait for their turn.
@@ -54,7 +56,7 @@ class Answer:
     _idle: float
 
     async def read(self, most: int = ANSWER_BYTES) -> bytes:
-        """The whole body.
+        """The whole body, in the provider's time for all of it.
 
         Raises:
             Failed: it breaks off, is too slow, or too large.
@@ -65,21 +67,27 @@ class Answer:
                 raise Failed("too large")
             return whole
         parts, size = [], 0
-        async for part in self.stream():
+        # A limit for each wait is none for all: a byte now and then would hold a turn for ever.
+        until = asyncio.get_running_loop().time() + self._idle
+        async for part in self.stream(until):
             size += len(part)
             if size > most:
                 raise Failed("too large")
             parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def stream(self) -> AsyncIterator[bytes]:
+    async def stream(self, until: float = math.inf) -> AsyncIterator[bytes]:
         """The body in parts as they come; reading stops while nobody takes them.
+
+        Args:
+            until: of the loop's time; all of it must have come by then.
 
         Raises:
             Failed: it breaks off, or nothing comes for too long.
         """
+        loop = asyncio.get_running_loop()
         while True:
-            part = await self._connection.part(self._idle)
+            part = await self._connection.part(min(self._idle, until - loop.time()))
             if part is None:
                 return
             yield part
@@ -266,6 +274,14 @@ class _Origin:
         self.waiting = 0
         self.failures = 0
         self.rests_until = 0.0
+        #: Looks its name up now.
+        self.looking: asyncio.Task[Sequence[Any]] | None = None
+
+    def looked(self, done: "asyncio.Task[Sequence[Any]]") -> None:
+        """A look-up has ended, whoever still waits for it."""
+        self.looking = None
+        if not done.cancelled():
+            done.exception()
 
 
 class Upstream:
@@ -275,8 +291,9 @@ class Upstream:
         local: whether providers may lie on this machine (demonstrations and tests).
         monotonic: a clock that only goes on.
         context: of TLS; the system's authorities if left out.
-        permits: which addresses may be asked; if left out, those of providers: all but link-local,
-            multicast and reserved ones, and this machine's only when ``local``.
+        networks: in which providers may lie; none for all but this machine, link-local, multicast
+            and reserved ones. This machine counts beside them when ``local``.
+        permits: which addresses may be asked, if it is not providers that are.
     """
 
     def __init__(
@@ -285,10 +302,12 @@ class Upstream:
         local: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         context: ssl.SSLContext | None = None,
+        networks: tuple[Network, ...] = (),
         permits: Callable[[Address], bool] | None = None,
     ) -> None:
-        self._permits = permits or self._permitted
+        self._permits = permits or self.permitted
         self._local = local
+        self._networks = networks
         self._monotonic = monotonic
         self._context = context or ssl.create_default_context()
         self._origins: dict[tuple[bool, str, int], _Origin] = {}
@@ -386,36 +405,43 @@ class Upstream:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(provider.connect_seconds):
-                address = await self._address(to)
+                address = await self._address(origin, to)
                 _, made = await loop.create_connection(
                     _Connection, address, to.port, ssl=self._context if to.secure else None,
                     server_hostname=to.host if to.secure else None,
                 )  # fmt: skip
+        except TimeoutError:  # before OSError, which it is one of
+            raise Failed("no connection in time", sent=False, slow=True) from None
         except (OSError, ssl.SSLError):
             raise Failed("no connection", sent=False) from None
-        except TimeoutError:
-            raise Failed("no connection in time", sent=False, slow=True) from None
         return made, False
 
-    async def _address(self, to: "_Place") -> str:
+    async def _address(self, origin: "_Origin", to: "_Place") -> str:
         """The address of a host; what a name may not stand for is not asked.
 
         It is looked up and judged once, and that address is used: a name that answers otherwise the
-        second time changes nothing.
+        second time changes nothing. All who wait for a name wait for one look-up, which goes on
+        when they give up: the loop looks up few names at a time, and one whose server does not
+        answer would hold all of them.
         """
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
+        looking = origin.looking
+        if looking is None:
+            loop = asyncio.get_running_loop()
+            looking = origin.looking = loop.create_task(
+                loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
+            )
+            looking.add_done_callback(origin.looked)
+        found = await asyncio.shield(looking)
         for _, _, _, _, address in found:
             one = ipaddress.ip_address(str(address[0]).partition("%")[0])
             if self._permits(one):
                 return str(address[0])
         raise Failed("its address is not one of a provider", sent=False)
 
-    def _permitted(self, one: Address) -> bool:
-        if isinstance(one, ipaddress.IPv6Address) and one.ipv4_mapped:
-            one = one.ipv4_mapped
-        never = one.is_link_local or one.is_multicast or one.is_unspecified or one.is_reserved
-        return (one.is_loopback and self._local) or not (one.is_loopback or never)
+    def permitted(self, one: Address) -> bool:
+        """Whether a provider may lie at an address."""
+        here = self._local and unwrapped(one).is_loopback
+        return here or permits(self._networks, one)
 
     def close(self) -> None:
         """End all connections that are not in use."""

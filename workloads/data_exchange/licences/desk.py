@@ -10,10 +10,11 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.errors import Collector, Conflict
 from foundation.kernel.time import Clock
 from workloads.data_exchange.licences import trust
-from workloads.data_exchange.licences.ports import Asked, Audit, Book, LicenceStore, Work
+from workloads.data_exchange.licences.ports import Asked, Audit, Book, LicenceStore, Meter, Work
 from workloads.data_exchange.licences.publishing import Publishing
 from workloads.data_exchange.licences.verify import Shown, verify
 from workloads.data_exchange.proofs.sdjwt import Binding
+from workloads.data_exchange.usage.model import LICENCES
 
 NOUN = "licence_request"
 _LASTS = timedelta(minutes=10)
@@ -31,6 +32,7 @@ class Desk:
         audit: Audit,
         agencies: Book,
         publishing: Publishing,
+        meter: Meter,
     ) -> None:
         self._store = store
         self._db = db
@@ -38,6 +40,7 @@ class Desk:
         self._audit = audit
         self._agencies = agencies
         self._publishing = publishing
+        self._meter = meter
 
     def ask(self, actor: Actor, agency: str, *, vct: str = "", name: str = "") -> Asked:
         """A nonce for one presentation, for ten minutes.
@@ -90,6 +93,8 @@ class Desk:
                 actor, "licence.verify", subject=there.id, path=there.path,
                 details={"verdict": found.verdict.value, "status": found.status},
             )  # fmt: skip
+            # Whatever came out: the work was done, and the nonce is used up.
+            self._meter.note(LICENCES, now, act="verified")
             return found
 
 

@@ -12,11 +12,12 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.errors import Collector, Conflict, Invalid, Problem
 from foundation.kernel.time import Clock
 from workloads.data_exchange.licences.model import Licence, LicenceState, LicenceType, marked
-from workloads.data_exchange.licences.ports import Audit, Keyring, LicenceStore, Vault, Work
+from workloads.data_exchange.licences.ports import Audit, Keyring, LicenceStore, Meter, Vault, Work
 from workloads.data_exchange.licences.service import context, digest
 from workloads.data_exchange.proofs import jws, sdjwt
 from workloads.data_exchange.proofs.keys import PrivateKey, ProofError
 from workloads.data_exchange.proofs.others import Verifying, key_of
+from workloads.data_exchange.usage.model import LICENCES
 
 OFFER = "licence_offer"
 #: What a holder's key signs to show that it is there (OpenID4VCI 1.0, appendix F.1).
@@ -63,6 +64,7 @@ class Offers:
         audit: Audit,
         keys: Keyring,
         vault: Vault,
+        meter: Meter,
     ) -> None:
         self._store = store
         self._db = db
@@ -70,6 +72,7 @@ class Offers:
         self._audit = audit
         self._keys = keys
         self._vault = vault
+        self._meter = meter
 
     def open(self, token: str, pin: str) -> Opened:
         """What is offered, and the nonce for the proofs of possession.
@@ -183,6 +186,8 @@ class Offers:
             _HOLDER, "licence.claim", subject=found.id, path=found.path,
             details={"copies": len(keys)},
         )  # fmt: skip
+        # Once, however many copies: what is handed out again was counted before.
+        self._meter.note(LICENCES, now, act="issued")
         return Handed(made, handed)
 
     def _dated(self, key: PrivateKey, now: datetime) -> int:

@@ -175,6 +175,12 @@ class Keyring(Protocol):
         ...
 
 
+class Meter(Protocol):
+    """Counts what is used."""
+
+    def note(self, meter: str, at: datetime, quantity: int = 1, **dimensions: str) -> None: ...
+
+
 class Vault(Protocol):
     """Seals secrets at rest."""
 

@@ -10,6 +10,7 @@ that writes down its file, and only when that file lies in the folder, synced an
 import gzip
 import hashlib
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -135,8 +136,11 @@ class Archiving:
 
     def _verified(self, draft: Path, day: date) -> int:
         """How many receipts the file proves: all of the day, or nothing is dropped."""
-        with draft.open("rb") as raw, gzip.GzipFile(fileobj=raw) as packed:
-            report = verify(lines_of(packed), self._receipts.own_keys())
+        try:
+            with draft.open("rb") as raw, gzip.GzipFile(fileobj=raw) as packed:
+                report = verify(lines_of(packed), self._receipts.own_keys())
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise Conflict(f"the file of {day} was not written as it was meant") from None
         with self._db.transaction():
             count = self._store.receipts_of(day)
         if not report.holds or not report.receipts == report.proven == count:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
@@ -115,7 +116,7 @@ def verify(file: IO[bytes], keys: IO[str] | None) -> None:
         report = verified(_lines(file), _keys(keys))
     except ProofError as error:
         raise Failure(f"the keys cannot be used: {error}", USAGE) from None
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         raise Failure("the file cannot be read") from None
     for note in report.notes:
         click.echo(f"note: {note}")

@@ -1,1 +1,1 @@
-"""What was used, by the hour: calls, checks, published data sets."""
+"""What was used, by the hour: calls, checks, licences, published data sets."""

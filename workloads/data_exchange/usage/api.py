@@ -43,5 +43,5 @@ class UsageLineOut(Schema):
 @api.input(UsageQuery, location="query")
 @api.output(PageOut[UsageLineOut])
 def list_usage(query_data: UsageQuery) -> Answer:
-    """Calls, checks and hours of data sets, by hour, oldest first; 100 days at most."""
+    """Calls, checks, licences and hours of data sets, by hour, oldest first; 100 days at most."""
     return use(Usage).lines(current_actor(), query_data.start, query_data.end, query_data.page())

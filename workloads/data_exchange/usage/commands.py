@@ -15,7 +15,7 @@ _LINE = (
 
 @click.group()
 def usage() -> None:
-    """Calls, checks and hours of data sets, as they are told to the platform."""
+    """Calls, checks, licences and hours of data sets, as they are told to the platform."""
 
 
 @usage.command("list")

@@ -8,6 +8,8 @@ from decimal import Decimal
 CALLS = "exchange.calls"
 CHECKS = "exchange.checks"
 DATASET_HOURS = "exchange.dataset_hours"
+#: By ``act``: issued to a holder, or verified by this service for a department.
+LICENCES = "exchange.licences"
 
 #: Kinds of interfaces as they are sold: a call for an answer, a file or batch, an event.
 QUERY, BATCH, EVENT = "query", "batch", "event"
