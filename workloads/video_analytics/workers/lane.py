@@ -74,6 +74,7 @@ class LaneOptions:
         memory_seconds: how often what is known of a camera is saved.
         calm_seconds: see ``Governor``.
         confine: open nothing of the network where connections cannot be held to their reach.
+        opens_per_second: cameras of the network that are connected to; 0 is as many as there are.
     """
 
     analyser: str = "workloads.video_analytics.workers.analysis:make"
@@ -92,6 +93,7 @@ class LaneOptions:
     calm_seconds: float = 10.0
     degrade: bool = True
     confine: bool = True
+    opens_per_second: float = 10.0
 
     @staticmethod
     def of(value: Mapping[str, Any]) -> "LaneOptions":
@@ -220,6 +222,7 @@ class Lane:
             "look": asdict(look(watch.tier, camera.step, watch.rules)),
             "open_seconds": options.open_seconds, "read_seconds": options.read_seconds,
             "first_retry": options.first_retry, "longest_retry": options.longest_retry,
+            "opens_per_second": options.opens_per_second,
             "position": camera.position, "epoch": camera.epoch,
             "ring_seconds": options.before + options.after + 5, "ring_bytes": options.ring_bytes,
         })  # fmt: skip

@@ -21,5 +21,5 @@ def workers() -> ResponseReturnValue:
     state = use(Workers).state(current_actor())
     return show(
         "workers/workers.html", state=state, all_shards=SHARDS,
-        crumbs=[Crumb(gettext("Workers"))],
+        crumbs=[Crumb(gettext("Home"), "/"), Crumb(gettext("Workers"))],
     )  # fmt: skip

@@ -75,13 +75,21 @@ class PostgresFences:
         Raises:
             Fenced: a newer token is out, or nobody was ever given this one.
         """
-        token = self._db.execute(
-            sa.select(_S.token).where(_S.shard == fence.shard).with_for_update(read=True)
-        ).scalar()
-        if token != fence.token:
+        if not self.current({fence}):
             raise Fenced(
                 "another worker holds this shard now", shard=fence.shard, token=fence.token
             )
+
+    def current(self, fences: Collection[Fence]) -> set[Fence]:
+        """Those of the fences whose tokens are the newest; their rows are held."""
+        asked = (
+            sa.select(_S.shard, _S.token)
+            .where(_S.shard.in_(sorted({fence.shard for fence in fences})))
+            .order_by(_S.shard)
+            .with_for_update(read=True)
+        )
+        newest = {row.shard: row.token for row in self._db.execute(asked)}
+        return {fence for fence in fences if newest.get(fence.shard) == fence.token}
 
     def announce(self, worker_id: str, tokens: Mapping[int, int]) -> Mapping[int, int]:
         """Note tokens that were given out elsewhere (on Kubernetes); older ones are passed over.
