@@ -41,6 +41,8 @@ worker_table = sa.Table(
     sa.Column("beat_at", _INSTANT, nullable=False),
     sa.Column("until", _INSTANT, nullable=False),
     sa.Column("lag", sa.Double, nullable=False, server_default=sa.text("0")),
+    sa.Column("cost", sa.Double, nullable=False, server_default=sa.text("0")),
+    sa.Column("carries", sa.Integer, nullable=False, server_default=sa.text("0")),
 )
 
 memory_table = sa.Table(
@@ -59,7 +61,7 @@ _W = worker_table.c
 def _worker(row: Any) -> Worker:  # noqa: ANN401 - a row
     return Worker(
         row.id, row.name, row.capacity, row.load, row.cameras, row.degraded, row.started_at,
-        row.beat_at, row.lag,
+        row.beat_at, row.lag, row.cost, row.carries,
     )  # fmt: skip
 
 
@@ -129,6 +131,7 @@ class PostgresShards(PostgresFences):
         values = {
             "name": worker.name, "capacity": worker.capacity, "load": worker.load,
             "cameras": worker.cameras, "degraded": worker.degraded, "lag": worker.lag,
+            "cost": worker.cost, "carries": worker.carries,
             "beat_at": _NOW, "until": self._end(),
         }  # fmt: skip
         with self._db.transaction():
