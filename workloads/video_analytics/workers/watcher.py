@@ -1,12 +1,14 @@
 """Which cameras this worker watches, and in which lane."""
 
 import functools
+import ipaddress
 import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -33,7 +35,7 @@ _AGAIN_SECONDS = 30.0
 REFRESH_SECONDS = 20.0
 #: Names of cameras that are resolved at once, and how long the others wait for them: a network
 #: without names answers none of them for ten seconds each.
-_OPENERS = 16
+_OPENERS = 32
 _OPENING_SECONDS = 1.0
 #: Shorter than a lease: the beats wait meanwhile.
 _HAND_OVER_SECONDS = 3.0
@@ -58,6 +60,17 @@ def _common(entry: _Entry) -> Header:
 def _same(one: _Entry, other: _Entry) -> bool:
     """Whether a camera is opened and seen in the same way."""
     return (one.opening, one.watched.view) == (other.opening, other.watched.view)
+
+
+def _has_name(watched: Watched) -> bool:
+    """Whether a name must be resolved before it can be opened."""
+    if watched.source.kind is SourceKind.FILE:
+        return False
+    try:
+        ipaddress.ip_address(urlsplit(watched.source.location).hostname or "")
+    except ValueError:
+        return True
+    return False
 
 
 class Watcher:
@@ -175,6 +188,8 @@ class Watcher:
         new = [c for c, one in wanted.items() if c not in known or known[c].version != one.version]
         now = time.monotonic()
         new = [c for c in new if self._refused.get(c, 0) < now and c not in self._opening]
+        # What needs no name resolved is there at once, and what failed before comes last.
+        new.sort(key=lambda c: (c in self._refused, _has_name(wanted[c])))
         specs = self._rules.specs(new) if new else {}
         self._each({
             c: functools.partial(self._put, wanted[c], specs.get(c, ())) for c in new
