@@ -2,9 +2,9 @@
 
 ``python -m tests.benchmarks.video.soak --minutes 30``. Cameras play in a loop; each half
 minute some are dropped and others begun, one address never opens and one file is broken. What
-counts is the growth from the first third to the last, and the slope by least squares of the last two
-thirds (the first fills caches and the rings of packets): of all processes, and of each its own memory
-and descriptors.
+counts is the growth from the first third to the last, and the slope by least squares of the last
+two thirds (the first fills caches and the rings of packets): of all processes, and of each its own
+memory and descriptors.
 """
 
 import argparse

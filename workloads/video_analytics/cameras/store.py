@@ -228,7 +228,9 @@ class PostgresCameras:
             given.on_conflict_do_update(
                 index_elements=["camera_id"],
                 set_={
-                    **{name: given.excluded[name] for name in rows[known[0]] if name != "camera_id"},
+                    **{
+                        name: given.excluded[name] for name in rows[known[0]] if name != "camera_id"
+                    },
                     "since": sa.case(
                         (_H.state == given.excluded.state, _H.since), else_=given.excluded.at
                     ),
@@ -238,7 +240,7 @@ class PostgresCameras:
         ).all()
         changes = [
             {"camera_id": c, "since": since, "state": rows[c]["state"], "detail": rows[c]["detail"]}
-            for c, since in kept if since == rows[c]["at"]
+            for c, since in ((row.camera_id, row.since) for row in kept) if since == rows[c]["at"]
         ]  # fmt: skip
         if changes:
             self._db.execute(

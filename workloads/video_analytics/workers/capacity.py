@@ -96,6 +96,7 @@ def weights(workers: Collection[Worker]) -> dict[str, float]:
     }
     middle = statistics.median_low(steps.values()) if steps else 0
     return {
-        one.id: one.capacity * 2 ** (min(max(steps.get(one.id, middle), middle - 2), middle + 2) / 2)
+        one.id: one.capacity
+        * 2 ** (min(max(steps.get(one.id, middle), middle - 2), middle + 2) / 2)
         for one in able
     }

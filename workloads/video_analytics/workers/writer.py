@@ -260,7 +260,7 @@ class Writer:
             return
         for camera, one in told.items():
             self._go_on(camera, one)
-        for fence in sorted(set(fences.values()) - current):
+        for fence in set(fences.values()) - current:
             _log.warning("shard %d is another worker's: a write was refused", fence.shard)
             self._fenced(fence.shard)
 
