@@ -4,8 +4,8 @@
 in a decoder's thread; what they hand over goes through the lane's messages and analysis, in two
 loops of one process instead of two processes. Every stage is measured in seconds of its thread's
 processor, less those of the stages inside of it, so other work on the machine stretches the run and
-changes the figures less. ``--whole`` measures processes instead: worker with leases and beats, lane, decoder, and
-the database that they write to.
+changes the figures less. ``--whole`` measures processes instead: worker with leases and beats,
+lane, decoder, and the database that they write to.
 """
 
 import argparse

@@ -71,10 +71,18 @@ def main() -> None:
             )
         frames, dropped = watching.frames, watching.dropped
         restarts = watching.crew.restarts
+    print(f"{frames} frames, {dropped} replaced, {restarts} lanes restarted; {load()}")
+    report(rows, each, kinds)
+
+
+def report(
+    rows: list[tuple[float, int, int]], each: dict[int, list[tuple[float, int, int]]],
+    kinds: dict[int, str],
+) -> None:  # fmt: skip
+    """The growth of all processes, and of each."""
     third = len(rows) // 3 or 1
     size = [statistics.median(r[1] for r in part) / 2**20 for part in (rows[:third], rows[-third:])]
     handles = [statistics.median(r[2] for r in part) for part in (rows[:third], rows[-third:])]
-    print(f"{frames} frames, {dropped} replaced, {restarts} lanes restarted; {load()}")
     print(f"first third {size[0]:.1f} MB, {handles[0]:.0f} descriptors; "
           f"last third {size[1]:.1f} MB, {handles[1]:.0f} descriptors")  # fmt: skip
     late = rows[third:] or rows

@@ -127,8 +127,8 @@ def show(
         sum(b["possible"] for b in last), used, had, watching.memory()[0],
     )  # fmt: skip
     print(
-        f"{title}, {seconds:.0f} s: frames due {found.due:.0f}, analysed {found.analysed}, replaced "
-        f"{found.dropped}; lag p50 {found.lag(0.5):.2f} p95 {found.lag(0.95):.2f} p99 "
+        f"{title}, {seconds:.0f} s: frames due {found.due:.0f}, analysed {found.analysed}, "
+        f"replaced {found.dropped}; lag p50 {found.lag(0.5):.2f} p95 {found.lag(0.95):.2f} p99 "
         f"{found.lag(0.99):.2f} s; given up {found.given_up} of {found.possible} steps; "
         f"{used:.2f} processors, {100 * had:.0f} % of what was asked for; "
         f"{found.memory / 2**20:.0f} MB; {load()}",

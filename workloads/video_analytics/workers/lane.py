@@ -443,7 +443,8 @@ class Lane:
         self._cpu = used
         self._say({
             "is": "beat", "cpu": round(max(0.0, used - before), 4),
-            "seen": sum(c.step is first_step(c.watch.tier) for c in live), "busy": round(busy, 3), "cameras": len(cameras), "lag": round(lag, 3),
+            "seen": sum(c.step is first_step(c.watch.tier) for c in live),
+            "busy": round(busy, 3), "cameras": len(cameras), "lag": round(lag, 3),
             "degraded": sum(c.step is not first_step(c.watch.tier) for c in cameras),
             "pressure": self._governor.pressure, "possible": len(possible),
             "frames": frames, "dropped": dropped, "seconds": seconds,

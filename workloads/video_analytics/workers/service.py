@@ -65,7 +65,7 @@ class Workers:
         return State(shares, SHARDS - len(held))
 
     def figures(self, figure: str) -> dict[str, float]:
-        """``load``, ``cameras``, ``degraded``, ``lag`` or ``carries`` of each worker that lives; for metrics."""
+        """``load``, ``cameras``, ``degraded``, ``lag`` or ``carries`` of each that lives."""
         return {one.name: float(getattr(one, figure)) for one in self._leases.workers()}
 
     def shards(self, actor: Actor) -> Sequence[Held]:

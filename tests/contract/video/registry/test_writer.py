@@ -1,4 +1,4 @@
-"""What lanes say of many cameras' health is written at their beat, in one go, as far as it may be."""
+"""What lanes say of many cameras' health is written at their beat, in one go."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
