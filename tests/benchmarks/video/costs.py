@@ -113,7 +113,7 @@ STAGES: tuple[tuple[str, Any, str], ...] = (
 WORK: tuple[tuple[str, Any, str], ...] = (
     ("beats and leases", Keeper, "_share"),
     ("registry and rules read", Watcher, "sync"),
-    ("health and hours written", Writer, "_health"),
+    ("health and hours written", Writer, "_write_healths"),
     ("events and tracks written", Writer, "_report"),
     ("clips written", Writer, "_clip"),
     ("memory written", Writer, "_remember"),
