@@ -1,5 +1,6 @@
 """Cameras, rules and shards for the features above them, and a place for events to happen in."""
 
+import contextlib
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,6 +54,14 @@ class FakeFences:
         with self._lock:
             if self._tokens.get(fence.shard) != fence.token:
                 raise Fenced("another worker holds the shard")
+
+    def current(self, fences: Collection[Fence]) -> set[Fence]:
+        found = set()
+        for fence in sorted(fences, key=lambda one: one.shard):
+            with contextlib.suppress(Fenced):
+                self.check(fence)
+                found.add(fence)
+        return found
 
     def take(self, shard: int) -> Fence:
         """Hand the shard to a new holder."""

@@ -1,6 +1,6 @@
 """The part of the composition root that wires events and the timeline."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from foundation.kernel.outbox import Outbox
@@ -43,6 +43,11 @@ class NoShards:
             Fenced: always.
         """
         raise Fenced(f"this process holds no shard ({fence.shard})")
+
+    def current(self, fences: Collection[Fence]) -> set[Fence]:
+        """None of them."""
+        del fences
+        return set()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,10 @@ class Settings(OrderedSettings):
     )
     decoder_memory_mb: int = setting(6144, "Most memory of one decoder, MB; 0 for no limit.")
     open_seconds: int = setting(10, "How long a camera may take until its first picture.")
+    opens_per_second: int = setting(
+        20,
+        "Cameras of the network that one worker connects to in a second at most; 0 for no limit.",
+    )
     read_seconds: int = setting(10, "How long a camera may be silent before it is asked anew.")
     confine: str = setting(
         "always",

@@ -67,6 +67,7 @@ class Watching:
     beats: dict[int, list[Header]] = field(default_factory=dict)
     states: dict[str, tuple[str, str | None, str]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    lags: list[float] = field(default_factory=list)
     frames: int = 0
     dropped: int = 0
     crew: Crew = field(init=False)
@@ -89,6 +90,8 @@ class Watching:
             self.dropped += header["dropped"]
         elif header["is"] == "health":
             self.states[header["camera"]] = (header["state"], header["tier_now"], header["detail"])
+            if header["state"] in {"online", "late", "degraded"}:
+                self.lags.append(header["lag"])
 
     def watch(
         self, camera: str, path: Path, tier: Tier, *, pace: str = "fast", lane: int = 0,

@@ -2,8 +2,9 @@
 
 ``python -m tests.benchmarks.video.soak --minutes 30``. Cameras play in a loop; each half
 minute some are dropped and others begun, one address never opens and one file is broken. What
-counts is the growth from the first third to the last, and the slope of the last two thirds (the
-first fills caches and the rings of packets).
+counts is the growth from the first third to the last, and the slope by least squares of the last
+two thirds (the first fills caches and the rings of packets): of all processes, and of each its own
+memory and descriptors.
 """
 
 import argparse
@@ -29,7 +30,8 @@ def main() -> None:
     os.nice(given.nice)
     minutes, cameras = given.minutes, given.cameras
     rows: list[tuple[float, int, int]] = []
-    each: dict[int, list[tuple[float, int]]] = {}
+    each: dict[int, list[tuple[float, int, int]]] = {}
+    kinds: dict[int, str] = {}
     with tempfile.TemporaryDirectory() as folder, Watching(2) as watching:
         path = film(Path(folder) / "a.mp4", width=640, height=360, rate=5, seconds=20)
         broken = Path(folder) / "broken.mp4"
@@ -58,7 +60,10 @@ def main() -> None:
             rows.append((now, size, handles))
             for one in watching.processes():
                 with contextlib.suppress(psutil.Error):
-                    each.setdefault(one.pid, []).append((now, one.memory_info().rss))
+                    kinds.setdefault(one.pid, one.cmdline()[2].rpartition(".")[2])
+                    each.setdefault(one.pid, []).append(
+                        (now, one.memory_full_info().uss, one.num_fds())
+                    )
             print(
                 f"{now / 60:6.1f} min {size / 2**20:8.1f} MB {handles:5} descriptors, "
                 f"{100 * watching.cpu() / now:3.0f} % of a core",
@@ -66,21 +71,33 @@ def main() -> None:
             )
         frames, dropped = watching.frames, watching.dropped
         restarts = watching.crew.restarts
+    print(f"{frames} frames, {dropped} replaced, {restarts} lanes restarted; {load()}")
+    report(rows, each, kinds)
+
+
+def report(
+    rows: list[tuple[float, int, int]], each: dict[int, list[tuple[float, int, int]]],
+    kinds: dict[int, str],
+) -> None:  # fmt: skip
+    """The growth of all processes, and of each."""
     third = len(rows) // 3 or 1
     size = [statistics.median(r[1] for r in part) / 2**20 for part in (rows[:third], rows[-third:])]
     handles = [statistics.median(r[2] for r in part) for part in (rows[:third], rows[-third:])]
-    print(f"{frames} frames, {dropped} replaced, {restarts} lanes restarted; {load()}")
     print(f"first third {size[0]:.1f} MB, {handles[0]:.0f} descriptors; "
           f"last third {size[1]:.1f} MB, {handles[1]:.0f} descriptors")  # fmt: skip
     late = rows[third:] or rows
     grows = _slope([(at, size) for at, size, _ in late])
     opens = _slope([(at, held * 2**20) for at, _, held in late])
     print(f"slope of the last two thirds: {grows:+.2f} MB and {opens:+.1f} descriptors an hour")
-    for pid, sizes in each.items():
-        later = [row for row in sizes if row[0] >= late[0][0]]
-        print(
-            f"  process {pid}: RSS {sizes[-1][1] / 2**20:.1f} MB, {_slope(later):+.2f} MB an hour"
-        )
+    print(f"{'process':18}{'minutes':>8}{'MB then':>9}{'now':>7}{'MB an hour':>12}"
+          f"{'descriptors':>13}{'now':>5}{'an hour':>9}")  # fmt: skip
+    for pid, found in each.items():
+        part = [row for row in found if row[0] >= late[0][0]] or found
+        first, last = part[0], part[-1]
+        print(f"{kinds[pid]:10}{pid:8}{(last[0] - first[0]) / 60:8.1f}{first[1] / 2**20:9.1f}"
+              f"{last[1] / 2**20:7.1f}{_slope([(at, size) for at, size, _ in part]):+12.2f}"
+              f"{first[2]:13}{last[2]:5}"
+              f"{_slope([(at, n * 2**20) for at, _, n in part]):+9.1f}")  # fmt: skip
 
 
 def _slope(rows: list[tuple[float, int]]) -> float:

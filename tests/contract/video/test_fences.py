@@ -130,3 +130,12 @@ def test_two_writers_of_one_token_do_not_wait_for_each_other(
         thread.start()
         assert through.wait(10)
     thread.join()
+
+
+def test_many_are_asked_about_at_once(database: Database, shards: Shards) -> None:
+    old = shards.take(3)
+    fences = {shards.take(3), shards.take(4), old, Fence(4, 99), Fence(5, 1)}
+    with database.transaction():
+        found = shards.fences.current(fences)
+        assert found == {one for one in fences if one.shard in {3, 4}} - {old, Fence(4, 99)}
+        assert shards.fences.current(()) == set()

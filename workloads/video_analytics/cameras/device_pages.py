@@ -118,7 +118,7 @@ def _show(
     ask = [
         Field("address", gettext("Address of the device service"), value=address, required=True,
               max_length=2000, help=gettext("Such as http://10.1.2.3/onvif/device_service.")),
-        Field("username", gettext("Name to enter it"), autocomplete="off",
+        Field("username", gettext("User name"), autocomplete="off",
               value=request.form.get("username", ""), max_length=500),
         Field("password", gettext("Password"), "password", autocomplete="new-password",
               max_length=500, help=gettext("Kept sealed; it is never shown again.")),

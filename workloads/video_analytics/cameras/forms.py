@@ -59,7 +59,7 @@ def camera_form(
         Field("source.url", gettext("Address"), value=values.get("source.url", ""),
               required=there is None, max_length=2000, help=kept,
               note=there.source.location if there else ""),
-        Field("source.username", gettext("Name to enter it"), autocomplete="off",
+        Field("source.username", gettext("User name"), autocomplete="off",
               value=values.get("source.username", ""), max_length=500),
         Field("source.password", gettext("Password"), "password", autocomplete="new-password",
               max_length=500, help=gettext("Kept sealed; it is never shown again.")),

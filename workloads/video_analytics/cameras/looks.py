@@ -22,6 +22,26 @@ LOOKS: dict[HealthState | None, Look] = {
     None: Look(N_("not watched yet"), "hourglass_empty", "idle"),
 }
 
+#: What workers say of a state, word for word; what FFmpeg and devices say stays as it is.
+DETAILS = (
+    N_("not connected yet"), N_("played to the end"), N_("fewer frames"), N_("key frames only"),
+    N_("health only"), N_("its pictures crashed the decoder"),
+    N_("its pictures held up the decoder"), N_("its pictures cannot be decoded"),
+    N_("it holds no pictures"), N_("it holds no video"), N_("its codec is not known"),
+    N_("the stream has ended"), N_("it leads to an address at which no camera may lie"),
+    N_("this system cannot hold connections back (setting confine)"),
+    N_("Connection refused"), N_("Connection timed out"), N_("it did not answer in time"),
+    N_("Server returned 401 Unauthorized (authorization failed)"),
+    N_("Server returned 404 Not Found"), N_("No route to host"), N_("Network is unreachable"),
+    N_("Invalid data found when processing input"), N_("Input/output error"),
+    N_("End of file"), N_("No such file or directory"),
+)  # fmt: skip
+
+
+def camera_detail(text: str) -> str:
+    """What is said of a state, as far as it is known, in the request's language."""
+    return "; ".join(str(gettext(part)) if part in DETAILS else part for part in text.split("; "))
+
 
 def word(state: HealthState | None) -> str:
     """A state in the request's language."""

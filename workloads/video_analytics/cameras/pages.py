@@ -19,7 +19,7 @@ from foundation.surface.web.pages import Crumb, Pages, go, show
 from workloads.video_analytics.cameras import bulk
 from workloads.video_analytics.cameras.forms import camera_form, read_camera
 from workloads.video_analytics.cameras.live import LivePictures
-from workloads.video_analytics.cameras.looks import LOOKS, camera_state, word
+from workloads.video_analytics.cameras.looks import LOOKS, camera_detail, camera_state, word
 from workloads.video_analytics.cameras.model import STALE, Camera, HealthState
 from workloads.video_analytics.cameras.ports import CameraQuery
 from workloads.video_analytics.cameras.service import Cameras
@@ -50,7 +50,9 @@ class Tile:
 
 @pages.app_context_processor
 def _names() -> dict[str, object]:
-    return {"camera_state": camera_state, "camera_state_word": word}
+    return {
+        "camera_state": camera_state, "camera_state_word": word, "camera_detail": camera_detail,
+    }  # fmt: skip
 
 
 @pages.get("/video/<filename>")

@@ -91,8 +91,8 @@ class CameraStore(Protocol):
         """The enabled ones of these shards, by id."""
         ...
 
-    def note_health(self, camera_id: str, health: Health) -> None:
-        """Keep how it does; older than what is known changes nothing; a new state is history."""
+    def note_health(self, found: Mapping[str, Health]) -> None:
+        """Keep how cameras do; older than what is known changes nothing; a new state is history."""
         ...
 
     def history(self, camera_id: str, limit: int) -> Sequence[HealthChange]:

@@ -334,8 +334,13 @@ class Cameras:
 
     def note_health(self, camera_id: str, health: Health) -> None:
         """Keep how a camera does; what is older than what is known changes nothing."""
-        with self._db.transaction():
-            self._store.note_health(camera_id, health)
+        self.note_healths({camera_id: health})
+
+    def note_healths(self, found: Mapping[str, Health]) -> None:
+        """Keep how cameras do, in one transaction, however many; as ``note_health``."""
+        if found:
+            with self._db.transaction():
+                self._store.note_health(found)
 
     def known(self, camera_ids: Collection[str]) -> Mapping[str, Camera]:
         """These cameras by id, removed ones too; for features that authorised already."""

@@ -212,41 +212,40 @@ class PostgresCameras:
         )
         return [Kept(_camera(row), row.sealed) for row in rows]
 
-    def note_health(self, camera_id: str, health: Health) -> None:
-        """Keep how it does; older than what is known changes nothing; a new state is history."""
-        # The camera first: a report on one that is not there is no error of the worker.
-        exists = sa.select(_C.id).where(_C.id == camera_id, _THERE)
-        if self._db.execute(exists.with_for_update(read=True)).first() is None:
+    def note_health(self, found: Mapping[str, Health]) -> None:
+        """Keep how cameras do; older than what is known changes nothing; a new state is history."""
+        # The cameras first: a report on one that is not there is no error of the worker. In their
+        # order, so that no two writers wait for each other.
+        there = sa.select(_C.id).where(_C.id.in_(sorted(found)), _THERE).order_by(_C.id)
+        known = list(self._db.execute(there.with_for_update(read=True)).scalars())
+        if not known:
             return
-        values = {
-            "state": health.state.value,
-            "at": health.at,
-            "detail": health.detail[:_DETAIL_MAX],
-            "fps": health.fps,
-            "lag_seconds": health.lag_seconds,
-            "tier_now": None if health.tier_now is None else health.tier_now.value,
-            "clock_offset_seconds": health.clock_offset_seconds,
-        }
-        same = sa.case((_H.state == health.state.value, _H.since), else_=health.at)
+        rows = {camera_id: _health_values(camera_id, found[camera_id]) for camera_id in known}
+        given = postgresql.insert(health_table).values([
+            {**row, "since": row["at"]} for row in rows.values()
+        ])  # fmt: skip
         kept = self._db.execute(
-            postgresql.insert(health_table)
-            .values(camera_id=camera_id, since=health.at, **values)
-            .on_conflict_do_update(
+            given.on_conflict_do_update(
                 index_elements=["camera_id"],
-                set_={**values, "since": same},
-                where=_H.at < health.at,
-            )
-            .returning(_H.since)
-        ).first()
-        if kept is not None and kept.since == health.at:
+                set_={
+                    **{
+                        name: given.excluded[name] for name in rows[known[0]] if name != "camera_id"
+                    },
+                    "since": sa.case(
+                        (_H.state == given.excluded.state, _H.since), else_=given.excluded.at
+                    ),
+                },
+                where=_H.at < given.excluded.at,
+            ).returning(_H.camera_id, _H.since)
+        ).all()
+        changes = [
+            {"camera_id": c, "since": since, "state": rows[c]["state"], "detail": rows[c]["detail"]}
+            for c, since in ((row.camera_id, row.since) for row in kept) if since == rows[c]["at"]
+        ]  # fmt: skip
+        if changes:
             self._db.execute(
-                postgresql.insert(change_table)
-                .values(
-                    camera_id=camera_id, since=health.at, state=health.state.value,
-                    detail=values["detail"],
-                )
-                .on_conflict_do_nothing()
-            )  # fmt: skip
+                postgresql.insert(change_table).values(changes).on_conflict_do_nothing()
+            )
 
     def history(self, camera_id: str, limit: int) -> Sequence[HealthChange]:
         """Into which states it passed, the newest first."""
@@ -365,6 +364,19 @@ def _camera(row: sa.Row[Any]) -> Camera:
         _health(row),
         row.health_since,
     )
+
+
+def _health_values(camera_id: str, health: Health) -> dict[str, Any]:
+    return {
+        "camera_id": camera_id,
+        "state": health.state.value,
+        "at": health.at,
+        "detail": health.detail[:_DETAIL_MAX],
+        "fps": health.fps,
+        "lag_seconds": health.lag_seconds,
+        "tier_now": None if health.tier_now is None else health.tier_now.value,
+        "clock_offset_seconds": health.clock_offset_seconds,
+    }
 
 
 def _health(row: sa.Row[Any]) -> Health | None:

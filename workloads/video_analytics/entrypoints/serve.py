@@ -70,4 +70,9 @@ def gauges(video: Video) -> tuple[Gauge, ...]:
             "How far nine tenths of a worker's live cameras are behind at most.", "worker",
             lambda: workers.figures("lag"),
         ),
+        Gauge(
+            "borough_video_worker_carries_cameras",
+            "About how many cameras like its own a worker can carry; 0 until it was measured.",
+            "worker", lambda: workers.figures("carries"),
+        ),
     )  # fmt: skip

@@ -71,12 +71,13 @@ def options(settings: Settings) -> KeeperOptions:
     if settings.confine not in {"always", "if_possible"}:
         raise Invalid([Problem("confine", "must be always or if_possible")])
     name = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}"
+    lanes = settings.lanes or len(os.sched_getaffinity(0))
     lane = LaneOptions(
         live=str(settings.home / "live"), models=str(settings.models_folder),
         decoder_mb=settings.decoder_memory_mb,
         open_seconds=settings.open_seconds, read_seconds=settings.read_seconds,
         before=settings.clip_seconds, after=settings.clip_seconds,
         memory_seconds=settings.memory_seconds, confine=settings.confine == "always",
+        opens_per_second=max(0, settings.opens_per_second) / lanes,
     )  # fmt: skip
-    lanes = settings.lanes or len(os.sched_getaffinity(0))
     return KeeperOptions(ids.new("wrk"), name, lanes, lane=lane, file_pace=pace)

@@ -37,7 +37,7 @@ _WORDS: dict[str, dict[str, tuple[str, str, str]]] = {
         Severity.WARNING: (N_("warning"), "info", "idle"),
     },
     "event": {
-        EventState.ACTIVE: (N_("active"), "notifications_active", "busy"),
+        EventState.ACTIVE: (N_("begun"), "notifications_active", "busy"),
         EventState.UPDATED: (N_("going on"), "autorenew", "busy"),
         EventState.ENDED: (N_("ended"), "check", "idle"),
     },

@@ -36,6 +36,7 @@ from workloads.video_analytics.events.notification.model import (
 from workloads.video_analytics.events.notification.service import Receivers
 from workloads.video_analytics.events.privacy.exports import Exports
 from workloads.video_analytics.events.service import Events
+from workloads.video_analytics.rules.service import Rules
 from workloads.video_analytics.vision.model import RuleKind
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ _PAGE = 24
 def _names() -> dict[str, object]:
     return {
         "event_kind": looks.kind_word, "event_mark": looks.mark, "event_word": looks.word,
-        "event_change": looks.change_word, "camera_name": camera_name,
+        "event_change": looks.change_word, "camera_name": camera_name, "rule_name": rule_name,
     }  # fmt: skip
 
 
@@ -72,6 +73,12 @@ def camera_name(camera_id: str, otherwise: str) -> str:
     """A camera's name in the request's language; ``otherwise`` when it is not known any more."""
     known = use(Cameras).known({camera_id}).get(camera_id)
     return local(known.settings.name) if known else otherwise
+
+
+def rule_name(rule_id: str, otherwise: str) -> str:
+    """A rule's name in the request's language; ``otherwise`` when it is not known any more."""
+    known = use(Rules).known({rule_id}).get(rule_id)
+    return local(known.name) if known else otherwise
 
 
 def _among(kind: Iterable[T], text: str) -> T | None:
@@ -334,7 +341,7 @@ def _receivers(
         Field("path", gettext("Department"), "select", sent.get("path", ""), required=True,
               options=places),
         Field("name", gettext("Name"), value=sent.get("name", ""), required=True, max_length=200),
-        Field("kind", gettext("How"), "radio", sent.get("kind", "webhook"), required=True,
+        Field("kind", gettext("Sent by"), "radio", sent.get("kind", "webhook"), required=True,
               options=(Option("webhook", gettext("Web-hook, signed")),
                        Option("mail", gettext("E-mail")))),
         Field("target", gettext("Address"), value=sent.get("target", ""), required=True,

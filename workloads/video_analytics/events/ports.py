@@ -53,6 +53,10 @@ class Fences(Protocol):
         """
         ...
 
+    def current(self, fences: Collection[Fence]) -> set[Fence]:
+        """Those that ``check`` would let pass; their shards are held in the same way."""
+        ...
+
 
 class EvidenceFiles(Protocol):
     """Files by the SHA-256 of their content."""

@@ -46,6 +46,18 @@ _COLOURS = {
     "black": N_("black"), "white": N_("white"), "grey": N_("grey"), "red": N_("red"),
     "yellow": N_("yellow"), "green": N_("green"), "blue": N_("blue"), "brown": N_("brown"),
 }  # fmt: skip
+
+
+@pages.app_context_processor
+def _names() -> dict[str, object]:
+    return {"colour_name": colour_name}
+
+
+def colour_name(colour: str) -> str:
+    """A colour in the request's language; as it is when it is none of ours."""
+    return str(gettext(_COLOURS[colour])) if colour in _COLOURS else colour
+
+
 _MOST_DAYS = 92
 
 

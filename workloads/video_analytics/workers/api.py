@@ -29,6 +29,13 @@ class CameraWorkerOut(Schema):
     cameras: int
     degraded: int = Field(description="Cameras that it watches less closely than it should")
     lag: float = Field(description="Seconds that nine tenths of its cameras are behind at most")
+    cost_ms: float | None = Field(
+        description="Milliseconds of a core that one of its cameras takes a second; null until it "
+        "was measured for a minute"
+    )
+    carries: int | None = Field(
+        description="About how many cameras like its own it can carry; null until it was measured"
+    )
     started_at: Instant | None
     beat_at: Instant | None = Field(description="When it last said that it lives")
 
@@ -37,6 +44,9 @@ class CameraWorkersOut(Schema):
     """The workers that live, by name."""
 
     items: list[CameraWorkerOut]
+    carries: int | None = Field(
+        description="About how many cameras all of them can carry; null until each has measured it"
+    )
     free_shards: int = Field(description="Shards that nobody holds: their cameras are not watched")
 
 
@@ -61,7 +71,10 @@ class ShardsOut(Schema):
 def list_camera_workers() -> Answer:
     """The workers that live, and how many shards each holds."""
     state = use(Workers).state(current_actor())
-    return {"items": [_worker(one) for one in state.shares], "free_shards": state.free}
+    return {
+        "items": [_worker(one) for one in state.shares], "carries": state.carries or None,
+        "free_shards": state.free,
+    }  # fmt: skip
 
 
 def _worker(one: Share) -> dict[str, Any]:
@@ -69,7 +82,8 @@ def _worker(one: Share) -> dict[str, Any]:
     return {
         "id": worker.id, "name": worker.name, "capacity": worker.capacity, "load": worker.load,
         "shards": one.shards, "cameras": worker.cameras, "degraded": worker.degraded,
-        "lag": worker.lag,
+        "lag": worker.lag, "cost_ms": round(1000 * worker.cost, 3) or None,
+        "carries": worker.carries or None,
         "started_at": worker.started_at, "beat_at": worker.beat_at,
     }  # fmt: skip
 

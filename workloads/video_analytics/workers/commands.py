@@ -12,6 +12,12 @@ _WORKER = (
     cli.Column("CORES", "capacity", right=True),
     cli.Column("BUSY", lambda item: f"{item['load']:.0%}", right=True),
     cli.Column("BEHIND", lambda item: f"{item['lag']:.1f} s", right=True),
+    cli.Column(
+        "CARRIES", lambda item: f"~{item['carries']}" if item["carries"] else "-", right=True
+    ),
+    cli.Column(
+        "MS/CAMERA", lambda item: f"{item['cost_ms']:.2f}" if item["cost_ms"] else "-", right=True
+    ),
     cli.Column("LAST HEARD", "beat_at"),
     cli.Column("ID", "id", wide=True),
 )

@@ -16,6 +16,9 @@ _log = logging.getLogger("borough.video.worker")
 _MODULE = "workloads.video_analytics.workers.lane"
 #: Seconds without a beat after which a lane hangs.
 _SILENCE = 30.0
+#: It begins with a second of imports, of which a machine with too much to do may make a minute: to
+#: end it then and begin anew would only add to that.
+_BEGINNING = 180.0
 _LONGEST_PAUSE = 30.0
 
 Heard = Callable[[int, Message], None]
@@ -95,7 +98,7 @@ class Crew:
         child = Child([sys.executable, "-m", _MODULE])
         child.tell({"options": asdict(self._options)})
         with lane.lock:
-            lane.child = child
+            lane.child, lane.beat = child, {}
 
     def _keep(self, lane: _Lane) -> None:
         pause = 0.2
@@ -118,7 +121,7 @@ class Crew:
     def _hear(self, lane: _Lane) -> None:
         child = lane.child
         while child is not None:
-            if not wire.readable([child.handle], _SILENCE):
+            if not wire.readable([child.handle], _SILENCE if lane.beat else _BEGINNING):
                 _log.error("lane %d hangs", lane.number)
                 return
             message = child.hear()

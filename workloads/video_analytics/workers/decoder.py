@@ -28,6 +28,7 @@ from workloads.video_analytics.workers.model import Feed, Look, Pace
 from workloads.video_analytics.workers.orders import Ask, Orders, Outlet, Picture
 from workloads.video_analytics.workers.sources import Limits
 from workloads.video_analytics.workers.stream import CameraThread
+from workloads.video_analytics.workers.turnstile import Turnstile
 
 BOARD = "board"
 FAULT = "fault"
@@ -176,7 +177,7 @@ class Decoder:
         self._commands = commands
         self._sender = Sender(answers)
         self._board = Board(folder / BOARD)
-        self._live = folder / "live"
+        self._turns = Turnstile()
         self._threads: dict[str, CameraThread] = {}
         self._slots: dict[str, int] = {}
         self._calls: dict[str, tuple[str, int]] = {}
@@ -234,7 +235,8 @@ class Decoder:
         )  # fmt: skip
         outlet = Outlet(self._sender.frame, self._state, self._answer, self._picture, self._call)
         self._slots[camera] = order["slot"]
-        thread = CameraThread(orders, outlet)
+        self._turns.rate = order["opens_per_second"]
+        thread = CameraThread(orders, outlet, self._turns)
         self._threads[camera] = thread
         self._sender.begin(camera)
         thread.start()

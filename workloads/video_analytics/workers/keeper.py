@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from foundation.kernel.errors import BoroughError
 from foundation.operations.jobs.outage import is_outage
 from workloads.video_analytics.cameras.model import SHARDS
+from workloads.video_analytics.workers.capacity import Capacity, weights
 from workloads.video_analytics.workers.crew import Crew
 from workloads.video_analytics.workers.lane import LaneOptions
 from workloads.video_analytics.workers.model import Pace, Worker, share
@@ -70,6 +71,7 @@ class Keeper:
         self.writer = Writer(sinks, self.watcher.fence_of, self.watcher.lose)
         self.crew = Crew(options.lanes, options.lane, self._heard, self.watcher.again)
         self.watcher.use(self.crew)
+        self._capacity = Capacity(float(options.lanes))
         self._announced: dict[int, int] = {}
         self._ending = threading.Event()
 
@@ -92,10 +94,12 @@ class Keeper:
     def _me(self) -> Worker:
         beats = [beat for beat in self.crew.beats() if beat]
         busy = sum(beat["busy"] for beat in beats) / max(1, len(beats))
+        self._capacity.observe()
         return Worker(
             self._options.id, self._options.name, float(self._options.lanes), busy,
             self.watcher.count, sum(beat["degraded"] for beat in beats),
             lag=max((float(beat["lag"]) for beat in beats), default=0.0),
+            cost=round(self._capacity.cost, 6), carries=self._capacity.carries,
         )  # fmt: skip
 
     def _beat(self) -> float:
@@ -115,7 +119,7 @@ class Keeper:
         living = self._leases.beat(self._me())
         held = self._fenced(dict(self._leases.held(me)))
         self.writer.forget(self.watcher.hold(held))
-        wanted = {s for s, worker in share(living, range(SHARDS)).items() if worker == me}
+        wanted = {s for s, worker in share(weights(living), range(SHARDS)).items() if worker == me}
         surplus = held.keys() - wanted
         if surplus:
             # Beside the beats: what is handed over may take longer than a lease.
@@ -154,7 +158,9 @@ class Keeper:
         self.writer.take(message)
         if message.header["is"] == "dropped":
             self.watcher.dropped(message.header["camera"])
-        elif message.header["is"] == "beat" and message.header["degraded"]:
+        elif message.header["is"] == "beat":
+            self._capacity.hear(lane, message.header)
+        if message.header["is"] == "beat" and message.header["degraded"]:
             _log.info(
                 "lane %d: %d of %d cameras degraded", lane, message.header["degraded"],
                 message.header["cameras"],

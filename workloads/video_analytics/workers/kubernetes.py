@@ -163,7 +163,7 @@ class KubernetesLeases:
             f"{_PREFIX}{key}": str(value) for key, value in (
                 ("id", worker.id), ("name", worker.name), ("capacity", worker.capacity),
                 ("load", worker.load), ("cameras", worker.cameras), ("degraded", worker.degraded),
-                ("lag", worker.lag),
+                ("lag", worker.lag), ("cost", worker.cost), ("carries", worker.carries),
             )
         }  # fmt: skip
         try:
@@ -204,6 +204,7 @@ class KubernetesLeases:
                         float(facts.get("load", 0)), int(facts.get("cameras", 0)),
                         int(facts.get("degraded", 0)), lease.spec.acquire_time,
                         lease.spec.renew_time, float(facts.get("lag", 0)),
+                        float(facts.get("cost", 0)), int(facts.get("carries", 0)),
                     )
                 )  # fmt: skip
         there = {lease.spec.holder_identity for lease in listed}

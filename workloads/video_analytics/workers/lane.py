@@ -74,6 +74,7 @@ class LaneOptions:
         memory_seconds: how often what is known of a camera is saved.
         calm_seconds: see ``Governor``.
         confine: open nothing of the network where connections cannot be held to their reach.
+        opens_per_second: cameras of the network that are connected to; 0 is as many as there are.
     """
 
     analyser: str = "workloads.video_analytics.workers.analysis:make"
@@ -92,6 +93,7 @@ class LaneOptions:
     calm_seconds: float = 10.0
     degrade: bool = True
     confine: bool = True
+    opens_per_second: float = 10.0
 
     @staticmethod
     def of(value: Mapping[str, Any]) -> "LaneOptions":
@@ -133,7 +135,7 @@ class Lane:
         self._clips: dict[int, tuple[str, list[list[Any]]]] = {}
         self._number = 0
         self._governor = Governor(calm_seconds=options.calm_seconds)
-        self._busy = 0.0
+        self._busy = self._cpu = 0.0
         self._ticked = self._strained = self._beaten = time.monotonic()
         self._total = Counted()
 
@@ -220,6 +222,7 @@ class Lane:
             "look": asdict(look(watch.tier, camera.step, watch.rules)),
             "open_seconds": options.open_seconds, "read_seconds": options.read_seconds,
             "first_retry": options.first_retry, "longest_retry": options.longest_retry,
+            "opens_per_second": options.opens_per_second,
             "position": camera.position, "epoch": camera.epoch,
             "ring_seconds": options.before + options.after + 5, "ring_bytes": options.ring_bytes,
         })  # fmt: skip
@@ -436,14 +439,22 @@ class Lane:
             self._tell_health(camera, now)
             camera.now = Counted()
         self._see_who_looks()
+        used, before = self._used(), self._cpu
+        self._cpu = used
         self._say({
-            "is": "beat", "busy": round(busy, 3), "cameras": len(cameras), "lag": round(lag, 3),
+            "is": "beat", "cpu": round(max(0.0, used - before), 4),
+            "seen": sum(c.step is first_step(c.watch.tier) for c in live),
+            "busy": round(busy, 3), "cameras": len(cameras), "lag": round(lag, 3),
             "degraded": sum(c.step is not first_step(c.watch.tier) for c in cameras),
             "pressure": self._governor.pressure, "possible": len(possible),
             "frames": frames, "dropped": dropped, "seconds": seconds,
             "deaths": self._reading.deaths,
             "decoder": self._reading.child.pid if self._reading.child else 0,
         })  # fmt: skip
+
+    def _used(self) -> float:
+        """Seconds of processor of this process and its decoder."""
+        return time.process_time() + self._reading.used()
 
     def _see_who_looks(self) -> None:
         if not self._options.live:

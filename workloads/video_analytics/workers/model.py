@@ -38,6 +38,8 @@ class Worker:
         cameras: how many it watches; ``degraded``: how many of them not as closely as they should.
         beat_at: when it last said that it lives.
         lag: seconds that the ninth tenth of its live cameras is behind, in its slowest lane.
+        cost: of a core, what one of its cameras takes; 0 until it was measured.
+        carries: about how many cameras like its own it can carry; 0 until it was measured.
     """
 
     id: str
@@ -49,6 +51,8 @@ class Worker:
     started_at: datetime | None = None
     beat_at: datetime | None = None
     lag: float = 0.0
+    cost: float = 0.0
+    carries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +71,30 @@ class Held:
     until: datetime | None
 
 
-def share(workers: Collection[Worker], shards: Collection[int]) -> dict[int, str]:
+def share(weights: Mapping[str, float], shards: Collection[int]) -> dict[int, str]:
     """Which worker should hold each shard, by weighted rendezvous hashing.
+
+    Args:
+        weights: of the workers, by id (``capacity.weights``).
+        shards: to be held.
 
     A worker that comes or goes moves its own shards alone. The score is that of Thaler and
     Ravishankar with the weights of Schindelhauer and Schomaker: -weight / ln(hash in 0..1); the
     highest wins.
     """
-    able = [worker for worker in workers if worker.capacity > 0]
+    able = {worker: weight for worker, weight in weights.items() if weight > 0}
     if not able:
         return {}
     return {
-        shard: max(able, key=lambda w, s=shard: (_score(w, s), w.id)).id  # type: ignore[misc]
+        shard: max((_score(worker, weight, shard), worker) for worker, weight in able.items())[1]
         for shard in shards
     }
 
 
-def _score(worker: Worker, shard: int) -> float:
-    digest = hashlib.blake2b(f"{worker.id}/{shard}".encode(), digest_size=8).digest()
+def _score(worker: str, weight: float, shard: int) -> float:
+    digest = hashlib.blake2b(f"{worker}/{shard}".encode(), digest_size=8).digest()
     unit = (int.from_bytes(digest) + 1) / (2**64 + 2)
-    return -worker.capacity / math.log(unit)
+    return -weight / math.log(unit)
 
 
 class Pace(StrEnum):

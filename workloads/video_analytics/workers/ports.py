@@ -92,6 +92,8 @@ class Cameras(Protocol):
 
     def note_health(self, camera_id: str, health: Health) -> None: ...
 
+    def note_healths(self, found: Mapping[str, Health]) -> None: ...
+
 
 class Rules(Protocol):
     """The rules (``rules.service.Rules``)."""

@@ -56,6 +56,18 @@ class Reading:
         """The next message; None when it has died."""
         return self.child.hear() if self.child is not None else None
 
+    def used(self) -> float:
+        """Seconds of processor that it has used; 0 when there is none."""
+        if self.child is None:
+            return 0.0
+        try:
+            # Fields 14 and 15 of proc(5); the second one, the name, may hold blanks.
+            stat = Path(f"/proc/{self.child.pid}/stat").read_text(encoding="ascii")
+            user, system = stat.rpartition(")")[2].split()[11:13]
+            return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        except (OSError, ValueError):
+            return 0.0
+
     def beat(self) -> None:
         """It has spoken."""
         self._silent_ticks = 0

@@ -29,6 +29,17 @@ class State:
     shares: tuple[Share, ...]
     free: int
 
+    @property
+    def cameras(self) -> int:
+        """Watched by all of them."""
+        return sum(one.worker.cameras for one in self.shares)
+
+    @property
+    def carries(self) -> int:
+        """About how many cameras all of them can carry; 0 while one has not measured it."""
+        each = [one.worker.carries for one in self.shares]
+        return sum(each) if all(each) else 0
+
 
 class Workers:
     """Who watches what.
@@ -54,7 +65,7 @@ class Workers:
         return State(shares, SHARDS - len(held))
 
     def figures(self, figure: str) -> dict[str, float]:
-        """``load``, ``cameras``, ``degraded`` or ``lag`` of each worker that lives; for metrics."""
+        """``load``, ``cameras``, ``degraded``, ``lag`` or ``carries`` of each that lives."""
         return {one.name: float(getattr(one, figure)) for one in self._leases.workers()}
 
     def shards(self, actor: Actor) -> Sequence[Held]:

@@ -48,6 +48,10 @@ class Unwatchable(Exception):
     """The source answers with what cannot be watched; trying again soon will not help."""
 
 
+class Ended(OSError):
+    """A live source has said no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long a source may take.
@@ -153,10 +157,12 @@ def _stream(container: Any) -> Any:  # noqa: ANN401 - PyAV
 
 def reason(error: BaseException) -> str:
     """What went wrong, for people: never an address, which may hold a password."""
-    if isinstance(error, Unwatchable):
+    if isinstance(error, (Unwatchable, Ended)):
         return str(error)
     if GATE.refused():
         return ASTRAY
+    if isinstance(error, av.ExitError):  # PyAV's limits of time end a call so
+        return "it did not answer in time"
     if isinstance(error, av.FFmpegError):
         text = (error.strerror or type(error).__name__).strip()
         return _CREDENTIALS.sub(r"\1…", text)[:200]

@@ -41,6 +41,8 @@ worker_table = sa.Table(
     sa.Column("beat_at", _INSTANT, nullable=False),
     sa.Column("until", _INSTANT, nullable=False),
     sa.Column("lag", sa.Double, nullable=False, server_default=sa.text("0")),
+    sa.Column("cost", sa.Double, nullable=False, server_default=sa.text("0")),
+    sa.Column("carries", sa.Integer, nullable=False, server_default=sa.text("0")),
 )
 
 memory_table = sa.Table(
@@ -59,7 +61,7 @@ _W = worker_table.c
 def _worker(row: Any) -> Worker:  # noqa: ANN401 - a row
     return Worker(
         row.id, row.name, row.capacity, row.load, row.cameras, row.degraded, row.started_at,
-        row.beat_at, row.lag,
+        row.beat_at, row.lag, row.cost, row.carries,
     )  # fmt: skip
 
 
@@ -75,13 +77,21 @@ class PostgresFences:
         Raises:
             Fenced: a newer token is out, or nobody was ever given this one.
         """
-        token = self._db.execute(
-            sa.select(_S.token).where(_S.shard == fence.shard).with_for_update(read=True)
-        ).scalar()
-        if token != fence.token:
+        if not self.current({fence}):
             raise Fenced(
                 "another worker holds this shard now", shard=fence.shard, token=fence.token
             )
+
+    def current(self, fences: Collection[Fence]) -> set[Fence]:
+        """Those of the fences whose tokens are the newest; their rows are held."""
+        asked = (
+            sa.select(_S.shard, _S.token)
+            .where(_S.shard.in_(sorted({fence.shard for fence in fences})))
+            .order_by(_S.shard)
+            .with_for_update(read=True)
+        )
+        newest = {row.shard: row.token for row in self._db.execute(asked)}
+        return {fence for fence in fences if newest.get(fence.shard) == fence.token}
 
     def announce(self, worker_id: str, tokens: Mapping[int, int]) -> Mapping[int, int]:
         """Note tokens that were given out elsewhere (on Kubernetes); older ones are passed over.
@@ -121,6 +131,7 @@ class PostgresShards(PostgresFences):
         values = {
             "name": worker.name, "capacity": worker.capacity, "load": worker.load,
             "cameras": worker.cameras, "degraded": worker.degraded, "lag": worker.lag,
+            "cost": worker.cost, "carries": worker.carries,
             "beat_at": _NOW, "until": self._end(),
         }  # fmt: skip
         with self._db.transaction():

@@ -18,10 +18,11 @@ from workloads.video_analytics.workers.orders import Ask, Orders, Outlet
 from workloads.video_analytics.workers.ring import Ring
 from workloads.video_analytics.workers.session import Session
 from workloads.video_analytics.workers.stamps import Played, Stamps
+from workloads.video_analytics.workers.turnstile import Turnstile
 
-#: How many are opened at once; those of the network mostly wait.
+#: Opening costs what seconds of decoding cost. A file is there at once: hundreds would starve all
+#: others. Those of the network mostly wait, so they have their turns (``turnstile``).
 _OPENING_FILES = threading.BoundedSemaphore(4)
-_OPENING = threading.BoundedSemaphore(48)
 
 
 class CameraThread:
@@ -30,9 +31,10 @@ class CameraThread:
     Args:
         orders: what and how.
         outlet: where to.
+        turns: who of the network is opened when; without it at once.
     """
 
-    def __init__(self, orders: Orders, outlet: Outlet) -> None:
+    def __init__(self, orders: Orders, outlet: Outlet, turns: Turnstile | None = None) -> None:
         self.orders = orders
         self.out = outlet
         self.look = orders.look
@@ -44,6 +46,9 @@ class CameraThread:
         self.watched_until = 0.0
         self.live_at = 0.0
         self.handed_at = float("-inf")
+        self._turns = turns or Turnstile()
+        self._asked = 0.0
+        self._failing = False
         self._polygons: tuple[tuple[int, int], list[Any]] = ((0, 0), [])
         self.thread = threading.Thread(
             target=self._run, name=f"camera-{orders.camera}", daemon=True
@@ -80,7 +85,7 @@ class CameraThread:
         orders = self.orders
         back_off = BackOff(orders.first_retry, orders.longest_retry)
         while not self.stopped.is_set():
-            began = time.monotonic()
+            self._asked = time.monotonic()
             try:
                 ended = self._watch()
             except Exception as error:  # noqa: BLE001 - it costs this camera alone
@@ -88,7 +93,8 @@ class CameraThread:
                 self._failed(error)
             if ended or self.stopped.is_set():
                 break
-            if time.monotonic() - began > orders.longest_retry:
+            self._failing = time.monotonic() - self._asked <= orders.longest_retry
+            if not self._failing:
                 back_off.reset()
             self.stopped.wait(back_off.wait(random.random()))  # noqa: S311 - jitter
 
@@ -107,26 +113,36 @@ class CameraThread:
     def _watch(self) -> bool:
         """Read until the source ends or fails; answers whether it has ended for good."""
         orders = self.orders
-        # Opening costs what seconds of decoding cost: hundreds at once would starve all others.
-        with _OPENING_FILES if orders.feed.kind == "file" else _OPENING:
-            if self.stopped.is_set():
-                return True
-            self.out.calling(orders.camera, "open")
-            try:
-                container, stream = sources.open_feed(orders.feed, orders.limits)
-            finally:
-                self.out.calling(orders.camera, "")
+        if orders.feed.kind == "file":
+            with _OPENING_FILES:
+                opened = self._open()
+        else:
+            opened = self._open() if self._turns.wait(self.stopped, again=self._failing) else None
+        if opened is None:
+            return True
+        container, stream = opened
         try:
             self.packets.begin(ring.shape_of(stream))
             self.stamps.reset()
             session = Session(self, container, stream)
             if orders.feed.pace is Pace.LIVE:
                 session.read()
-                raise OSError("the stream has ended")
+                raise sources.Ended("the stream has ended")
             return session.play()
         finally:
             self.answer(stream, float("inf"))
             container.close()
+
+    def _open(self) -> tuple[Any, Any] | None:
+        """The container and its stream; None when it is not wanted any more."""
+        if self.stopped.is_set():
+            return None
+        self.out.calling(self.orders.camera, "open")
+        self._asked = time.monotonic()
+        try:
+            return sources.open_feed(self.orders.feed, self.orders.limits)
+        finally:
+            self.out.calling(self.orders.camera, "")
 
     def answer(self, stream: Any, upto: float) -> None:  # noqa: ANN401 - PyAV
         """Make what was asked for, as far as the stream is there; ``upto`` is the newest time."""

@@ -1,14 +1,21 @@
 """Which cameras this worker watches, and in which lane."""
 
+import functools
+import ipaddress
 import logging
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
 
 from foundation.kernel.database import UnitOfWork
 from foundation.kernel.errors import BoroughError, Invalid, Unavailable
 from foundation.kernel.time import Clock
+from foundation.operations.jobs.outage import is_outage
 from workloads.video_analytics.cameras.model import Health, HealthState, SourceKind, Watched
 from workloads.video_analytics.cameras.reach import Opening
 from workloads.video_analytics.events.ports import Fence
@@ -26,6 +33,10 @@ _WEIGHTS = {Tier.ACCESS: 0.1, Tier.KEY_FRAMES: 1.0, Tier.LOW_RATE: 1.5, Tier.FUL
 _AGAIN_SECONDS = 30.0
 #: How often rules and watch lists are read again: what ends must end within a minute.
 REFRESH_SECONDS = 20.0
+#: Names of cameras that are resolved at once, and how long the others wait for them: a network
+#: without names answers none of them for ten seconds each.
+_OPENERS = 32
+_OPENING_SECONDS = 1.0
 #: Shorter than a lease: the beats wait meanwhile.
 _HAND_OVER_SECONDS = 3.0
 
@@ -49,6 +60,17 @@ def _common(entry: _Entry) -> Header:
 def _same(one: _Entry, other: _Entry) -> bool:
     """Whether a camera is opened and seen in the same way."""
     return (one.opening, one.watched.view) == (other.opening, other.watched.view)
+
+
+def _has_name(watched: Watched) -> bool:
+    """Whether a name must be resolved before it can be opened."""
+    if watched.source.kind is SourceKind.FILE:
+        return False
+    try:
+        ipaddress.ip_address(urlsplit(watched.source.location).hostname or "")
+    except ValueError:
+        return True
+    return False
 
 
 class Watcher:
@@ -84,6 +106,8 @@ class Watcher:
         self._entries: dict[str, _Entry] = {}
         self._shards: dict[str, int] = {}
         self._refused: dict[str, float] = {}
+        self._openers = ThreadPoolExecutor(_OPENERS, thread_name_prefix="opening")
+        self._opening: set[str] = set()
         self._dropping: set[str] = set()
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
@@ -163,10 +187,13 @@ class Watcher:
             known = {name: entry.watched for name, entry in self._entries.items()}
         new = [c for c, one in wanted.items() if c not in known or known[c].version != one.version]
         now = time.monotonic()
-        new = [c for c in new if self._refused.get(c, 0) < now]
+        new = [c for c in new if self._refused.get(c, 0) < now and c not in self._opening]
+        # What needs no name resolved is there at once, and what failed before comes last.
+        new.sort(key=lambda c: (c in self._refused, _has_name(wanted[c])))
         specs = self._rules.specs(new) if new else {}
-        for camera in new:
-            self._put(wanted[camera], specs.get(camera, ()), now)
+        self._each({
+            c: functools.partial(self._put, wanted[c], specs.get(c, ())) for c in new
+        })  # fmt: skip
         for camera in known.keys() - wanted.keys():
             # Its shard may just be on its way to another worker: then it is no end of its events.
             with self._lock:
@@ -206,11 +233,35 @@ class Watcher:
         """A lane was started anew: give it its cameras."""
         self._teller.forget(lane)
         with self._lock:
-            entries = [one for one in self._entries.values() if one.lane == lane]
-        for entry in entries:
-            self._begin(entry)
+            entries = {c: one for c, one in self._entries.items() if one.lane == lane}
+        self._each({c: functools.partial(self._begin, one) for c, one in entries.items()})
 
-    def _put(self, watched: Watched, rules: tuple[RuleSpec, ...], now: float) -> None:
+    def _each(self, work: Mapping[str, Callable[[], None]]) -> None:
+        """Open cameras beside each other; who takes long is not waited for."""
+        started: list[Future[None]] = []
+        for camera, open_ in work.items():
+            self._opening.add(camera)
+            started.append(self._openers.submit(self._one, camera, open_))
+        wait(started, _OPENING_SECONDS)
+
+    def _one(self, camera: str, open_: Callable[[], None]) -> None:
+        try:
+            open_()
+        except sa.exc.SQLAlchemyError as error:
+            # Not watched yet: the registry's next answer names it again.
+            with self._lock:
+                self._entries.pop(camera, None)
+            if not is_outage(error):
+                _log.exception("camera %s cannot be opened", camera)
+        except Exception:  # noqa: BLE001 - it costs this camera alone, for a while
+            self._refused[camera] = time.monotonic() + _AGAIN_SECONDS
+            with self._lock:
+                self._entries.pop(camera, None)
+            _log.exception("camera %s cannot be opened", camera)
+        finally:
+            self._opening.discard(camera)
+
+    def _put(self, watched: Watched, rules: tuple[RuleSpec, ...]) -> None:
         camera = watched.view.id
         with self._lock:
             known = self._entries.get(camera)
@@ -220,11 +271,7 @@ class Watcher:
             entry = _Entry(watched, lane, rules)
             self._entries[camera] = entry
             self._shards[camera] = watched.shard
-        if not self._begin(entry, known):
-            self._refused[camera] = now + _AGAIN_SECONDS
-            with self._lock:
-                self._tell(camera, {"do": "drop", "camera": camera, "close": True})
-                self._entries.pop(camera, None)
+        self._begin(entry, known)
 
     def _lightest(self) -> int:
         weights = [0.0] * len(self._lanes)
@@ -238,22 +285,28 @@ class Watcher:
             raise RuntimeError("there are no lanes yet")
         return self._crew
 
-    def _begin(self, entry: _Entry, known: _Entry | None = None) -> bool:
+    def _begin(self, entry: _Entry, known: _Entry | None = None) -> None:
+        """Tell the lane of a camera; one that cannot be opened is tried again after a while."""
         watched = entry.watched
         camera = watched.view.id
         try:
             entry.opening = watched.opening()
-        except (Invalid, Unavailable) as error:
-            self._note(camera, HealthState.NO_SIGNAL, error)
-            return False
         except BoroughError as error:
-            self._note(camera, HealthState.BROKEN, error)
-            return False
+            away = isinstance(error, (Invalid, Unavailable))
+            self._refused[camera] = time.monotonic() + _AGAIN_SECONDS
+            with self._lock:
+                if self._entries.get(camera) is not entry:
+                    return
+                self._tell(camera, {"do": "drop", "camera": camera, "close": True})
+                self._entries.pop(camera, None)
+            self._note(camera, HealthState.NO_SIGNAL if away else HealthState.BROKEN, error)
+            return
         common = _common(entry)
         if known is not None and _same(known, entry):
             with self._lock:
-                self._lanes.tell(entry.lane, {"do": "change", **common})
-            return True
+                if self._entries.get(camera) is entry:
+                    self._lanes.tell(entry.lane, {"do": "change", **common})
+            return
         with self._db.transaction():
             memory = self._memories.load(camera)
         pace = self._pace if watched.source.kind is SourceKind.FILE else Pace.LIVE
@@ -267,7 +320,6 @@ class Watcher:
             # Its shard may have been lost while its memory was read.
             if self._entries.get(camera) is entry:
                 self._lanes.tell(entry.lane, order, memory.data)
-        return True
 
     def _note(self, camera: str, state: HealthState, error: BoroughError) -> None:
         with self._db.transaction():

@@ -36,6 +36,19 @@ _REMEMBERED = 20_000
 FenceOf = Callable[[str], Fence | None]
 
 
+def _health(header: Header, at: datetime) -> Health:
+    tier = None if header["tier_now"] is None else Tier(header["tier_now"])
+    return Health(
+        HealthState(header["state"]), at, header["detail"], header["fps"], header["lag"], tier,
+        header["offset"],
+    )  # fmt: skip
+
+
+def _counted(health: Health) -> Tier | None:
+    """The tier that a camera is watched at; None while nothing of it is seen."""
+    return None if health.state in BLIND else health.tier_now
+
+
 @dataclass(frozen=True, slots=True)
 class Sinks:
     """Where everything goes.
@@ -80,6 +93,7 @@ class Writer:
         self._fenced = fenced
         self._ids: dict[tuple[Any, ...], str] = {}
         self._spans: dict[str, _Span] = {}
+        self._healths: dict[str, tuple[Header, datetime]] = {}
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self.written = 0
@@ -101,9 +115,12 @@ class Writer:
                 if header["is"] == "dropped":
                     self.end_hours([header["camera"]])
             case "health":
-                self._kept(header, lambda fence: self._health(fence, header))
+                with self._lock:
+                    self._healths[header["camera"]] = (header, self._to.clock.now())
+            case "beat":
+                self._write_healths()
             case _:
-                pass  # beats are the crew's
+                pass
 
     def _kept(self, header: Header, write: Callable[[Fence], None]) -> None:  # noqa: C901 - one branch an outcome
         camera = header["camera"]
@@ -208,32 +225,67 @@ class Writer:
             memory = Memory(bytes(message.parts[0]), header["progress"])
             self._to.memories.save(header["camera"], memory)
 
-    def _health(self, fence: Fence, header: Header) -> None:
-        now = self._to.clock.now()
-        tier = None if header["tier_now"] is None else Tier(header["tier_now"])
-        state = HealthState(header["state"])
-        health = Health(
-            state, now, header["detail"], header["fps"], header["lag"], tier, header["offset"]
-        )
-        with self._to.db.transaction():
-            self._to.fences.check(fence)
-            self._to.cameras.note_health(header["camera"], health)
-        self._hours(fence, header["camera"], None if state in BLIND else tier, now)
+    # Health and hours -------------------------------------------------------------------------
 
-    # Hours ------------------------------------------------------------------------------------
+    def _write_healths(self) -> None:
+        """All that lanes said of their cameras since the last beat, in one transaction.
 
-    def _hours(self, fence: Fence, camera: str, tier: Tier | None, now: datetime) -> None:
+        A transaction for each camera cost more than its analysis: of a thousand there are seventy a
+        second. What cannot be written now is said anew within seconds; hours that were not counted
+        are counted with the next ones.
+        """
+        with self._lock:
+            waiting, self._healths = self._healths, {}
+        fences = {c: f for c in waiting if (f := self._fence_of(c)) is not None}
+        if not fences:
+            return
+        to = self._to
+        try:
+            with to.db.transaction():
+                current = to.fences.current(set(fences.values()))
+                known = {c: waiting[c] for c, fence in fences.items() if fence in current}
+                told = {c: _health(*one) for c, one in known.items()}
+                to.cameras.note_healths(told)
+                spans = {c: span for c, one in told.items() if (span := self._span(c, one))}
+                for camera, span in sorted(spans.items()):
+                    to.usage.note_hours(
+                        fences[camera], camera, span.tier, span.start, told[camera].at
+                    )
+        except (Unavailable, OSError) as error:
+            _log.error("the health of %d cameras waits: %s", len(fences), type(error).__name__)
+            return
+        except sa.exc.SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
+            return
+        for camera, one in told.items():
+            self._go_on(camera, one)
+        for fence in set(fences.values()) - current:
+            _log.warning("shard %d is another worker's: a write was refused", fence.shard)
+            self._fenced(fence.shard)
+
+    def _span(self, camera: str, health: Health) -> _Span | None:
+        """What is to be counted of a camera now: it is watched otherwise, or was for long."""
         with self._lock:
             span = self._spans.get(camera)
-            if span is not None and tier is span.tier and now - span.start < self._to.count_every:
-                span.seen = now
-                return
+        if span is None or health.at <= span.start:
+            return None
+        same = _counted(health) is span.tier and health.at - span.start < self._to.count_every
+        return None if same else span
+
+    def _go_on(self, camera: str, health: Health) -> None:
+        """Its health is written down, and what was due of its hours."""
+        tier = _counted(health)
+        with self._lock:
+            span = self._spans.get(camera)
             if tier is None:
                 self._spans.pop(camera, None)
+            elif span is not None and (
+                tier is span.tier and health.at - span.start < self._to.count_every
+            ):
+                span.seen = health.at
             else:
-                self._spans[camera] = _Span(tier, now, now)
-        if span is not None and now > span.start:
-            self._to.usage.note_hours(fence, camera, span.tier, span.start, now)
+                self._spans[camera] = _Span(tier, health.at, health.at)
 
     def end_hours(self, cameras: list[str]) -> None:
         """These cameras are watched here no more: what they were watched for is counted."""

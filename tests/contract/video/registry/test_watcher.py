@@ -1,5 +1,9 @@
 """What a worker tells its lanes of rules and watch lists, with a database and a settable clock."""
 
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +12,8 @@ import pytest
 from foundation.kernel.actor import Actor, ActorKind, Grant, PrincipalId
 from foundation.kernel.errors import Invalid
 from tests.contract.video.registry.conftest import ADMIN, HEALTH, WATER, Registry, text
+from workloads.video_analytics.cameras.model import Health, Watched
+from workloads.video_analytics.cameras.reach import Opening
 from workloads.video_analytics.rules.model import Hours, Wish
 from workloads.video_analytics.vision.model import RuleKind
 from workloads.video_analytics.watchlists.model import Wish as ListWish
@@ -138,3 +144,51 @@ def test_a_rule_takes_only_lists_of_its_kind_that_its_department_may_use(
             ADMIN, camera.id,
             Wish(RuleKind.FACE, text("x"), parameters={"watchlists": [{}, 3]}),
         )  # fmt: skip
+
+
+@dataclass
+class SlowNames:
+    """The registry on a network that does not answer for the names of some cameras."""
+
+    registry: Registry
+    slow: set[str]
+    answered: threading.Event
+
+    def watched(self, shards: Collection[int]) -> Sequence[Watched]:
+        return [
+            replace(one, opener=self._wait) if one.view.id in self.slow else one
+            for one in self.registry.cameras.watched(shards)
+        ]
+
+    def _wait(self) -> Opening:
+        self.answered.wait(30)
+        return Opening("rtsp://192.0.2.1/late")
+
+    def note_health(self, camera_id: str, health: Health) -> None:
+        self.registry.cameras.note_health(camera_id, health)
+
+    def note_healths(self, found: Mapping[str, Health]) -> None:
+        self.registry.cameras.note_healths(found)
+
+
+def test_a_name_that_is_not_answered_keeps_no_other_camera_waiting(registry: Registry) -> None:
+    slow = {registry.camera().id for _ in range(3)}
+    quick = registry.camera().id
+    names = SlowNames(registry, slow, threading.Event())
+    crew = FakeCrew()
+    watching = Watcher(
+        names, registry.rules, registry.lists, PostgresMemories(registry.database),
+        registry.database, registry.clock,
+    )  # fmt: skip
+    watching.use(crew)  # type: ignore[arg-type] - what a crew is asked for here
+    watching.hold(dict.fromkeys(range(512), 1))
+    began = time.monotonic()
+    watching.sync()
+    watching.sync()  # those that are waited for are not opened twice
+    assert time.monotonic() - began < 15
+    assert [one["camera"] for one in crew.heard("watch")] == [quick]
+    names.answered.set()
+    until = time.monotonic() + 10
+    while len(crew.orders) < 3 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert {one["camera"] for one in crew.heard("watch")} == slow

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from workloads.video_analytics.vision.model import RuleKind, RuleSpec, Tier
+from workloads.video_analytics.workers.capacity import weights
 from workloads.video_analytics.workers.model import (
     BackOff,
     Governor,
@@ -29,22 +30,22 @@ def worker(name: str, capacity: float = 2.0) -> Worker:
 class TestShare:
     def test_every_shard_has_one_worker_and_the_order_of_workers_is_the_same(self) -> None:
         three = [worker("a"), worker("b"), worker("c")]
-        found = share(three, SHARDS)
+        found = share(weights(three), SHARDS)
         assert found.keys() == set(SHARDS)
-        assert share(three[::-1], SHARDS) == found
+        assert share(weights(three[::-1]), SHARDS) == found
 
     def test_shares_follow_the_capacity(self) -> None:
-        count = Counter(share([worker("a", 1), worker("b", 3)], SHARDS).values())
+        count = Counter(share(weights([worker("a", 1), worker("b", 3)]), SHARDS).values())
         assert 0.65 < count["wrk_b"] / 512 < 0.85
 
     def test_who_leaves_moves_its_own_shards_alone(self) -> None:
-        before = share([worker("a"), worker("b"), worker("c")], SHARDS)
-        after = share([worker("a"), worker("b")], SHARDS)
+        before = share(weights([worker("a"), worker("b"), worker("c")]), SHARDS)
+        after = share(weights([worker("a"), worker("b")]), SHARDS)
         assert all(after[s] == who for s, who in before.items() if who != "wrk_c")
 
     def test_nobody_or_nobody_able(self) -> None:
-        assert share([], SHARDS) == {}
-        assert share([worker("a", 0)], SHARDS) == {}
+        assert share({}, SHARDS) == {}
+        assert share(weights([worker("a", 0)]), SHARDS) == {}
 
 
 class TestDegradations:
