@@ -56,6 +56,12 @@ _EVENTS = (
 )  # fmt: skip
 
 
+_WATCH = (
+    cli.Column("CLIP", "clip"), cli.Column("KIND", "kind"), _figure("AT s", "at", 1),
+    _figure("BEGAN s", "began_at", 1),
+)  # fmt: skip
+
+
 @click.group()
 def evaluate() -> None:
     """How good the analysis is, on labelled material of your own or of public benchmarks."""
@@ -132,6 +138,46 @@ def tracking(
         rows.append({"name": sequence.name, **one.measures()})
     rows.append({"name": "overall", **total.measures()})
     console.rows(rows, _TRACKING, name="name")
+
+
+@evaluate.command()
+@click.argument("clips", type=_FILE, nargs=-1, required=True)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    help="A kind of rule, with its usual parameters, for the whole picture.",
+)
+@click.option(
+    "--rules", type=_FILE, help="Rules, YAML or JSON: a list of kind, points and parameters."
+)
+@click.option("--rate", default=5.0, type=click.FloatRange(0.1, 240), show_default=True,
+              help="Frames per second that are looked at, at most.")  # fmt: skip
+@cli.console()
+def watch(
+    console: cli.Console,
+    clips: tuple[Path, ...],
+    kinds: tuple[str, ...],
+    rules: Path | None,
+    rate: float,
+) -> None:
+    """What rules tell of films, in seconds of each: with -o json what `events` takes as FOUND.
+
+    Rules that need a model tell nothing here.
+    """
+    from workloads.video_analytics.evaluate import watching  # noqa: PLC0415 - loads OpenCV
+
+    specs = _checked(lambda: [
+        *watching.usual(kinds), *(watching.read_rules(rules) if rules is not None else [])
+    ])  # fmt: skip
+    if not specs:
+        raise cli.Failure("name a rule: --kind or --rules", cli.USAGE)
+    found = []
+    for clip in clips:
+        told = _checked(lambda clip=clip: list(watching.watch(clip, specs, rate)))  # type: ignore[misc]
+        console.say(f"{clip.name}: {len(told)} events")
+        found += [each.as_json() for each in told]
+    console.rows(found, _WATCH, name="clip")
 
 
 @evaluate.command()

@@ -151,12 +151,12 @@ def test_a_mask_is_the_same_however_it_was_written(tmp_path: Path, how: str) -> 
         path.write_bytes(_palette(truth))
     else:
         three = np.dstack([truth] * 3)
-        written = {
+        written: dict[str, np.ndarray] = {
             "plain": truth, "deep": truth.astype(np.uint16), "colour": three,
             "full": truth.astype(np.uint16) * 257, "01": truth // 255,
             "opaque": np.dstack([three, np.full_like(truth, 255)]),
         }[how]  # fmt: skip
-        assert cv2.imwrite(str(path), written)
+        assert cv2.imwrite(str(path), written[how])
     assert cdnet.mask(path).tolist() == truth.tolist()
 
 
