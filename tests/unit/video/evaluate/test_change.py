@@ -155,7 +155,7 @@ def test_a_mask_is_the_same_however_it_was_written(tmp_path: Path, how: str) -> 
             "plain": truth, "deep": truth.astype(np.uint16), "colour": three,
             "full": truth.astype(np.uint16) * 257, "01": truth // 255,
             "opaque": np.dstack([three, np.full_like(truth, 255)]),
-        }[how]  # fmt: skip
+        }  # fmt: skip
         assert cv2.imwrite(str(path), written[how])
     assert cdnet.mask(path).tolist() == truth.tolist()
 
