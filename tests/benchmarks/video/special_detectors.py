@@ -71,4 +71,5 @@ if __name__ == "__main__":
     cost()
     accuracy("objects", sets.CLIPS, (RuleKind.OBJECT_ABANDONED, RuleKind.OBJECT_REMOVED))
     accuracy("trials", trials.CLIPS, (RuleKind.OBJECT_ABANDONED, RuleKind.OBJECT_REMOVED))
+    accuracy("held out", trials.HELD_OUT, (RuleKind.OBJECT_ABANDONED, RuleKind.OBJECT_REMOVED))
     accuracy("sites", sites.CLIPS, (RuleKind.CONSTRUCTION,))

@@ -2,7 +2,7 @@
 
 ``./dev test`` runs a clip with something to tell and one without, ``./dev rehearse`` some more;
 ``SEED`` chooses. With ``THOROUGH=1`` it is all of them.
-The trials are held out: no figure of the detector was chosen by them.
+No figure of the detector was chosen by the trials that are held out.
 """
 
 import os
@@ -38,26 +38,14 @@ _TRUE = [name for name in sets.CLIPS if name.startswith(("left", "taken"))]
 _QUIET = [name for name in sets.CLIPS if name not in _TRUE]
 
 
+TRIALS = {**trials.CLIPS, **trials.HELD_OUT}
+
 #: What is wrong today, each held to be wrong: who mends one takes it from here.
 WRONG = {
-    "left-late-1006": "the owner stood by it for longer than those who came are remembered",
-    "left-among-1007": "missed while others wait near it",
-    # Held out and not looked into: what is wrong with these is not known.
-    **dict.fromkeys(
-        (
-            "fetched-late-1018",
-            "left-among-1025",
-            "sits-1027",
-            "left-by-two-1034",
-            "walks-off-1037",
-            "left-among-1043",
-            "left-hidden-1048",
-            "parks-1049",
-            "left-at-wall-1050",
-            "handed-over-1053",
-        ),
-        "held out",
-    ),
+    "fetched-late-1018": "clouds of 44 % and a poor compression hide what is left",
+    "handed-over-1053": "ground under clouds of 35 %, poorly compressed, looks new",
+    "left-2016": "held out; not looked into",
+    "walks-off-2009": "what is seen of dark clothes, poorly compressed, is taken for a thing",
 }
 #: Pixels a second of a trial that is quick enough for every run.
 _QUICK = 352 * 288 * 5
@@ -65,12 +53,12 @@ _QUICK = 352 * 288 * 5
 
 def _chosen() -> list[Any]:
     """All clips and trials, or a few: with something to tell, and without."""
-    names, rehearsed = [*sets.CLIPS, *trials.CLIPS], set[str]()
+    names, rehearsed = [*sets.CLIPS, *TRIALS], set[str]()
     if os.environ.get("THOROUGH") != "1":
         chance = random.Random(int(os.environ.get("SEED", "1")))  # noqa: S311 - a sample of tests
         quick = [
             (name, bool(scene.truths))
-            for name, scene in ((name, make()) for name, make in trials.CLIPS.items())
+            for name, scene in ((name, make()) for name, make in TRIALS.items())
             if scene.width * scene.height * scene.fps <= _QUICK
         ]
         held_out = [
@@ -96,7 +84,7 @@ def test_there_are_at_least_forty_clips_half_of_them_with_nothing_to_tell() -> N
 
 @pytest.mark.parametrize("name", _chosen())
 def test_one_alarm_for_each_truth_and_none_else(name: str) -> None:
-    scene = (sets.CLIPS.get(name) or trials.CLIPS[name])()
+    scene = (sets.CLIPS.get(name) or TRIALS[name])()
     signals = watch(scene, KINDS)
     verdict = Verdict()
     for kind in KINDS:

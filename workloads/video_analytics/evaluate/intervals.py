@@ -2,13 +2,15 @@
 
 Both are CSV (with a heading) or JSON (a list of objects). A label has ``kind``, ``begin`` and
 ``end``, an event ``kind`` and ``at``; both may name their ``clip`` (or ``camera``). Times are
-seconds or ISO 8601.
+seconds, minutes and seconds (``1:05``), hours, minutes and seconds (``0:01:05.2``), or ISO 8601.
+Columns may be parted by commas, semicolons or tabs, in headings of any case.
 """
 
 import csv
 import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +29,7 @@ _NAMES = {
     "end": ("end", "ended", "stop"),
     "clip": ("clip", "camera", "camera_id", "video"),
 }
+_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2}(?:\.\d+)?)")
 _MOST_BYTES = 64 * 1024 * 1024
 
 
@@ -178,7 +181,10 @@ def _rows(path: Path, problems: Collector) -> list[Mapping[str, object]]:
         return []
     text = content.decode("utf-8-sig", errors="replace")
     if text.lstrip()[:1] not in {"[", "{"}:
-        return list(csv.DictReader(io.StringIO(text)))
+        heading = text.lstrip().splitlines()[0] if text.strip() else ""
+        parting = max(",;\t", key=heading.count)
+        rows = csv.DictReader(io.StringIO(text.lstrip()), delimiter=parting, skipinitialspace=True)
+        return [{_heading(key): each for key, each in row.items()} for row in rows]
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -190,6 +196,10 @@ def _rows(path: Path, problems: Collector) -> list[Mapping[str, object]]:
     return found if good else []
 
 
+def _heading(key: object) -> str:
+    return str(key).strip().lower()
+
+
 def _word(row: Mapping[str, object], name: str) -> str:
     return next((str(row[key]).strip() for key in _NAMES[name] if row.get(key)), "")
 
@@ -199,6 +209,10 @@ def _seconds(row: Mapping[str, object], name: str) -> float | None:
     value = next((row[key] for key in _NAMES[name] if row.get(key) not in {None, ""}), None)
     if value is None or isinstance(value, bool):
         return None
+    clock = _CLOCK.fullmatch(str(value).strip())
+    if clock:  # within the clip, and so of any length
+        hours, minutes, seconds = int(clock[1] or 0), int(clock[2]), float(clock[3])
+        return 3600.0 * hours + 60.0 * minutes + seconds
     try:
         number = float(str(value))
     except ValueError:

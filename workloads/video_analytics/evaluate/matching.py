@@ -18,7 +18,8 @@ from workloads.video_analytics.vision.association import Array, Index, overlap
 #: Of each frame: ids and boxes of the truth, ids and boxes of the tracks.
 Frames = list[tuple[Index, Array, Index, Array]]
 
-_LEAST = 0.5
+#: Overlap from which a track is on a thing.
+LEAST = 0.5
 _KEEPS = 1000.0
 _MOSTLY, _HARDLY = 0.8, 0.2
 
@@ -82,10 +83,14 @@ def tally(frames: Frames) -> Tally:
         rows = np.array([truths[int(i)] for i in truth_ids], np.intp)
         columns = np.array([tracks[int(i)] for i in track_ids], np.intp)
         likeness = overlap(truth_boxes, track_boxes)
-        good = likeness >= _LEAST - 1e-9
+        good = likeness >= LEAST - np.finfo(float).eps
         shared[np.ix_(rows, columns)] += good
         seen[rows] += 1
         counts[columns] += 1
+        if not len(rows) or not len(columns):
+            # As TrackEval has it: a frame in which one of both is empty ends no match.
+            fn, fp = fn + len(rows), fp + len(columns)
+            continue
         kept = before[rows][:, None] == columns[None]
         found, taken = linear_sum_assignment(-np.where(good, likeness + _KEEPS * kept, 0.0))
         real = good[found, taken]

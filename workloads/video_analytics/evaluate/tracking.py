@@ -22,15 +22,19 @@ KNOBS = Knobs(
 )
 
 _DUPLICATE = 0.75
+_MARGIN = 10.0
 
 
-def track(sequence: Sequence, *, fill: float = 1.0, knobs: Knobs = KNOBS) -> Array:
+def track(
+    sequence: Sequence, *, fill: float = 1.0, least: float | None = None, knobs: Knobs = KNOBS
+) -> Array:
     """Rows of frame, id, left, top, width, height.
 
     Args:
         sequence: its detections are used, nothing else.
         fill: gaps of up to so many seconds within a track are filled with a straight line, as they
             can be when a track is written after its end; 0 leaves what was known at each frame.
+        least: detections with a lower score, as the file has it, are not given to the tracker.
         knobs: of the tracker.
     """
     tracker = Tracker(knobs)
@@ -42,6 +46,8 @@ def track(sequence: Sequence, *, fill: float = 1.0, knobs: Knobs = KNOBS) -> Arr
         here = sequence.detections[:, 0] == frame
         boxes, sure = sequence.detections[here, 2:6], scores[here]
         good = (boxes[:, 2:] > 0).all(axis=1)
+        if least is not None:
+            good &= sequence.detections[here, 6] >= least
         boxes, sure = boxes[good], sure[good]
         kept = suppressed(boxes, sure, _DUPLICATE)
         tracks = tracker.step(frame / sequence.rate, boxes[kept] / scale, sure[kept])
@@ -66,16 +72,18 @@ def measure(sequence: Sequence, *, fill: float = 1.0, knobs: Knobs = KNOBS) -> T
 def _scores(raw: Array) -> Array:
     """Scores of any detector as 0 to 1.
 
-    Those from 0 to 1 are taken as they are. Others (DPM: margins of a classifier, around 0) go
-    through the logistic function; −1 for all means that there are none.
+    Those from 0 to 1 are taken as they are, and those that are all the same tell nothing. Up to ten
+    they are margins of a classifier, around 0 (DPM), and go through the logistic function; those
+    that go farther are sums over many weak classifiers (ACF in MOT15: a third of a hundred is a
+    person for sure, a tenth is not), or per cent.
     """
-    if not len(raw) or (raw == -1).all():
+    if not len(raw) or raw.min() == raw.max():
         return np.ones(len(raw))
     if raw.min() >= 0 and raw.max() <= 1:
         return raw
-    if raw.min() >= 0 and raw.max() <= 100:  # noqa: PLR2004 - per cent
-        return raw / 100
-    return np.asarray(1 / (1 + np.exp(-2 * np.clip(raw, -20, 20))))
+    if raw.max() <= _MARGIN:
+        return np.asarray(1 / (1 + np.exp(-2 * np.clip(raw, -20, 20))))
+    return np.asarray(np.sqrt(np.clip(raw / 100, 0, 1)))
 
 
 def _filled(rows: Array, most: int) -> Array:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from click.testing import CliRunner, Result
 
+from workloads.video_analytics import samples
 from workloads.video_analytics.entrypoints.cli import video
 
 
@@ -88,3 +89,41 @@ def test_a_broken_layout_is_a_message_with_every_file(tmp_path: Path) -> None:
     assert found.exit_code == 2
     for name in ("seqinfo.ini", "det.txt", "gt.txt"):
         assert name in found.output
+
+
+def test_a_clip_is_watched_and_what_is_told_is_measured(tmp_path: Path) -> None:
+    clip = f"{samples.FOLDER / 'car-detection.mp4'}"
+    (tmp_path / "rules.yaml").write_text(
+        "- kind: line_crossing\n  points: [[0.0, 0.5], [1.0, 0.5]]\n"
+    )
+    found = _run("watch", clip, "--rate", "4", "--rules", tmp_path / "rules.yaml", "-o", "json")
+    assert found.exit_code == 0, found.output
+    (tmp_path / "found.json").write_text(found.stdout)
+    (tmp_path / "labels.csv").write_text(  # by eye, tests/unit/video/vision/test_sample_clips.py
+        "clip;kind;begin;end\n"
+        + "".join(f"car-detection;line_crossing;{at}\n"
+                  for at in ("0:04.4;0:08.4", "0:14.5;18.2", "15.2;18.8", "25.4;27.8"))
+    )  # fmt: skip
+    measured = _run("events", tmp_path / "labels.csv", tmp_path / "found.json", "-o", "json")
+    rows = json.loads(measured.stdout)
+    rows = rows["items"] if isinstance(rows, dict) else rows
+    assert (rows[0]["hits"], rows[0]["missed"], rows[0]["false"]) == (4, 0, 0)
+
+
+def test_what_cannot_be_watched_is_said(tmp_path: Path) -> None:
+    clip, rules = tmp_path / "clip.mp4", tmp_path / "rules.yaml"
+    clip.write_bytes(b"no film")
+    broken = _run("watch", clip, "--kind", "motion")
+    assert broken.exit_code == 2
+    assert "clip.mp4: cannot be read" in broken.output
+    assert "name a rule" in _run("watch", clip).output
+    assert "is no kind of rule" in _run("watch", clip, "--kind", "magic").output
+    rules.write_text(
+        "- kind: loitering\n  points: [[0, 2]]\n  parameters: {seconds: long}\n  colour: red\n- 7\n"
+    )
+    wrong = _run("watch", clip, "--rules", rules)
+    assert wrong.exit_code == 2
+    for name in (":1.points", ":1.parameters.seconds", ":1.colour", ":2"):
+        assert f"rules.yaml{name}" in wrong.output
+    rules.write_text("[")
+    assert "must be a list of rules" in _run("watch", clip, "--rules", rules).output

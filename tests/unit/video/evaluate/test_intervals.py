@@ -57,3 +57,15 @@ def test_every_wrong_row_is_named(tmp_path: Path) -> None:
             read_events(table)
     with pytest.raises(Invalid, match="is missing"):
         read_events(tmp_path / "nothing")
+
+
+def test_clocks_within_a_clip_and_tables_of_other_programs(tmp_path: Path) -> None:
+    table = tmp_path / "my labels.csv"
+    table.write_bytes(
+        b"\xef\xbb\xbfClip; Kind ;Begin;End\r\na b;bag;1:05;0:01:20.5\r\na b;bag;120:00;7260\r\n"
+    )
+    assert read_labels(table) == [
+        Label("a b", "bag", 65, 80.5), Label("a b", "bag", 7200, 7260),
+    ]  # fmt: skip
+    (tmp_path / "none.csv").write_text("")
+    assert read_labels(tmp_path / "none.csv") == []

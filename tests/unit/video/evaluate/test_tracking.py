@@ -1,12 +1,13 @@
 """CLEAR MOT and IDF1 by hand, and the tracker on crowds with known truth."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from foundation.kernel.errors import Invalid
-from workloads.video_analytics.evaluate import motchallenge, tracking
+from workloads.video_analytics.evaluate import motchallenge, places, tracking
 from workloads.video_analytics.evaluate.matching import Frames, Tally, tally
 
 _BOX = np.array([[0.0, 0.0, 10.0, 20.0]])
@@ -99,7 +100,7 @@ def _write(folder: Path, *, seed: int = 1, people: int = 12, frames: int = 150) 
 def test_a_crowd_is_followed(tmp_path: Path) -> None:
     for seed in (1, 2, 3):
         _write(tmp_path / f"crowd-{seed}", seed=seed)
-    sequences = motchallenge.find(tmp_path)
+    sequences, _ = motchallenge.find(tmp_path)
     assert [s.name for s in sequences] == ["crowd-1", "crowd-2", "crowd-3"]
     total = sum((tracking.measure(s) for s in sequences), Tally())
     online = sum((tracking.measure(s, fill=0) for s in sequences), Tally())
@@ -111,7 +112,7 @@ def test_a_crowd_is_followed(tmp_path: Path) -> None:
 
 
 def test_distractors_are_neither_right_nor_wrong(tmp_path: Path) -> None:
-    (sequence,) = motchallenge.find(_write(tmp_path / "crowd"))
+    [sequence], _ = motchallenge.find(_write(tmp_path / "crowd"))
     perfect = sequence.truth[:, :6]
     found = tally(motchallenge.comparable(sequence, perfect))
     assert (found.fp, found.fn, found.idsw) == (0, 0, 0)
@@ -123,14 +124,14 @@ def test_scores_of_any_detector(tmp_path: Path) -> None:
     folder = _write(tmp_path / "crowd")
     path = folder / "det" / "det.txt"
     rows = np.loadtxt(path, delimiter=",")
-    base = tracking.measure(motchallenge.find(folder)[0]).measures()["mota"] or 0
+    base = tracking.measure(motchallenge.find(folder)[0][0]).measures()["mota"] or 0
     margins = np.log(rows[:, 6].clip(0.01, 0.99) / (1 - rows[:, 6].clip(0.01, 0.99))) / 2
-    for scores in (rows[:, 6] * 100, margins):
+    for scores in (rows[:, 6] ** 2 * 121, margins):  # tens as of MOT15, and margins
         np.savetxt(path, np.column_stack([rows[:, :6], scores]), fmt="%g", delimiter=",")
-        mota = tracking.measure(motchallenge.find(folder)[0]).measures()["mota"] or 0
+        mota = tracking.measure(motchallenge.find(folder)[0][0]).measures()["mota"] or 0
         assert mota == pytest.approx(base, abs=0.02)
     np.savetxt(path, np.column_stack([rows[:, :6], -np.ones(len(rows))]), fmt="%g", delimiter=",")
-    assert (tracking.measure(motchallenge.find(folder)[0]).measures()["mota"] or 0) > 0.5
+    assert (tracking.measure(motchallenge.find(folder)[0][0]).measures()["mota"] or 0) > 0.5
 
 
 def test_all_that_is_wrong_is_named(tmp_path: Path) -> None:
@@ -147,3 +148,87 @@ def test_all_that_is_wrong_is_named(tmp_path: Path) -> None:
     }  # fmt: skip
     with pytest.raises(Invalid, match=r"has no folder with seqinfo\.ini"):
         motchallenge.find(tmp_path / "one" / "gt")
+
+
+def test_a_frame_without_tracks_ends_no_match() -> None:
+    # Two tracks lie on a thing; the one it had is kept over a frame in which nothing was found.
+    box = np.array([[0.0, 0.0, 10.0, 20.0]])
+    nearer, farther = (box + np.array([0, down, 0, 0]) for down in (0.5, 2.0))
+    none, boxes = np.empty(0, np.intp), np.empty((0, 4))
+    one, both = np.array([7]), np.array([1, 2])
+    frames: Frames = [
+        (one, box, np.array([1]), farther),
+        (one, box, none, boxes),
+        (one, box, both, np.vstack([farther, nearer])),
+    ]
+    found = tally(frames)
+    assert (found.tp, found.fn, found.fp, found.idsw) == (2, 1, 1, 0)
+
+
+def test_places_on_the_ground_are_no_classes(tmp_path: Path) -> None:
+    folder = _write(tmp_path / "TUD", people=3, frames=20)
+    path = folder / "gt" / "gt.txt"
+    rows = np.loadtxt(path, delimiter=",")
+    rows[:, 6] = 1
+    ground = np.column_stack([rows[:, :7], rows[:, 2] / 90 + 0.21, rows[:, 3] / 90, 0 * rows[:, 0]])
+    np.savetxt(path, ground, fmt="%g", delimiter=",", newline="\r\n")  # as MOT15 has them
+    [sequence], _ = motchallenge.find(tmp_path)
+    found = tally(motchallenge.comparable(sequence, ground[:, :6]))
+    assert (found.tp, found.fn, found.fp) == (60, 0, 0)
+
+
+def test_an_unseen_thing_counts_and_one_without_the_flag_does_not(tmp_path: Path) -> None:
+    folder = _write(tmp_path / "s", people=2, frames=4)
+    (folder / "gt" / "gt.txt").write_text(
+        "1,1,0,0,10,20,1,1,0\n1,2,100,0,10,20,0,1,1\n1,3,200,0,10,20,1,3,1\n1,4,300,0,10,20,0,7,1\n"
+    )
+    [sequence], _ = motchallenge.find(folder)
+    tracks = sequence.truth[:, :6]
+    found = tally(motchallenge.comparable(sequence, tracks))
+    # Tracks on a car and on a person that does not count are wrong, one on a static person is not.
+    assert (found.tp, found.fn, found.fp) == (1, 0, 2)
+
+
+def test_no_detections_and_no_truth_are_figures_too(tmp_path: Path) -> None:
+    folder = _write(tmp_path / "MOT17-99-DPM", people=3, frames=10)
+    (folder / "det" / "det.txt").write_text("")
+    [sequence], _ = motchallenge.find(tmp_path)
+    found = tracking.measure(sequence)
+    assert (found.tp, found.fp, found.fn) == (0, 0, 20)
+    assert found.measures()["mota"] == 0
+    (folder / "gt" / "gt.txt").write_text("\n")
+    [sequence], _ = motchallenge.find(tmp_path)
+    assert tracking.measure(sequence).measures()["mota"] is None
+
+
+def test_an_archive_with_the_folder_of_which_no_truth_is_published(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        _write(tmp_path / "MOT 17" / name / f"{name}-01", people=4, frames=30)
+    for path in (tmp_path / "MOT 17" / "test" / "test-01" / "gt").iterdir():
+        path.unlink()
+    (tmp_path / "MOT 17" / "test" / "test-01" / "gt").rmdir()
+    info = tmp_path / "MOT 17" / "train" / "train-01" / "seqinfo.ini"
+    info.write_bytes(b"\xef\xbb\xbf" + info.read_bytes().replace(b"\n", b"\r\n"))
+    path = tmp_path / "MOT17.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted((tmp_path / "MOT 17").rglob("*")):
+            archive.write(file, file.relative_to(tmp_path))
+    plain, untold = motchallenge.find(tmp_path / "MOT 17")
+    assert untold == [str(tmp_path / "MOT 17" / "test" / "test-01")]
+    packed, _ = motchallenge.find(places.opened(path))
+    assert [s.name for s in packed] == [s.name for s in plain] == ["train-01"]
+    assert tracking.measure(packed[0]) == tracking.measure(plain[0])
+
+
+def test_detections_below_a_score_are_left_out(tmp_path: Path) -> None:
+    [sequence], _ = motchallenge.find(_write(tmp_path / "crowd", people=4, frames=40))
+    assert len(tracking.track(sequence, least=2.0)) == 0
+    assert 0 < len(tracking.track(sequence, least=0.7)) < len(tracking.track(sequence))
+
+
+def test_margins_that_are_all_above_zero_are_no_per_cent(tmp_path: Path) -> None:
+    folder = _write(tmp_path / "crowd", people=4, frames=40)
+    path = folder / "det" / "det.txt"
+    rows = np.loadtxt(path, delimiter=",")
+    np.savetxt(path, np.column_stack([rows[:, :6], rows[:, 6] * 3]), fmt="%g", delimiter=",")
+    assert (tracking.measure(motchallenge.find(folder)[0][0]).measures()["mota"] or 0) > 0.5

@@ -5,12 +5,16 @@ from collections.abc import Iterable
 
 from workloads.video_analytics.vision.detectors.company import BEFORE, Span
 from workloads.video_analytics.vision.detectors.standing import Stage, Standing
+from workloads.video_analytics.vision.detectors.two_speeds import STALE_SECONDS
 
 #: Of a thing's pixels, or of a spot's box: what is smaller, or lies within it so far, is a part of
 #: it.
 _PART = 0.6
 #: Pixels between a thing and what had been missed of it.
 _RIM = 3
+#: Of what was there: how far its shadow reaches to its sides and how high above it its head may be,
+#: and how large either is at most.
+_SHADE, _HEAD, _REST = 0.3, 0.25, 0.3
 _ENDLESS = (1 << 20, 1 << 20)
 #: The most changes remembered that were nothing.
 _MOST = 60
@@ -69,17 +73,32 @@ class Dismissed:
     """Changes that were judged to be nothing, of which a rest may be judged by itself later."""
 
     def __init__(self) -> None:
-        self._known: deque[tuple[Span, float, float]] = deque(maxlen=_MOST)
+        self._known: deque[tuple[Span, Span, float, float]] = deque(maxlen=_MOST)
 
     def note(self, thing: Standing, at: float) -> None:
-        """It was judged at this time, seconds."""
-        self._known.append((thing.span, thing.began, at))
+        """It was judged at this time, seconds: the ground where somebody had stood."""
+        span = thing.span
+        shadow = _SHADE * max(span.wide, span.high)
+        self._known.append((span, span.grown(shadow, _RIM, _RIM, _ENDLESS), thing.began, at))
+
+    def left(self, thing: Standing, at: float) -> None:
+        """Somebody usual has gone. What was hidden of them, as a bare head, has no mask."""
+        span = thing.span
+        if at - thing.began > STALE_SECONDS:
+            hidden = span.grown(_RIM, _HEAD * span.high + _RIM, _RIM, _ENDLESS)
+            self._known.append((span, hidden, at, at))
 
     def has_part(self, thing: Standing) -> bool:
         """Whether a thing remains of such a change: who left did not take it."""
         near = thing.span.grown(_RIM, _RIM, _RIM, _ENDLESS)
         return any(
             began - 2 * BEFORE < thing.began < judged
-            and span.common(near) > _PART * thing.span.area
-            for span, began, judged in self._known
+            and (
+                span.common(near) > _PART * thing.span.area
+                or (
+                    thing.span.area < _REST * span.area
+                    and around.common(thing.span) > _PART * thing.span.area
+                )
+            )
+            for span, around, began, judged in self._known
         )

@@ -11,8 +11,9 @@ from workloads.video_analytics.vision.detectors.two_speeds import Layers, Mask, 
 from workloads.video_analytics.vision.model import Box
 from workloads.video_analytics.vision.ports import Tracked
 
-#: Seconds: kept of who was where; before and after the start that count as "as it began".
-_REMEMBER = 30.0
+#: Seconds: kept of who was where; before and after the start that count as "as it began". Who puts
+#: a thing down may stand before it for long: it is told from them when they go.
+_REMEMBER = 90.0
 BEFORE = 4.0
 _AFTER = 2.5
 #: Of what something covers: as much changes within a second when it moves.
@@ -26,6 +27,8 @@ _AS_HIGH = 0.72
 _VISIT = 1.5
 #: Overlap from which something is still where it was.
 _STILL = 0.4
+#: Of a place, and times its area: who passes before a thing is so much there, and so large.
+_HIDES, _LARGER = 0.4, 1.5
 #: The most moments kept of one company.
 _MOST_NOTES = 200
 #: Of one's height: the foot of a thing is so far from one's own at most when one puts it down.
@@ -154,10 +157,15 @@ class Company:
 
         A head or a jacket that is told from the ground while the rest is not has nobody's feet.
         """
-        tall = float(np.percentile(self.heights, _MOST_WHOLE)) if self.heights else 0.0
+        # As on level ground before a camera that looks ahead: who is nearer to it is higher.
+        there = [
+            high * bottom / max(foot, 1.0)
+            for foot, high in zip(self.feet, self.heights, strict=True)
+        ]
+        tall = float(np.percentile(there, _MOST_WHOLE)) if there else 0.0
         return any(
             abs(foot - bottom) <= _REACH * tall and high >= 0.5 * tall
-            for foot, high in zip(self.feet, self.heights, strict=True)
+            for foot, high in zip(self.feet, there, strict=True)
         )
 
 
@@ -217,11 +225,21 @@ class Movers:
             for name, mover in movers:
                 if not mover.common(near):
                     continue
+                if mover.overlap(span) > _STILL:
+                    continue  # it is followed itself, and is no company of its own
                 if name:
                     company.ids.add(name)
                 if when <= began + 1.0:
                     company.note(mover, when)
         return company
+
+    def cover(self, span: Span) -> bool:
+        """Whether somebody larger is before a place now."""
+        movers = self._seen[-1][1] if self._seen else []
+        return any(
+            mover.common(span) > _HIDES * span.area and mover.area > _LARGER * span.area
+            for _, mover in movers
+        )
 
     def approached(self, span: Span, began: float, tall: float) -> bool:
         """Whether somebody came before it began: who stood or parked there goes without that."""

@@ -245,8 +245,9 @@ class LeftThings:
             best.seen = at
             if best.anchor.overlap(span) < _STEADY:  # it creeps: an edge of light, not of a thing
                 best.anchor, best.since = span, at
-            if best.span != span and best.settled(layers) > 0.9:  # noqa: PLR2004 - in full view
+            if best.differs(span, area) and best.settled(layers) > 0.9:  # noqa: PLR2004 - in view
                 best.take(layers, labels, label, span)
+                self._meet(best)
             return
         if is_part(span, area, self._things):
             return
@@ -258,6 +259,8 @@ class LeftThings:
             if began > best.began + _HOLD:
                 best.began = began
                 best.company.join(self._movers.company(span, began))
+            else:
+                self._meet(best)
             return
         if len(self._things) < _MOST:
             self._things.append(self._first(layers, labels, label, span, at))
@@ -275,6 +278,13 @@ class LeftThings:
         thing.attended, thing.anchor, thing.doubted = at, span, at
         return thing
 
+    def _meet(self, thing: Standing) -> None:
+        """Its company is of what is known of it now: part of it may have been taken for others."""
+        company = self._movers.company(thing.span, thing.began)
+        if company.heights:
+            company.ids |= thing.company.ids
+            thing.company = company
+
     @staticmethod
     def _began(layers: Layers, thing: Standing, at: float) -> float:
         rows, columns = thing.frame.slices
@@ -290,7 +300,7 @@ class LeftThings:
         at: float,
         step: float,
     ) -> Phase | None:
-        if thing.stirred(layers):
+        if thing.stirred(layers) and not self._movers.cover(thing.span):
             thing.refresh(layers)
             thing.since, thing.alone = at, 0.0
         self._attend(thing, layers, here, at, step)
@@ -353,6 +363,8 @@ class LeftThings:
             return thing.company.stood_at(thing.span.bottom)
         company, whole = thing.company, whole_of(thing, self._things)
         if self._dismissed.has_part(thing) or self._stands_there(thing):
+            return False
+        if not company.stood_at(whole.bottom):
             return False
         if not self._movers.approached(thing.span, thing.began, company.tall):
             return False
@@ -425,11 +437,13 @@ class LeftThings:
         told = thing.stage is Stage.TOLD
         if thing.bare >= 1.5 and thing.settled(layers) > 0.8:  # noqa: PLR2004 - seconds; in view
             if not told and thing.shrink(layers, self._smallest * layers.new.size):
-                self._again(thing, at)  # somebody has gone, and left something behind
+                self._meet(thing)  # somebody has gone, and left something behind
+                self._again(thing, at)
                 return None
             self._things.remove(thing)
             if not told:
                 self._usual.note(thing.span, layers.new.shape, at)
+                self._dismissed.left(thing, at)
                 for other in neighbours(thing, self._things):
                     if other.stage is Stage.USUAL:  # it was with what has gone, and is left
                         self._again(other, at)
@@ -460,6 +474,7 @@ class LeftThings:
             return
         thing.parting = 0.0
         if thing.shrink(layers, self._smallest * layers.new.size):
+            self._meet(thing)
             self._again(thing, at)
 
     @staticmethod

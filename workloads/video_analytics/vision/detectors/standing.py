@@ -29,6 +29,8 @@ MARGIN = 5
 _AGREE = 0.65
 #: Of a mask: when more than this is another picture than before, the thing has stirred.
 _STIRRED = 0.25
+#: As much of it has been seen when there is nothing to be learnt of its outline.
+_FULL = 0.8
 
 
 _NOWHERE = Span(0, 0, 0, 0)
@@ -102,6 +104,11 @@ class Standing:
         self.looks = [plane[rows, columns].copy() for plane in layers.planes]
         self.ground = [plane[rows, columns].copy() for plane in layers.ground]
         self.light = self._around(layers)
+
+    def differs(self, span: Span, area: int) -> bool:
+        """Whether a spot of so many pixels is otherwise than it was: seen in full only now."""
+        known = float(self.mask.sum())
+        return self.span != span or not _FULL * known <= area <= known / _FULL
 
     def _around(self, layers: Layers) -> float:
         rows, columns = self.frame.slices
