@@ -70,6 +70,28 @@ def test_a_data_set_is_published_by_two_people_and_found(
     page.fill("#f-title-en", "Marriages by day")
     page.get_by_role("button", name="Keep the draft").click()
     expect(page.locator("body")).to_contain_text("not published yet")
+    page = steward.go("/directory/mine")
+    expect(page.locator("main")).to_contain_text("Marriages by day")
+
+
+def test_a_source_is_mounted_and_taken_down(
+    running: Running, visit: Callable[..., Visitor]
+) -> None:
+    someone = visit(running.url)
+    someone.sign_in("chief")
+    page = someone.go("/directory/sources?lang=en")
+    page.get_by_role("button", name="Mount it").click()
+    expect(page.locator(".usa-alert--error")).to_contain_text("Address")
+    page.fill("#f-url", "https://data.district.example/catalog.ttl")
+    page.select_option("#f-agency", CIVIL)
+    page.fill("[id='f-title-en']", "District")
+    page.fill("[id='f-title-zh']", "区平台")
+    page.get_by_role("button", name="Mount it").click()
+    expect(page.locator("h1")).to_have_text("District")
+    page.get_by_role("button", name="Read it now").click()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    page.get_by_role("button", name="Unmount it").click()
+    expect(page.locator("main")).not_to_contain_text("District")
 
 
 def test_every_page_is_accessible_in_both_languages(
