@@ -21,6 +21,7 @@ from workloads.data_exchange.agreements.terms import Limits
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.checks.ports import Answer
 from workloads.data_exchange.checks.ports import Ask as Question
+from workloads.data_exchange.directory.elements import Masking, Sensitivity
 from workloads.data_exchange.directory.model import Kind
 from workloads.data_exchange.events.cloudevents import STRUCTURED
 from workloads.data_exchange.events.model import EVENT_BYTES, SubscriptionKind
@@ -76,12 +77,16 @@ def town(exchange: Exchange, clock: SettableClock) -> dict[str, str]:
         "checks": check, "corrections": correction, "licence-types": kind, "licences": licence,
         "lotteries": lottery.id, "draws": lottery.id,
         "dataspace": _dataspace(exchange, data, called),
+        "operations": exchange.base.operations.list(SYSTEM, PageRequest()).items[0].id,
     }  # fmt: skip
 
 
 def _directory(exchange: Exchange) -> tuple[str, str, str]:
     """A data set, its interface, and a draft that waits for review."""
-    elements = tuple(element(name) for name in FIELDS)
+    elements = (
+        element("id", sensitivity=Sensitivity.SENSITIVE, masking=Masking.PSEUDONYM),
+        element("name", sensitivity=Sensitivity.PERSONAL, masking=Masking.PARTIAL),
+    )
     data = published(exchange, dataset(elements=elements)).id
     called = published(exchange, service(data), Kind.SERVICE, secret="s3cret").id
     directory = exchange.cataloguing.directory

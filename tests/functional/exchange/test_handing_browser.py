@@ -70,7 +70,7 @@ def test_a_batch_is_followed_to_its_manifest_and_taken_back(
     expect(page.locator(".usa-alert--error")).to_contain_text("摘要")
     # The work that checked it is told of too.
     page.goto(f"{running.url}/operations?lang=en")
-    page.get_by_role("main").get_by_role("link").filter(has_text="publish").first.click()
+    page.get_by_role("main").get_by_role("link", name="Check and publish a batch").click()
     expect(page.locator("main")).to_contain_text(batch)
     batches.seal(
         SYSTEM, batch,

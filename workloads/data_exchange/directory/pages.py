@@ -75,7 +75,7 @@ _PAGE, _SHOWN = 20, 12
 @pages.app_context_processor
 def _names() -> dict[str, object]:
     return {
-        "facet_value": facet_value, "kind_name": kind_name, "levels": LEVELS,
+        "facet_value": facet_value, "entry_kind": kind_name, "levels": LEVELS,
         "sensitivities": SENSITIVITIES, "maskings": MASKINGS,
     }  # fmt: skip
 

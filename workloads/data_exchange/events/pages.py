@@ -31,14 +31,6 @@ LOOKS: dict[SubscriptionState, Look] = {
 }
 
 
-#: Why something was not delivered; the pages say it in the visitor's language.
-CAUSES = (
-    N_("an earlier event of its key is a dead letter"), N_("it answered %(p0)s"),
-    N_("it did not answer in time"), N_("it is no longer kept"), N_("its secret does not open"),
-    N_("it was not told: %(p0)s"),
-)  # fmt: skip
-
-
 @pages.app_context_processor
 def _names() -> dict[str, object]:
     return {"subscription_look": lambda one: LOOKS[one.state], "purpose_name": purpose_name}

@@ -21,11 +21,6 @@ pages.navigation(N_("Transfers"), "transfers", action="transfer.view", order=23)
 pages.notices["transfer.deleted"] = N_("The batch was taken back; its files go.")
 pages.subjects["bat"] = "transfers_pages.one"
 
-#: What a check finds; the pages say it in the visitor's language.
-FOUND = (
-    N_("is not there"), N_("was not checked"), N_("is not stored as it was sent: send it again"),
-    N_("has another digest than its manifest says: %(p0)s"),
-)  # fmt: skip
 _STEP, _UNITS = 1024, ("B", "KiB", "MiB", "GiB", "TiB")
 LOOKS: dict[BatchState, Look] = {
     BatchState.OPEN: Look(N_("files are sent"), "hourglass_empty", "wait"),
