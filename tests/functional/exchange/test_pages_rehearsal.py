@@ -14,6 +14,7 @@ from playwright.sync_api import Page
 
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.surface.web import build_assets
+from foundation.surface.web.install import STATIC
 from tests.conftest import SettableClock
 from tests.functional.exchange.conftest import Running, run
 from tests.functional.exchange.pages import rules
@@ -28,6 +29,11 @@ pytestmark = [
 ]
 PHONE, DESK = (390, 844), (1280, 900)
 LANGUAGES = ("en", "zh")
+ICONS = frozenset(
+    re.findall(
+        r'id="([^"]+)"', (STATIC / "vendor/img/sprite.svg").read_text(encoding="utf-8")
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +74,7 @@ def test_every_page_is_accessible(
         if someone.status is None or someone.status.status != 200:
             found.append(f"{rule}: {someone.status and someone.status.status}")
             continue
+        found += [f"{rule}: there is no icon {name}" for name in strange_icons(page)]
         picture(page, rule, language, size[0])
         try:
             someone.check_accessible()
@@ -83,6 +90,14 @@ def address(rule: str, things: dict[str, str]) -> str:
         return things[match.string[: match.start()].rstrip("/").rpartition("/")[2]]
 
     return re.sub(r"<[^>]+>", put, rule)
+
+
+def strange_icons(page: Page) -> set[str]:
+    """Icons of a page that the design system does not have: nothing is drawn for them."""
+    named = page.eval_on_selector_all(
+        "svg.usa-icon use", "all => all.map(one => one.getAttribute('href'))"
+    )
+    return {one.partition("#")[2] for one in named} - ICONS
 
 
 def picture(page: Page, rule: str, language: str, width: int) -> None:
