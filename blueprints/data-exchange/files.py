@@ -155,9 +155,7 @@ class Files:
         )
         for name, entry in (("ACCESS", "access-key"), ("SECRET", "secret-key")):
             reference = {"name": secret.metadata.name, "key": entry}
-            self.environment[f"TRANSFER_S3_{name}_KEY"] = {
-                "valueFrom": {"secretKeyRef": reference}
-            }
+            self.environment[f"TRANSFER_S3_{name}_KEY"] = {"valueFrom": {"secretKeyRef": reference}}
 
 
 def _headers(marks: Mapping[str, str]) -> dict[str, str]:

@@ -86,9 +86,7 @@ def test_what_was_done_is_read_and_verified(
 
 
 @needs_assets
-def test_who_finds_data_gets_to_a_request(
-    running: Running, visit: Callable[..., Visitor]
-) -> None:
+def test_who_finds_data_gets_to_a_request(running: Running, visit: Callable[..., Visitor]) -> None:
     exchange = running.exchange
     data = published(exchange, dataset(elements=(element("id"), element("name"))))
     called = published(exchange, service(data.id), Kind.SERVICE, secret="s3cret")

@@ -1,4 +1,4 @@
-"""Every page of Borough Exchange, as it stands in the map of addresses: accessible and not too wide.
+"""Every page of Borough Exchange in the map of addresses: accessible, and not too wide.
 
 With SCREENS=<folder> pictures of them are left there, to be looked at.
 """
@@ -30,9 +30,7 @@ pytestmark = [
 PHONE, DESK = (390, 844), (1280, 900)
 LANGUAGES = ("en", "zh")
 ICONS = frozenset(
-    re.findall(
-        r'id="([^"]+)"', (STATIC / "vendor/img/sprite.svg").read_text(encoding="utf-8")
-    )
+    re.findall(r'id="([^"]+)"', (STATIC / "vendor/img/sprite.svg").read_text(encoding="utf-8"))
 )
 
 
@@ -56,7 +54,7 @@ def things(running: Running, clock: SettableClock) -> dict[str, str]:
     return town(running.exchange, clock)
 
 
-@pytest.mark.parametrize("size", (DESK, PHONE), ids=("desk", "phone"))
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=("desk", "phone"))
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_page_is_accessible(
     running: Running, things: dict[str, str], visit: Callable[..., Visitor], language: str,
@@ -80,7 +78,7 @@ def test_every_page_is_accessible(
             someone.check_accessible()
         except AssertionError as wrong:
             found.append(str(wrong))
-    assert found == [], "\n".join(found)
+    assert found == []
 
 
 def address(rule: str, things: dict[str, str]) -> str:

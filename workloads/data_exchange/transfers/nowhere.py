@@ -11,10 +11,10 @@ WHY = "this exchange has no store for files: transfers are switched off here"
 class Nowhere:
     """Keeps nothing; what was kept elsewhere before cannot be read."""
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes) -> None:  # noqa: ARG002
         raise StoreFailed(WHY)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str) -> bytes:  # noqa: ARG002
         raise StoreFailed(WHY)
 
     def delete(self, key: str) -> None: ...

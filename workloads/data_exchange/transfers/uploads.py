@@ -71,7 +71,7 @@ class Uploads:
             Invalid: names every wrong field.
             NotFound: no such batch, or none of the actor's business.
             Forbidden: they may not send for the provider.
-            Conflict: the batch is not open, or has a file of such a name; or no files are taken here.
+            Conflict: the batch is not open, or has a file of such a name; no files are taken here.
             QuotaExceeded: the agency's files take as much as they may.
             Unavailable: there is no room for it.
         """
