@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import request, url_for
+from flask import g, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from foundation.kernel.errors import Conflict, Invalid, Problem
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from foundation.kernel.paging import PageRequest
 from foundation.kernel.text import Text
 from foundation.surface.auth import current_actor, requires
@@ -76,13 +76,25 @@ _PAGE, _SHOWN = 20, 12
 def _names() -> dict[str, object]:
     return {
         "facet_value": facet_value, "entry_kind": kind_name, "levels": LEVELS,
-        "sensitivities": SENSITIVITIES, "maskings": MASKINGS,
+        "data_title": data_title, "sensitivities": SENSITIVITIES, "maskings": MASKINGS,
     }  # fmt: skip
 
 
 def kind_name(kind: str) -> str:
     """What an entry is, as people read it."""
     return str(gettext(forms.KINDS[Kind(kind)])) if kind in {*Kind} else kind
+
+
+def data_title(reference: str) -> str:
+    """What a data set or service is called; its id where the visitor cannot find it here."""
+    there: dict[str, str] = g.setdefault("data_titles", {})
+    if reference not in there:
+        try:
+            found = use(Directory).known(current_actor(), [reference]).get(reference)
+        except (Forbidden, NotFound):
+            found = None
+        there[reference] = local(found.body.title) if found and found.body else reference
+    return there[reference]
 
 
 def facet_value(name: str, value: str, known: dict[str, Text] | None = None) -> str:
