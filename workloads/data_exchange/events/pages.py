@@ -9,10 +9,9 @@ from foundation.kernel.errors import Conflict, Forbidden
 from foundation.kernel.paging import PageRequest
 from foundation.surface.auth import current_actor, requires
 from foundation.surface.registry import use
-from foundation.surface.web.i18n import N_, local, say
+from foundation.surface.web.i18n import N_, say
 from foundation.surface.web.pages import Crumb, Pages, go, show
 from foundation.surface.web.states import Look
-from workloads.data_exchange.agreements.purposes import titles
 from workloads.data_exchange.events.model import SubscriptionState
 from workloads.data_exchange.events.service import Topics
 from workloads.data_exchange.events.subscribing import Subscriptions
@@ -33,13 +32,7 @@ LOOKS: dict[SubscriptionState, Look] = {
 
 @pages.app_context_processor
 def _names() -> dict[str, object]:
-    return {"subscription_look": lambda one: LOOKS[one.state], "purpose_name": purpose_name}
-
-
-def purpose_name(purpose: str) -> str:
-    """A purpose as people read it."""
-    found = titles().get(purpose)
-    return local(found) if found else purpose
+    return {"subscription_look": lambda one: LOOKS[one.state]}
 
 
 @pages.get("/events")
