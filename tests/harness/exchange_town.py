@@ -179,6 +179,7 @@ def fail(exchange: Exchange) -> None:
     for there, cursor in subscriptions.claim():
         for event in subscriptions.next(there, cursor, 1)[1]:
             subscriptions.failed(cursor, event, 99, "it answered 500")
+        subscriptions.release(cursor)
 
 
 def _checked(exchange: Exchange) -> tuple[str, str]:
