@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Unavailable
 from foundation.kernel.paging import PageRequest
 from foundation.kernel.text import Text
 from foundation.surface.web import build_assets
@@ -87,10 +88,21 @@ def test_a_source_is_mounted_and_taken_down(
     page.fill("[id='f-title-en']", "District")
     page.fill("[id='f-title-zh']", "区平台")
     page.get_by_role("button", name="Mount", exact=True).click()
-    expect(page.locator("h1")).to_have_text("District")
+    page.get_by_role("link", name="District").click()
     page.get_by_role("button", name="Read it now").click()
-    expect(page.locator("tbody tr").first).to_be_visible()
-    page.get_by_role("button", name="Unmount it and take its entries out").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    unmount = page.get_by_role("button", name="Unmount it and take its entries out")
+    unmount.click()
+    expect(page.locator(".usa-alert--error")).to_contain_text("a run reads it now")
+    harvesting = running.exchange.cataloguing.harvesting
+    source = next(one for one in harvesting.sources(SYSTEM) if "district" in one.url)
+    (run,) = harvesting.runs(SYSTEM, source.id, PageRequest()).items
+    harvesting.end(run.id, Unavailable("it answered 500"))
+    page = someone.go(f"/directory/sources/{source.id}?lang=zh")
+    expect(page.locator("tbody tr")).to_contain_text("它返回了 500")
+    page = someone.go(f"/directory/sources/{source.id}?lang=en")
+    unmount.click()
+    expect(page.locator("h1")).to_have_text("Other platforms")
     expect(page.locator("main")).not_to_contain_text("District")
 
 
