@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from database import Database
+from files import PARTS, Files
 from kube import Cluster, Object
 from workload import Workload
 
@@ -16,6 +17,7 @@ SIZES = {
 }
 _API = {"cpu": "250m", "memory": "512Mi"}
 _WORKER = {"cpu": "250m", "memory": "512Mi"}
+_PREFIX = "BOROUGH_EXCHANGE_"
 _USER = 65532
 _GRACE_SECONDS = 45
 _CALM_SECONDS = 300
@@ -35,12 +37,13 @@ class Exchange:
         self._cluster = cluster
         self._inputs = cluster.context.inputs
         self._everyone = self._inputs["reach"] == "city"
+        self._files = Files(cluster)
         self._workload = Workload(
             cluster,
             account,
             database,
             command="borough-exchange",
-            prefix="BOROUGH_EXCHANGE_",
+            prefix=_PREFIX,
             image=str(cluster.facts.get("exchange_image", "borough/data-exchange:1")),
             user=int(cluster.facts.get("exchange_uid", _USER)),
             environment={
@@ -50,6 +53,7 @@ class Exchange:
                 "GATEWAY_PORT": {"value": str(GATEWAY_PORT)},
                 "CHECKS_GATEWAY_URL": {"value": self._inside()},
                 "ADMINISTRATOR": {"value": self.ADMINISTRATOR},
+                "TRANSFERS": {"value": str(self._files.there).lower()},
                 "USAGE_SECONDS": {"value": str(cluster.facts.get("exchange_usage_seconds", 300))},
                 "PROVIDER_NETWORKS": {
                     "value": str(cluster.facts.get("exchange_provider_networks", ""))
@@ -78,7 +82,20 @@ class Exchange:
 
     def _answering(self, verb: str, part: str, size: dict[str, str], port: int) -> Object:
         self._cluster.opening(f"reach-{part}", part, [port], everyone=self._everyone)
-        return self._workload.box([verb], size, ports=[{"name": "http", "containerPort": port}])
+        mounts = self._files.mounts if part in PARTS else ()
+        ports = [{"name": "http", "containerPort": port}]
+        return self._workload.box([verb], size, mounts, ports=ports)
+
+    def _with_files(self, box: Object) -> Object:
+        """Return the pod of a part that keeps files of transfers, and of which none is cut off."""
+        told = self._files.environment.items()
+        box["env"] += [{"name": f"{_PREFIX}{name}", **value} for name, value in told]
+        return self._workload.pod(
+            box,
+            self._files.volumes,
+            terminationGracePeriodSeconds=_GRACE_SECONDS,
+            **self._files.together,
+        )
 
     def _serving(self) -> None:
         box = self._answering("serve", "api", _API, PORT)
@@ -86,9 +103,8 @@ class Exchange:
         self._workload.serving("api", box, 2, pod)
 
     def _working(self) -> None:
-        box = self._workload.box(["worker"], _WORKER)
-        pod = self._workload.pod(box, terminationGracePeriodSeconds=_GRACE_SECONDS)
-        self._workload.deployment("worker", 1, pod)
+        box = self._workload.box(["worker"], _WORKER, self._files.mounts)
+        self._workload.deployment("worker", 1, self._with_files(box))
         self._workload.closed("worker")
 
     def _passing(self) -> None:
@@ -96,7 +112,7 @@ class Exchange:
         box = self._answering(
             "gateway", "gateway", SIZES[self._inputs["gateway_size"]], GATEWAY_PORT
         )
-        pod = self._workload.pod(box, terminationGracePeriodSeconds=_GRACE_SECONDS)
+        pod = self._with_files(box)
         most = self._inputs["gateways_most"]
         made = self._workload.serving("gateway", box, 1 if most == 1 else None, pod)
         if most > 1:

@@ -46,7 +46,8 @@ def usage(node: ResourceNode, region: Facts) -> tuple[MeterQuantity, ...]:
     """Return what one resource uses in an hour, ordered by meter; nothing when it is not metered.
 
     What a workload that meters itself runs on is part of its own price: objects with the label
-    ``borough.dev/included`` take of quotas and are not charged by themselves.
+    ``borough.dev/included``, and containers of object storage with ``Borough-Included`` among their
+    metadata, take of quotas and are not charged by themselves.
 
     Args:
         node: The resource.
@@ -64,8 +65,11 @@ def usage(node: ResourceNode, region: Facts) -> tuple[MeterQuantity, ...]:
 
 def _is_included(inputs: "Inputs") -> bool:
     metadata = inputs.get("metadata")
-    labels = metadata.get("labels") if isinstance(metadata, dict) else None
-    return isinstance(labels, dict) and labels.get("borough.dev/included") == "true"
+    if not isinstance(metadata, dict):
+        return False
+    labels = metadata.get("labels")
+    label = labels.get("borough.dev/included") if isinstance(labels, dict) else None
+    return "true" in {label, metadata.get("Borough-Included")}
 
 
 def usage_of(graph: Graph, region: Facts) -> tuple[MeterQuantity, ...]:

@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,7 +28,8 @@ pages.notices["operation.cancel"] = N_("The operation was asked to stop.")
 pages.notices["operation.retry"] = N_("The operation goes on.")
 pages.subjects["op"] = "operations_pages.operation"
 
-#: What kinds of operation are called; one that is not here shows its own name.
+#: What kinds of operation are called; one that is not here shows its own name. A product with other
+#: kinds says so in its application's configuration, ``OPERATION_KINDS``.
 KINDS = {
     "order.plan": N_("Plan an order"),
     "order.fulfil": N_("Carry out an order"),
@@ -72,6 +73,10 @@ STEPS = {
     "rate": N_("Charge the usage"),
     "collect": N_("Collect the usage"),
     "prepare": N_("Look at the servers"),
+    "read": N_("Read it"),
+    "withdraw": N_("Withdraw what is gone"),
+    "publish": N_("Publish it"),
+    "end": N_("Write down how it ended"),
 }
 
 _STREAM_SECONDS = 25.0
@@ -117,7 +122,13 @@ class Live:
 
 def kind_name(kind: str) -> str:
     """What a kind of operation is called, in the request's language."""
-    return str(gettext(KINDS[kind])) if kind in KINDS else kind
+    found = _kinds()
+    return str(gettext(found[kind])) if kind in found else kind
+
+
+def _kinds() -> Mapping[str, str]:
+    found: Mapping[str, str] = current_app.config.get("OPERATION_KINDS", KINDS)
+    return found
 
 
 def step_name(name: str) -> str:
@@ -146,7 +157,7 @@ def operations() -> ResponseReturnValue:
         page=found,
         state=state,
         states=list(OperationState),
-        kinds=KINDS,
+        kinds=_kinds(),
         crumbs=[Crumb(gettext("Home"), "/"), Crumb(gettext("Operations"))],
     )
 

@@ -177,7 +177,13 @@ VIDEO = Life(
 
 EXCHANGE = Life(
     "data-exchange",
-    create={"gateways_most": 2, "gateway_size": "xs", "database_gb": 1, "reach": "tenancy"},
+    create={
+        "gateways_most": 2,
+        "gateway_size": "xs",
+        "database_gb": 1,
+        "transfers_gb": 1,
+        "reach": "tenancy",
+    },
     created=_answers,
     change={"reach": "city"},
     changes={"reach-api": "update", "reach-gateway": "update"},

@@ -25,6 +25,7 @@ from workloads.data_exchange.transfers import jobs as transfer_jobs
 from workloads.data_exchange.transfers.checking import Checking, Reading
 from workloads.data_exchange.transfers.folder import FolderStore
 from workloads.data_exchange.transfers.front import TransferFront
+from workloads.data_exchange.transfers.nowhere import Nowhere
 from workloads.data_exchange.transfers.ports import Store
 from workloads.data_exchange.transfers.service import Batches
 from workloads.data_exchange.transfers.service import Parts as BatchParts
@@ -91,7 +92,9 @@ def handing(
     """Transfers and events on a database."""
     database, clock, audit = base.database, base.clock, base.audit
     rows, segments = PostgresBatches(database), store_of(settings)
-    parts = BatchParts(rows, database, clock, audit, agreements, keys, base.operations)
+    parts = BatchParts(
+        rows, database, clock, audit, agreements, keys, base.operations, segments.why_not()
+    )
     batches = Batches(parts)
     events = PostgresEvents(database)
     reach, schemes = _reach(settings)
@@ -127,6 +130,8 @@ def _reach(settings: Settings) -> tuple[NetworkPolicy, tuple[str, ...]]:
 
 def store_of(settings: Settings) -> Store:
     """Where segments lie, as the settings say."""
+    if not settings.transfers:
+        return Nowhere()
     if settings.transfer_s3_endpoint:
         # The client is loaded by those who use it.
         from workloads.data_exchange.transfers.s3 import Bucket, S3Store  # noqa: PLC0415

@@ -50,6 +50,11 @@ class Settings(OrderedSettings):
     )
     time_zone: str = setting("Asia/Shanghai", "The city's time zone: when its days begin.")
 
+    transfers: bool = setting(
+        True,
+        "Whether files are taken for transfer. false where gateways and workers share neither a "
+        "folder nor a bucket: transfers are refused and say so.",
+    )
     transfer_folder: str = setting(
         "",
         "Folder of the files of batches; one that all gateways and workers share. Empty: one in "

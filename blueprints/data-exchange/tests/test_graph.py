@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from control_plane.provisioning.graph import Graph, is_secret
+from control_plane.provisioning.ports import ProgramError
 from control_plane.provisioning.usage_map import quota_of, usage_of
 
 Evaluate = Callable[..., Graph]
@@ -95,3 +98,80 @@ def test_the_migration_is_told_nothing_that_may_change(evaluated: Evaluate) -> N
     few = by_name(evaluated("data-exchange", gateways_most=1))["migration"]
     many = by_name(evaluated("data-exchange", gateways_most=16, gateway_size="m"))
     assert many["migration"].inputs["spec"] == few.inputs["spec"]
+
+
+def told_of_files(node: Any) -> dict[str, Any]:
+    return {name: entry for name, entry in variables(node).items() if "TRANSFER" in name}
+
+
+def test_gateways_and_worker_share_a_volume_on_one_node(
+    evaluated: Evaluate, region_facts: dict[str, Any]
+) -> None:
+    nodes = by_name(evaluated("data-exchange", gateways_most=4, transfers_gb=40))
+    claim = nodes["transfers"].inputs
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert claim["spec"]["resources"] == {"requests": {"storage": "40Gi"}}
+    for name in ("gateway", "worker"):
+        spec = pod(nodes[name])
+        mounts = {one["name"]: one["mountPath"] for one in spec["containers"][0]["volumeMounts"]}
+        told = told_of_files(nodes[name])
+        assert told["TRANSFER_FOLDER"]["value"].startswith(mounts["transfers"] + "/")
+        assert told["TRANSFER_QUOTA"]["value"] == str(40 * 1024**3)
+        # What stays free is a part of it, however small it is.
+        assert 0 < int(told["TRANSFER_RESERVE"]["value"]) <= 40 * 1024**3 // 20
+        (volume,) = (one for one in spec["volumes"] if one["name"] == "transfers")
+        assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+        (near,) = spec["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        assert near["topologyKey"] == "kubernetes.io/hostname"
+        assert near["labelSelector"]["matchExpressions"][0]["values"] == ["gateway", "worker"]
+    assert "affinity" not in pod(nodes["api"])
+    assert set(told_of_files(nodes["api"])) == {"TRANSFERS"}
+    region_facts["kubernetes"] = {"shared_volumes": True, "storage_class": "shared"}
+    shared = by_name(evaluated("data-exchange", gateways_most=4, facts=region_facts))
+    assert shared["transfers"].inputs["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert shared["transfers"].inputs["spec"]["storageClassName"] == "shared"
+    assert "affinity" not in pod(shared["gateway"])
+
+
+def test_a_bucket_has_a_limit_and_a_key_that_only_who_needs_it_is_told(
+    evaluated: Evaluate,
+) -> None:
+    graph = evaluated("data-exchange", gateways_most=16, transfers="bucket", transfers_gb=500)
+    nodes = by_name(graph)
+    bucket = nodes["transfers"]
+    assert bucket.type == "openstack:objectstorage/container:Container"
+    assert bucket.inputs["name"] == "shop-transfers"
+    assert bucket.inputs["metadata"]["Quota-Bytes"] == str(500 * 1024**3)
+    assert is_secret(nodes["transfers-credentials"].inputs["stringData"])
+    for name in ("gateway", "worker"):
+        told = told_of_files(nodes[name])
+        assert told["TRANSFERS"]["value"] == "true"
+        assert told["TRANSFER_S3_ENDPOINT"]["value"] == "http://objects.example"
+        assert told["TRANSFER_S3_REGION"]["value"] == "RegionOne"
+        for key in ("TRANSFER_S3_ACCESS_KEY", "TRANSFER_S3_SECRET_KEY"):
+            assert set(told[key]) == {"name", "valueFrom"}
+        assert "affinity" not in pod(nodes[name])
+        assert "TRANSFER_FOLDER" not in told
+    assert set(told_of_files(nodes["api"])) == {"TRANSFERS"}
+    assert usage_of(graph, {}) == ()
+    assert quota_of(graph, {})["object_gb"] == 500
+
+
+def test_without_a_place_transfers_are_switched_off(evaluated: Evaluate) -> None:
+    nodes = by_name(evaluated("data-exchange", gateways_most=4, transfers="none"))
+    assert not {"transfers", "transfers-credentials"} & set(nodes)
+    for name in ("api", "gateway", "worker"):
+        assert told_of_files(nodes[name]) == {
+            "TRANSFERS": {"name": "BOROUGH_EXCHANGE_TRANSFERS", "value": "false"}
+        }
+
+
+def test_a_bucket_is_refused_where_none_can_be(
+    evaluated: Evaluate, region_facts: dict[str, Any]
+) -> None:
+    order = {"gateways_most": 1, "transfers": "bucket"}
+    with pytest.raises(ProgramError, match="the region has no object storage"):
+        evaluated("data-exchange", **order, kinds=frozenset({"kubernetes"}))
+    region_facts["openstack"]["object_storage"] = {}
+    with pytest.raises(ProgramError, match="the region has no object storage"):
+        evaluated("data-exchange", **order, facts=region_facts)

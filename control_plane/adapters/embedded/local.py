@@ -60,7 +60,8 @@ PROGRAMS = {
 #: What a container is told of its surroundings, and a local process has its own of.
 _OWN = (
     "HOME", "HOST", "PORT", "GATEWAY_PORT", "DATABASE_URL", "SECRET_KEYS", "SECRET_KEY_FILE",
-    "PUBLIC_URL", "CHECKS_GATEWAY_URL",
+    "PUBLIC_URL", "CHECKS_GATEWAY_URL", "TRANSFER_FOLDER", "TRANSFER_S3_ENDPOINT",
+    "TRANSFER_S3_BUCKET", "TRANSFER_S3_REGION", "TRANSFER_S3_ACCESS_KEY", "TRANSFER_S3_SECRET_KEY",
 )  # fmt: skip
 
 

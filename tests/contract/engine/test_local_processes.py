@@ -147,6 +147,28 @@ def test_nothing_else_is_ever_started(command: list[str], arguments: list[str]) 
     assert process_of("dep_1", "urn", inputs, Secrets()) is None
 
 
+def test_a_place_in_pods_is_no_place_here() -> None:
+    """Paths of containers and stores of the simulated region are not told; switches are."""
+    told = {
+        "BOROUGH_EXCHANGE_TRANSFERS": "true",
+        "BOROUGH_EXCHANGE_TRANSFER_FOLDER": "/transfers/files",
+        "BOROUGH_EXCHANGE_TRANSFER_QUOTA": "1073741824",
+        "BOROUGH_EXCHANGE_TRANSFER_S3_ENDPOINT": "http://objects.simulated.invalid",
+    }
+    box = {
+        "command": ["borough-exchange"],
+        "args": ["gateway"],
+        "env": [{"name": name, "value": value} for name, value in told.items()],
+    }
+    found = process_of(
+        "dep_1", "urn", {"spec": {"template": {"spec": {"containers": [box]}}}}, Secrets()
+    )
+    assert found is not None
+    assert set(found.environment) == {
+        "BOROUGH_EXCHANGE_TRANSFERS", "BOROUGH_EXCHANGE_TRANSFER_QUOTA",
+    }  # fmt: skip
+
+
 def test_a_change_of_what_it_is_told_is_kept_once(engine: EmbeddedEngine) -> None:
     processes: LocalProcesses = engine.local
     one = LocalProcess("dep_1", "urn::api", "borough-video", ("serve",), {"A": "1"}, {}, 1)

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,16 +54,20 @@ def running(
 
 @contextlib.contextmanager
 def run(
-    postgres: EmbeddedPostgres, home: Path, registries: Registries | None = None
+    postgres: EmbeddedPostgres, home: Path, registries: Registries | None = None, **more: Any
 ) -> Iterator[Running]:
-    """The product with its people, until the end of the block."""
+    """The product with its people, until the end of the block.
+
+    Args:
+        more: for ``open_exchange``: another clock, or another catalogue than one with households.
+    """
+    more = {"catalogue": FakeCatalogue(households(CIVIL)), **more}
     with (
         exchange_database(postgres) as url,
         open_exchange(
-            Settings(home=home, database_url=url), upgrade=False,
-            catalogue=FakeCatalogue(households(CIVIL)), registries=registries,
+            Settings(home=home, database_url=url), upgrade=False, registries=registries, **more
         ) as exchange,
-    ):  # fmt: skip
+    ):
         furnish(exchange)
         tokens = {login: _person(exchange, login, role, path) for login, role, path in PEOPLE}
         for path in (CIVIL, HOUSING):

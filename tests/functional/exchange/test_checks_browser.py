@@ -225,6 +225,11 @@ def test_a_lottery_is_drafted_and_somebody_applies(
         time.sleep(0.2)
         page.reload()
     expect(page.locator("tbody tr").filter(has_text="takes part")).to_contain_text("1")
+    # Everybody reads of it, without signing in.
+    anybody = visit(running.url)
+    page = anybody.go(f"/draws/{someone.page.url.rpartition('/')[2]}")
+    expect(page.locator("main")).to_contain_text("takes applications")
+    anybody.check_accessible()
 
 
 def test_every_page_is_accessible_in_both_languages(

@@ -130,9 +130,9 @@ class Visitor:
         wide = self.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
-        assert wide <= 0, f"{self.page.url} is {wide} px too wide at {NARROW} px"
         if size:
             self.page.set_viewport_size(size)
+        assert wide <= 0, f"{self.page.url} is {wide} px too wide at {NARROW} px"
 
 
 @pytest.fixture

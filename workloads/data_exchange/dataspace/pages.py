@@ -11,7 +11,7 @@ from foundation.kernel.errors import BoroughError, Invalid
 from foundation.kernel.paging import PageRequest
 from foundation.surface.auth import current_actor, requires
 from foundation.surface.registry import use
-from foundation.surface.web.i18n import N_, say_problem
+from foundation.surface.web.i18n import N_, say, say_problem
 from foundation.surface.web.pages import Crumb, Pages, go, show
 from foundation.surface.web.show import icon
 from foundation.surface.web.states import Look
@@ -126,5 +126,5 @@ def act(id: str) -> ResponseReturnValue:  # noqa: A002 - as above
     except BoroughError as error:
         if error.code != "conflict":
             raise
-        return _one(id, error.message, 409)
+        return _one(id, say(error.message), 409)
     return go("dataspace_pages.one", id=id, notice="dataspace.done")

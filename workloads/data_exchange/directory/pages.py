@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import request, url_for
+from flask import g, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from foundation.kernel.errors import Conflict, Invalid, Problem
+from foundation.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from foundation.kernel.paging import PageRequest
 from foundation.kernel.text import Text
 from foundation.surface.auth import current_actor, requires
@@ -17,6 +17,7 @@ from foundation.surface.web.pages import Crumb, Pages, go, show
 from workloads.data_exchange.agencies.pages import LEVELS, all_agencies, options
 from workloads.data_exchange.directory import forms
 from workloads.data_exchange.directory.catalogue import Catalogue
+from workloads.data_exchange.directory.elements import Masking, Sensitivity
 from workloads.data_exchange.directory.model import Body, Entry, Kind, Work
 from workloads.data_exchange.directory.ports import EntryQuery
 from workloads.data_exchange.directory.searching import FACETS, Order, Query, Search
@@ -56,6 +57,15 @@ ACTIONS = {
     "withdraw": N_("withdrawn"), "freeze": N_("frozen"), "archive": N_("archived"),
     "destroy": N_("destroyed"),
 }  # fmt: skip
+SENSITIVITIES = {
+    Sensitivity.PUBLIC: N_("public"), Sensitivity.INTERNAL: N_("internal"),
+    Sensitivity.PERSONAL: N_("personal"), Sensitivity.SENSITIVE: N_("sensitive"),
+}  # fmt: skip
+#: What an agreement gives of a field that it does not give whole.
+MASKINGS = {
+    Masking.OMIT: N_("omit"), Masking.PARTIAL: N_("partial"),
+    Masking.GENERALISE: N_("generalise"), Masking.PSEUDONYM: N_("pseudonym"),
+}  # fmt: skip
 #: Words of states that the foundation has no look for; they are shown as they are, translated.
 STATES = (N_("in review"), N_("revised"), N_("frozen"), N_("archived"))
 _TABLES = {"theme": THEMES, "frequency": FREQUENCIES, "access": ACCESS, "licence": LICENCES}
@@ -64,12 +74,27 @@ _PAGE, _SHOWN = 20, 12
 
 @pages.app_context_processor
 def _names() -> dict[str, object]:
-    return {"facet_value": facet_value, "kind_name": kind_name, "levels": LEVELS}
+    return {
+        "facet_value": facet_value, "entry_kind": kind_name, "levels": LEVELS,
+        "data_title": data_title, "sensitivities": SENSITIVITIES, "maskings": MASKINGS,
+    }  # fmt: skip
 
 
 def kind_name(kind: str) -> str:
     """What an entry is, as people read it."""
     return str(gettext(forms.KINDS[Kind(kind)])) if kind in {*Kind} else kind
+
+
+def data_title(reference: str) -> str:
+    """What a data set or service is called; its id where the visitor cannot find it here."""
+    there: dict[str, str] = g.setdefault("data_titles", {})
+    if reference not in there:
+        try:
+            found = use(Directory).known(current_actor(), [reference]).get(reference)
+        except (Forbidden, NotFound):
+            found = None
+        there[reference] = local(found.body.title) if found and found.body else reference
+    return there[reference]
 
 
 def facet_value(name: str, value: str, known: dict[str, Text] | None = None) -> str:

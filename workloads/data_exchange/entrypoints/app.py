@@ -10,6 +10,7 @@ from foundation.operations.pages import pages as operations
 from foundation.serving import app
 from foundation.serving.app import Parts
 from foundation.surface.api import limits
+from foundation.surface.web.i18n import N_
 from foundation.surface.web.install import Theme, install
 from workloads.data_exchange import PRODUCT
 from workloads.data_exchange.agencies.pages import pages as agencies
@@ -67,6 +68,12 @@ PAGES = (
     licences, wallet, dataspace,
 )  # fmt: skip
 
+#: What long work is called.
+OPERATIONS = {
+    "harvest.run": N_("Read another platform's catalogue"),
+    "transfers.publish": N_("Check and publish a batch"),
+}
+
 ABOUT = Text(
     "Borough Exchange: data, published, agreed on and proven", "Borough 数据交换：发布、约定、可证"
 )
@@ -81,6 +88,7 @@ def create_app(
         behind_proxy=settings.trust_proxy,
     )  # fmt: skip
     made.config["PUBLIC_URL"] = settings.public_url
+    made.config["OPERATION_KINDS"] = OPERATIONS
     return made
 
 

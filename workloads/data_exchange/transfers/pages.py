@@ -11,6 +11,7 @@ from foundation.surface.auth import current_actor, requires
 from foundation.surface.registry import use
 from foundation.surface.web.i18n import N_, say
 from foundation.surface.web.pages import Crumb, Pages, go, show
+from foundation.surface.web.show import number
 from foundation.surface.web.states import Look
 from workloads.data_exchange.transfers.model import Batch, BatchState
 from workloads.data_exchange.transfers.service import Batches
@@ -20,6 +21,7 @@ pages.navigation(N_("Transfers"), "transfers", action="transfer.view", order=23)
 pages.notices["transfer.deleted"] = N_("The batch was taken back; its files go.")
 pages.subjects["bat"] = "transfers_pages.one"
 
+_STEP, _UNITS = 1024, ("B", "KiB", "MiB", "GiB", "TiB")
 LOOKS: dict[BatchState, Look] = {
     BatchState.OPEN: Look(N_("files are sent"), "hourglass_empty", "wait"),
     BatchState.CHECKING: Look(N_("is checked"), "search", "wait"),
@@ -32,8 +34,17 @@ LOOKS: dict[BatchState, Look] = {
 def _names() -> dict[str, object]:
     return {
         "batch_look": lambda one: LOOKS[one.state],
+        "batch_size": batch_size,
         "batch_part": lambda one: 100 if not one.size else one.received * 100 // one.size,
     }
+
+
+def batch_size(count: int) -> str:
+    """Bytes as people read them; the exact number is on the batch's own page."""
+    shown, unit = float(count), 0
+    while shown >= _STEP and unit < len(_UNITS) - 1:
+        shown, unit = shown / _STEP, unit + 1
+    return f"{number(round(shown, 1))} {_UNITS[unit]}"
 
 
 @pages.get("/transfers")
@@ -46,6 +57,7 @@ def transfers() -> ResponseReturnValue:
     )
     return show(
         "transfers/transfers.html", page=page, agreement=agreement,
+        why_not=say(use(Batches).why_not),
         crumbs=[Crumb(gettext("Home"), "/"), Crumb(gettext("Transfers"))],
     )  # fmt: skip
 
@@ -64,6 +76,7 @@ def _one(batch_id: str, status: int = 200, *, wrong: str = "") -> ResponseReturn
     may = batch.state is not BatchState.GONE and policy.allows(actor, "transfer.send", batch.path)
     return show(
         "transfers/transfer.html", status, one=batch, page=page, wrong=wrong, may_delete=may,
+        why_not=say(service.why_not),
         crumbs=[Crumb(gettext("Home"), "/"),
                 Crumb(gettext("Transfers"), url_for("transfers_pages.transfers")),
                 Crumb(batch.title)],

@@ -63,6 +63,10 @@ class Store(Protocol):
         """Bytes that fit in; None where that is not known."""
         ...
 
+    def why_not(self) -> str:
+        """Why it never takes anything; empty for one that does."""
+        ...
+
 
 class BatchStore(Protocol):
     """Keeps batches, files and where their segments are; inside the open transaction."""

@@ -99,6 +99,9 @@ class S3Store:
     def free(self) -> int | None:
         return None
 
+    def why_not(self) -> str:
+        return ""
+
 
 _ERRORS = (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError)
 

@@ -49,6 +49,8 @@ class Parts:
     contracts: Contracts
     keys: Ring
     operations: Operations
+    #: Why no batch can be begun; empty: they can.
+    why_not: str = ""
 
 
 class Batches:
@@ -58,6 +60,7 @@ class Batches:
         self._parts = parts
         self._store = parts.store
         self._db = parts.db
+        self.why_not = parts.why_not
 
     def create(self, actor: Actor, agreement: str, *, title: str, days: int) -> Batch:
         """Begin a batch for the consumer of an agreement.
@@ -72,11 +75,13 @@ class Batches:
             Invalid: names every wrong field.
             NotFound: no such agreement, or none that the actor may know of.
             Forbidden: they may not send for the provider.
-            Conflict: it is not in force.
+            Conflict: it is not in force, or no files are taken here.
         """
         with self._db.transaction():
             there = self._parts.contracts.agreement(actor, agreement)
             _require(actor, there.provider)
+            if self.why_not:
+                raise Conflict(self.why_not)
             wrong = Collector()
             wrong.check(
                 0 < len(title.strip()) <= TITLE_MAX and title.isprintable(), "title",

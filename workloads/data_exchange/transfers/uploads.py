@@ -71,12 +71,14 @@ class Uploads:
             Invalid: names every wrong field.
             NotFound: no such batch, or none of the actor's business.
             Forbidden: they may not send for the provider.
-            Conflict: the batch is not open, or has a file of such a name.
+            Conflict: the batch is not open, or has a file of such a name; no files are taken here.
             QuotaExceeded: the agency's files take as much as they may.
             Unavailable: there is no room for it.
         """
         with self._db.transaction():
             batch = self._batch(actor, batch_id)
+            if why := self._segments.why_not():
+                raise Conflict(why)
             wrong = Collector()
             check_name(wrong, name, "filename")
             fits = size is None or 0 <= size <= FILE_BYTES_MAX

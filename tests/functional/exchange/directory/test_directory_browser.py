@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from foundation.kernel.actor import Actor
+from foundation.kernel.errors import Unavailable
 from foundation.kernel.paging import PageRequest
 from foundation.kernel.text import Text
 from foundation.surface.web import build_assets
@@ -70,6 +71,39 @@ def test_a_data_set_is_published_by_two_people_and_found(
     page.fill("#f-title-en", "Marriages by day")
     page.get_by_role("button", name="Keep the draft").click()
     expect(page.locator("body")).to_contain_text("not published yet")
+    page = steward.go("/directory/mine")
+    expect(page.locator("main")).to_contain_text("Marriages by day")
+
+
+def test_a_source_is_mounted_and_taken_down(
+    running: Running, visit: Callable[..., Visitor]
+) -> None:
+    someone = visit(running.url)
+    someone.sign_in("chief")
+    page = someone.go("/directory/sources?lang=en")
+    page.get_by_role("button", name="Mount", exact=True).click()
+    expect(page.locator(".usa-alert--error")).to_contain_text("Address")
+    page.fill("#f-url", "https://data.district.example/catalog.ttl")
+    page.select_option("#f-agency", CIVIL)
+    page.fill("[id='f-title-en']", "District")
+    page.fill("[id='f-title-zh']", "区平台")
+    page.get_by_role("button", name="Mount", exact=True).click()
+    page.get_by_role("link", name="District").click()
+    page.get_by_role("button", name="Read it now").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    unmount = page.get_by_role("button", name="Unmount it and take its entries out")
+    unmount.click()
+    expect(page.locator(".usa-alert--error")).to_contain_text("a run reads it now")
+    harvesting = running.exchange.cataloguing.harvesting
+    source = next(one for one in harvesting.sources(SYSTEM) if "district" in one.url)
+    (run,) = harvesting.runs(SYSTEM, source.id, PageRequest()).items
+    harvesting.end(run.id, Unavailable("it answered 500"))
+    page = someone.go(f"/directory/sources/{source.id}?lang=zh")
+    expect(page.locator("tbody tr")).to_contain_text("它返回了 500")
+    page = someone.go(f"/directory/sources/{source.id}?lang=en")
+    unmount.click()
+    expect(page.locator("h1")).to_have_text("Other platforms")
+    expect(page.get_by_role("link", name="District")).to_have_count(0)
 
 
 def test_every_page_is_accessible_in_both_languages(

@@ -20,6 +20,7 @@ from foundation.surface.web.show import now
 from workloads.data_exchange.agencies.pages import options
 from workloads.data_exchange.agreements.ask import Ask
 from workloads.data_exchange.agreements.calendar.service import Calendar
+from workloads.data_exchange.agreements.purposes import titles
 from workloads.data_exchange.agreements.requests import forms, looks
 from workloads.data_exchange.agreements.requests.model import (
     EXPLAINED,
@@ -55,7 +56,14 @@ def _names() -> dict[str, object]:
         "request_act": lambda act: gettext(looks.ACTS[act]),
         "request_clock": lambda one: looks.clock(one, use(Calendar).now(), now()),
         "waits_for": WAITS_FOR.get,
+        "purpose_name": purpose_name,
     }
+
+
+def purpose_name(purpose: str) -> str:
+    """A purpose as people read it."""
+    found = titles().get(purpose)
+    return local(found) if found else purpose
 
 
 def _way(*more: Crumb) -> list[Crumb]:
