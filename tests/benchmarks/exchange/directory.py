@@ -140,10 +140,14 @@ def fill(exchange: Exchange, count: int) -> None:
             store.put_all([_entry(n, body, now) for n, body in part])
     seconds = time.perf_counter() - begun
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("VACUUM ANALYZE exchange_entry, exchange_entry_index"))
-        size = connection.execute(
-            sa.text("SELECT pg_total_relation_size('exchange_entry_index') / 1048576")
-        ).scalar()
+        tables = "exchange_entry", "exchange_entry_title", "exchange_entry_index"
+        connection.execute(sa.text(f"VACUUM ANALYZE {', '.join(tables)}"))
+        size = sum(
+            connection.execute(
+                sa.text("SELECT pg_total_relation_size(:name) / 1048576"), {"name": name}
+            ).scalar_one()
+            for name in tables[1:]
+        )
     print(f"{count} entries kept and indexed in {seconds:.0f} s: {count / seconds:.0f}/s, "
           f"index {size} MiB")  # fmt: skip
 
