@@ -191,7 +191,10 @@ def test_counts_are_of_a_part_when_more_fit(exchange: Exchange, clock: SettableC
 def test_filters_and_words_are_looked_for_in_titles_and_behind_them(search: Search) -> None:
     both = Query("公积金", {"agency": [HOUSING, CIVIL]})
     assert titles(search.find(READER, both, _PAGE)) == ["Housing fund", "Real estate"]
-    assert titles(search.find(READER, Query("公积金", {"agency": [CIVIL]}), _PAGE)) == []
+    behind = Query("公积金", {"agency": [CIVIL]})
+    assert titles(search.find(READER, behind, _PAGE)) == ["Real estate"]
+    named = Query("公积金", {"agency": [HOUSING]})
+    assert titles(search.find(READER, named, _PAGE)) == ["Housing fund"]
     # In the text alone, and no entry twice when some of the words stand in the title.
     assert titles(search.find(READER, Query("登记 公积金"), _PAGE)) == ["Real estate"]
     assert titles(search.find(READER, Query("about real estate"), _PAGE)) == ["Real estate"]

@@ -81,7 +81,7 @@ _WRITE = sa.text("""
     ), titled AS (
         INSERT INTO exchange_entry_title AS t (entry_id, modified_at, titles, size, terms)
         SELECT entry_id, modified_at, titles, greatest(length(title_terms), 1),
-            title_terms || told FROM given
+            strip(title_terms) || told FROM given
         ON CONFLICT (entry_id) DO UPDATE SET modified_at = excluded.modified_at,
             titles = excluded.titles, size = excluded.size, terms = excluded.terms
     )

@@ -262,7 +262,12 @@ def _digest(found: Found) -> str:
     Canonical as ``kernel.canonical``, in a tenth of its time: a harvested description has no number
     but sizes, which may be larger than canonical JSON allows, and its keys are ours.
     """
-    told = [_BODY.dump_python(found.body, mode="json"), found.publisher, found.issued, found.modified]
+    told = [
+        _BODY.dump_python(found.body, mode="json"),
+        found.publisher,
+        found.issued,
+        found.modified,
+    ]
     text = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 

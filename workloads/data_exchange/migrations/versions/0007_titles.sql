@@ -10,7 +10,7 @@ CREATE TABLE exchange_entry_title (
 
 INSERT INTO exchange_entry_title (entry_id, modified_at, titles, size, terms)
 SELECT entry_id, modified_at, titles, greatest(length(title_terms), 1),
-    title_terms || array_to_tsvector(facets)
+    strip(title_terms) || array_to_tsvector(facets)
 FROM exchange_entry_index ORDER BY modified_at, entry_id;
 
 CREATE INDEX ix_exchange_entry_title_terms ON exchange_entry_title USING gin (terms);
