@@ -167,7 +167,7 @@ class Reading:
         """Keep what is new or changed; answers how many."""
         now = self._clock.now()
         named = {entry_id(source.catalog, one.kind, one.uri): one for one in found}
-        digests = {id_: _digest(one) for id_, one in named.items()}
+        digests = {id_: digest_of(one) for id_, one in named.items()}
         last = self._entries.digests(named)
         changed = {id_ for id_, digest in digests.items() if last.get(id_) != digest}
         there, writing = self._entries.known(changed), []
@@ -256,7 +256,7 @@ class Reading:
         return run
 
 
-def _digest(found: Found) -> str:
+def digest_of(found: Found) -> str:
     """Of what was read, so that the same again is no change.
 
     Canonical as ``kernel.canonical``, in a tenth of its time: a harvested description has no number
