@@ -13,12 +13,17 @@ from workloads.data_exchange.harvesting.reading import digest_of
 _WORDS = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 
 
-@given(_WORDS, _WORDS, st.integers(0, 2**53 - 1))
-def test_it_is_that_of_canonical_json(one: str, other: str, size: int) -> None:
+_CALLED = st.sampled_from([None, Interface("https://p.example", Protocol.RTSP)])
+
+
+@given(_WORDS, _WORDS, st.integers(0, 2**53 - 1), _CALLED)
+def test_it_is_that_of_canonical_json(
+    one: str, other: str, size: int, called: Interface | None
+) -> None:
     body = Body(
         Text(one, other), Text(other, one), keywords=(one, other), contact=Contact(one),
         distributions=(Distribution("d1", Text(one, other), "CSV", other, byte_size=size),),
-        serves=(one,), interface=Interface(other, Protocol.RTSP),
+        serves=(one,), interface=called,
     )  # fmt: skip
     found = Found(one, Kind.SERVICE, body, other, one, other)
     assert digest_of(found) == canonical.digest([body, other, one, other])

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
+from foundation.kernel import canonical
 from foundation.kernel.database import UnitOfWork
 from foundation.kernel.time import Clock
 from workloads.data_exchange.directory.model import Body, Entry, Origin, State, Work
@@ -257,17 +258,15 @@ class Reading:
 
 
 def digest_of(found: Found) -> str:
-    """Of what was read, so that the same again is no change.
+    """Of what was read, so that the same again is no change: that of canonical JSON.
 
-    Canonical as ``kernel.canonical``, in a tenth of its time: a harvested description has no number
-    but sizes, which may be larger than canonical JSON allows, and its keys are ours.
+    What is not called has no number but sizes. The standard library writes it as canonical JSON is
+    written, in a tenth of its time, and takes sizes that canonical JSON refuses.
     """
-    told = [
-        _BODY.dump_python(found.body, mode="json"),
-        found.publisher,
-        found.issued,
-        found.modified,
-    ]
+    about = (found.publisher, found.issued, found.modified)
+    if found.body.interface is not None:
+        return canonical.digest([found.body, *about])
+    told = [_BODY.dump_python(found.body, mode="json"), *about]
     text = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
