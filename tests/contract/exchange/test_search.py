@@ -204,10 +204,11 @@ def test_the_phrase_and_then_the_shorter_title_come_first(exchange: Exchange) ->
     for en, zh in (
         ("Register of lamps of streets", "路灯登记"),
         ("Street lamps", "路灯"),
-        ("Lamps in the street and on squares", "广场路灯"),
+        ("Lamps in the street and on squares of the old town", "老城广场路灯"),
     ):
         published(exchange, dataset(en, zh))
     search = exchange.cataloguing.search
     assert titles(search.find(READER, Query("street lamps"), _PAGE)) == [
-        "Street lamps", "Register of lamps of streets", "Lamps in the street and on squares",
+        "Street lamps", "Register of lamps of streets",
+        "Lamps in the street and on squares of the old town",
     ]  # fmt: skip
