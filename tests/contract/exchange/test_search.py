@@ -181,7 +181,8 @@ def test_counts_are_of_a_part_when_more_fit(exchange: Exchange, clock: SettableC
     clock.advance(seconds=61)
     assert search.count(READER, Query()).total == COUNTED + 1
     # Pages go on behind the candidates of which the best were chosen.
-    cursor, found = None, []
+    cursor: str | None = None
+    found: list[str] = []
     while len(found) <= CANDIDATES:
         page = search.find(READER, Query("水井", order=Order.MODIFIED), PageRequest(cursor, 200))
         found, cursor = [*found, *(one.id for one in page.items)], page.next

@@ -10,7 +10,7 @@ from workloads.data_exchange.directory.model import Body, Contact, Distribution,
 from workloads.data_exchange.harvesting.model import Found
 from workloads.data_exchange.harvesting.reading import digest_of
 
-_WORDS = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+_WORDS = st.text(st.characters(codec="utf-8"), max_size=30)
 
 
 _CALLED = st.sampled_from([None, Interface("https://p.example", Protocol.RTSP)])
