@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from foundation.kernel import canonical
 
+#: Each statement is a transaction of its own.
+_ALONE = "AUTOCOMMIT"
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -59,6 +61,10 @@ class UnitOfWork(Protocol):
         """Join the transaction of this context, or open one that commits at the end."""
         ...
 
+    def reading(self) -> contextlib.AbstractContextManager[None]:
+        """Join the transaction of this context, or read without one; nothing is written here."""
+        ...
+
     def assert_no_transaction(self) -> None:
         """Fail when a transaction is open: nothing outside may be called then."""
         ...
@@ -97,7 +103,10 @@ class Database:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Join the transaction of this context, or open one that commits at the end."""
-        if self._current.get() is not None:
+        joined = self._current.get()
+        if joined is not None:
+            if _alone(joined):
+                raise RuntimeError("a transaction is opened while reading without one")
             yield
             return
         with self.engine.begin() as connection:
@@ -111,13 +120,32 @@ class Database:
                 self._last.reset(last_token)
                 self._current.reset(token)
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Join the transaction of this context, or read without one.
+
+        Saves the round trips of BEGIN and COMMIT where one statement answers all. Each statement
+        sees what is committed when it begins. Nothing is written here.
+        """
+        if self._current.get() is not None:
+            yield
+            return
+        with self.engine.connect() as connection:
+            connection.execution_options(isolation_level=_ALONE)
+            token = self._current.set(connection)
+            try:
+                yield
+            finally:
+                self._current.reset(token)
+
     def before_commit(self, work: Callable[[], None]) -> None:
         """Do something last in the open transaction, when all else in it is done.
 
         For rows that every transaction takes in turn, such as the head of the audit log: locked
         last and briefly, they cannot be part of a deadlock.
         """
-        if self._current.get() is None:
+        current = self._current.get()
+        if current is None or _alone(current):
             raise RuntimeError("no transaction is open: there is no end to wait for")
         self._last.get().append(work)
 
@@ -156,3 +184,8 @@ class Database:
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
+
+
+def _alone(connection: sa.Connection) -> bool:
+    """Whether it is one of ``reading``, without a transaction."""
+    return connection.get_execution_options().get("isolation_level") == _ALONE

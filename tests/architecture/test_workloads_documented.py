@@ -1,11 +1,13 @@
 """Every setting, command and endpoint of a workload is in ``docs/reference``, as it is."""
 
 import dataclasses
+import enum
 import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import click
 import pytest
 
 from foundation.serving import reference
@@ -87,6 +89,19 @@ def test_every_setting_command_and_endpoint_is_in_it(written: Written) -> None:
     }
     assert len(operations) >= written.operations
     assert [name for name in operations if f"### {name}\n" not in pages["endpoints.md"]] == []
+
+
+def test_choices_are_the_values_that_are_read_and_written_everywhere(written: Written) -> None:
+    # Of an enumeration click would take the members' names instead.
+    choices = [
+        (words, choice)
+        for words, command in reference.commands(written.source.cli)
+        for parameter in command.params
+        if isinstance(parameter.type, click.Choice)
+        for choice in parameter.type.choices
+    ]
+    assert choices
+    assert [one for one in choices if isinstance(one[1], enum.Enum)] == []
 
 
 def test_the_equivalents_that_commands_name_are_there(written: Written) -> None:

@@ -144,16 +144,18 @@ class Gate:
         None when it has ended, or its owner may not act.
         """
         now = self._clock.now()
-        with self._db.transaction():
+        with self._db.reading():  # each request of a person does it
             session = self._credentials.session(hashed(secret))
             if session is None or self._over(session, now):
                 return None
             person = self._principals.get(session.principal_id)
             if person is None or person.state is not PrincipalState.ACTIVE:
                 return None
-            if now - session.last_seen_at >= _TOUCH:
+            actor = self._actor(person)
+        if now - session.last_seen_at >= _TOUCH:
+            with self._db.transaction():
                 self._credentials.touch_session(session.id, now)
-            return self._actor(person), session
+        return actor, session
 
     def _over(self, session: Session, now: datetime) -> bool:
         return now >= session.expires_at or now - session.last_seen_at >= self.rules.idle
@@ -418,7 +420,7 @@ class Gate:
         if not well_formed(secret):
             raise Unauthenticated("the token is not valid")
         now = self._clock.now()
-        with self._db.transaction():
+        with self._db.reading():  # each request of a program does it
             token = self._credentials.token_by_secret(hashed(secret))
             if token is None or token.revoked_at is not None:
                 raise Unauthenticated("the token is not valid")
@@ -427,12 +429,14 @@ class Gate:
             owner = self._principals.get(token.principal_id)
             if owner is None or owner.state is not PrincipalState.ACTIVE:
                 raise Unauthenticated("the token is not valid")
-            if token.last_used_at is None or now - token.last_used_at >= _TOUCH:
+            actor = self._actor(owner, token.scopes)
+        if token.last_used_at is None or now - token.last_used_at >= _TOUCH:
+            with self._db.transaction():
                 self._credentials.touch_token(token.id, now)
-            return self._actor(owner, token.scopes), token
+        return actor, token
 
     def _actor(self, principal: Principal, scopes: Sequence[str] | None = None) -> Actor:
-        with self._db.transaction():
+        with self._db.reading():
             held = self._principals.grants_of(principal.id)
         return Actor(
             id=principal.id,

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+import psutil
 import sqlalchemy as sa
 
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
@@ -69,21 +70,46 @@ def main() -> None:
         postgres = stack.enter_context(EmbeddedPostgres(folder / "postgres"))
         given = Settings(home=folder / "home", database_url=postgres.url(), **near)  # type: ignore[arg-type]
         exchange = stack.enter_context(open_exchange(given))
-        run(exchange, asked)
+        run(exchange, asked, Meter(folder / "postgres" / "data" / "postmaster.pid"))
 
 
-def run(exchange: Exchange, asked: argparse.Namespace) -> None:
+class Meter:
+    """Processor time of this process and of the database's: on a busy machine clocks say little.
+
+    Args:
+        file: in which PostgreSQL says its process id.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._server = psutil.Process(int(file.read_text().split()[0]))
+        self._last = self._now()
+
+    def _now(self) -> tuple[float, float]:
+        found = 0.0
+        for process in (self._server, *self._server.children()):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += sum(process.cpu_times()[:2])
+        return time.process_time(), found
+
+    def milliseconds(self, count: float) -> str:
+        """Of each of so many since this was asked last: here, and in the database."""
+        last, self._last = self._last, self._now()
+        own, database = ((now - then) * 1000 for now, then in zip(self._last, last, strict=True))
+        return f"CPU {own / count:.2f} ms here, {database / count:.2f} ms of PostgreSQL each"
+
+
+def run(exchange: Exchange, asked: argparse.Namespace, meter: Meter) -> None:
     print(f"load {os.getloadavg()[0]:.1f}")
     if exchange.cataloguing.search.count(SYSTEM, Query()).total < asked.entries:
         _prepare(exchange, asked.entries)
     terms = searches(5000)
     if asked.seconds:
-        _search(exchange, terms, asked)
+        _search(exchange, terms, asked, meter)
         for processes in (1, 2):
             over_http(exchange, terms, asked.users, asked.seconds, processes)
     print(f"load {os.getloadavg()[0]:.1f}")
     if asked.harvested:
-        harvest(exchange, asked.harvested, asked.protocols or list(_PROTOCOLS))
+        harvest(exchange, asked.harvested, asked.protocols or list(_PROTOCOLS), meter)
 
 
 def _prepare(exchange: Exchange, count: int) -> None:
@@ -95,7 +121,7 @@ def _prepare(exchange: Exchange, count: int) -> None:
     fill(exchange, count)
 
 
-def _search(exchange: Exchange, terms: list[str], asked: argparse.Namespace) -> None:
+def _search(exchange: Exchange, terms: list[str], asked: argparse.Namespace, meter: Meter) -> None:
     """In this process, by threads, as the service's own do it."""
     search = exchange.cataloguing.search
 
@@ -116,17 +142,19 @@ def _search(exchange: Exchange, terms: list[str], asked: argparse.Namespace) -> 
         with exchange.base.database.transaction():
             exchange.base.database.execute(sa.text(_ILIKE.format(all=said)), values).all()
 
-    alone = measured(one, terms[:200], 1, 10.0)
-    print("one user, words only:          ", alone)
-    print("one user, words and facets:    ", measured(page, terms[200:400], 1, 10.0))
-    crowd = measured(one, terms[400:], asked.users, asked.seconds)
-    print(f"{asked.users} users, words only:         ", crowd)
-    print(
-        f"{asked.users} users, words and facets:   ",
-        measured(page, terms[2400:], asked.users, asked.seconds),
-    )
-    peer = measured(plain, terms, asked.users, asked.seconds)
-    print(f"{asked.users} users, plain ILIKE:        ", peer)
+    def told(
+        name: str, work: Callable[[str], None], some: list[str], users: int, seconds: float
+    ) -> dict[str, float]:
+        meter.milliseconds(1)
+        took = measured(work, some, users, seconds)
+        print(f"{name}: {took}, {meter.milliseconds(took['calls'])}", flush=True)
+        return took
+
+    told("one user, words only", one, terms[:200], 1, 10.0)
+    told("one user, words and facets", page, terms[200:400], 1, 10.0)
+    crowd = told(f"{asked.users} users, words only", one, terms[400:], asked.users, asked.seconds)
+    told(f"{asked.users} users, words and facets", page, terms[2400:], asked.users, asked.seconds)
+    peer = told(f"{asked.users} users, plain ILIKE", plain, terms, asked.users, asked.seconds)
     print(f"ILIKE / words only at p95: {peer['p95'] / crowd['p95']:.1f}")
 
 
@@ -140,10 +168,14 @@ def fill(exchange: Exchange, count: int) -> None:
             store.put_all([_entry(n, body, now) for n, body in part])
     seconds = time.perf_counter() - begun
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("VACUUM ANALYZE exchange_entry, exchange_entry_index"))
-        size = connection.execute(
-            sa.text("SELECT pg_total_relation_size('exchange_entry_index') / 1048576")
-        ).scalar()
+        tables = "exchange_entry", "exchange_entry_title", "exchange_entry_index"
+        connection.execute(sa.text(f"VACUUM ANALYZE {', '.join(tables)}"))
+        size = sum(
+            connection.execute(
+                sa.text("SELECT pg_total_relation_size(:name) / 1048576"), {"name": name}
+            ).scalar_one()
+            for name in tables[1:]
+        )
     print(f"{count} entries kept and indexed in {seconds:.0f} s: {count / seconds:.0f}/s, "
           f"index {size} MiB")  # fmt: skip
 
@@ -188,8 +220,13 @@ def measured(
     }  # fmt: skip
 
 
-def harvest(exchange: Exchange, count: int, protocols: "list[SourceProtocol]") -> None:
-    """Read so many entries of each kind of catalogue, twice; memory is what it grew by."""
+def harvest(
+    exchange: Exchange, count: int, protocols: "list[SourceProtocol]", meter: Meter
+) -> None:
+    """Read so many entries of each kind of catalogue, twice; memory is what it grew by.
+
+    Time of this process includes that of the other platform, which answers in a thread of it.
+    """
     with platform() as there:
         places = {SourceProtocol.CKAN: there.url, SourceProtocol.DCAT: f"{there.url}/d/0"}
         for protocol in protocols:
@@ -204,6 +241,7 @@ def harvest(exchange: Exchange, count: int, protocols: "list[SourceProtocol]") -
             )
             for again in ("first", "again, unchanged"):
                 before, begun = _memory(), time.perf_counter()
+                meter.milliseconds(1)
                 run = harvesting.start(SYSTEM, source.id)
                 reading.read(run.id)
                 done = reading.withdraw(run.id)
@@ -212,7 +250,8 @@ def harvest(exchange: Exchange, count: int, protocols: "list[SourceProtocol]") -
                 memory = _memory(peak=True) - before
                 print(f"harvest {protocol.value}, {again}: {done.found} entries in {done.pages} "
                       f"pages, {done.changed} written, {done.found / seconds:.0f}/s, "
-                      f"{memory:.0f} MiB more at most", flush=True)  # fmt: skip
+                      f"{memory:.0f} MiB more at most, {meter.milliseconds(done.found)}",
+                      flush=True)  # fmt: skip
 
 
 def _memory(*, peak: bool = False) -> float:

@@ -136,7 +136,10 @@ def test_the_end_of_an_entry(exchange: Exchange, directory: Directory) -> None:
     assert directory.entry(READER, made.id).state is State.DESTROYED
     assert directory.certificate(READER, made.id) == certificate
     with exchange.base.database.transaction():
-        tables = ("exchange_entry", "exchange_entry_version", "exchange_entry_index")
+        tables = (
+            "exchange_entry", "exchange_entry_version", "exchange_entry_index",
+            "exchange_entry_title",
+        )  # fmt: skip
         left = [
             str(row)
             for table in tables

@@ -306,6 +306,19 @@ def test_ckan_is_read_in_parts_and_asked_again_for_what_is_gone(
     assert left.total == 248
 
 
+def test_hundreds_come_and_go(exchange: Exchange, there: Platform) -> None:
+    answer_packages(there, [package(n) for n in range(450)])
+    source = mounted(exchange, there.url, SourceProtocol.CKAN)
+    assert read(exchange, source).changed == 450
+    answer_packages(there, [package(n) for n in range(230)])
+    run = read(exchange, source)
+    assert (run.found, run.changed, run.unchanged, run.withdrawn) == (230, 0, 230, 220)
+    assert len(shown(exchange)) == 230
+    exchange.cataloguing.harvesting.unmount(AUTHOR, source.id)
+    assert shown(exchange) == {}
+    assert exchange.cataloguing.search.count(READER, Query("人口")).total == 0
+
+
 @pytest.mark.parametrize(
     ("odd", "found"),
     [
@@ -313,6 +326,8 @@ def test_ckan_is_read_in_parts_and_asked_again_for_what_is_gone(
         ([package(1, title=None, name=None, notes=["a"], tags="no", resources={"a": 1})], 1),
         ([package(1, title={"zh": "标题", "en": "Title"}, extras=[1, {"key": []}])], 1),
         ([package(1, title="\x00\ud800" + "长" * 9000, url="javascript:alert(1)")], 1),
+        # A size that JSON has and canonical JSON has not.
+        ([package(1, resources=[{"url": "https://c.example/1", "size": 2**60}])], 1),
         ([package(1, private=True), package(2, state="deleted")], 0),
         ([package(1, resources=[{"url": "file:///etc/passwd", "size": -1, "format": "<b>"}])], 1),
     ],

@@ -1,5 +1,6 @@
 """Search on a real database: both languages, facets, ranks, pages, and what people try."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,8 +12,10 @@ from tests.conftest import SettableClock
 from tests.harness.directory import AUTHOR, READER, dataset, published, service
 from tests.harness.exchange import CIVIL, HOUSING
 from workloads.data_exchange.bootstrap import Exchange
-from workloads.data_exchange.directory.model import Entry, Kind
+from workloads.data_exchange.directory.index import CANDIDATES, COUNTED
+from workloads.data_exchange.directory.model import Entry, EntryId, Kind
 from workloads.data_exchange.directory.searching import Order, Query, Search
+from workloads.data_exchange.directory.store import PostgresEntries
 
 pytestmark = pytest.mark.usefixtures("agencies")
 _PAGE = PageRequest()
@@ -161,3 +164,52 @@ def test_the_counts_of_the_whole_are_a_minute_old_at_most(
     assert search.count(READER, Query()).total == 5
     clock.advance(seconds=timedelta(seconds=61).total_seconds())
     assert search.count(READER, Query()).total == 7
+
+
+def test_counts_are_of_a_part_when_more_fit(exchange: Exchange, clock: SettableClock) -> None:
+    database, search = exchange.base.database, exchange.cataloguing.search
+    like = published(exchange, dataset("Wells", "地下水井"))
+    more = [replace(like, id=EntryId(f"dst_more{n:04}")) for n in range(COUNTED)]
+    with database.transaction():
+        PostgresEntries(database).put_all(more)
+    counts = search.count(READER, Query("水井"))
+    assert (counts.total, counts.exact) == (COUNTED, False)
+    assert dict(counts.facets["kind"]) == {"dataset": COUNTED}
+    few = Query("水井", {"agency": ["/nowhere/"]})
+    assert (search.count(READER, few).total, search.count(READER, few).exact) == (0, True)
+    # The whole directory is counted to its end.
+    clock.advance(seconds=61)
+    assert search.count(READER, Query()).total == COUNTED + 1
+    # Pages go on behind the candidates of which the best were chosen.
+    cursor: str | None = None
+    found: list[str] = []
+    while len(found) <= CANDIDATES:
+        page = search.find(READER, Query("水井", order=Order.MODIFIED), PageRequest(cursor, 200))
+        found, cursor = [*found, *(one.id for one in page.items)], page.next
+    assert len(set(found)) == len(found)
+
+
+def test_filters_and_words_are_looked_for_in_titles_and_behind_them(search: Search) -> None:
+    both = Query("公积金", {"agency": [HOUSING, CIVIL]})
+    assert titles(search.find(READER, both, _PAGE)) == ["Housing fund", "Real estate"]
+    behind = Query("公积金", {"agency": [CIVIL]})
+    assert titles(search.find(READER, behind, _PAGE)) == ["Real estate"]
+    named = Query("公积金", {"agency": [HOUSING]})
+    assert titles(search.find(READER, named, _PAGE)) == ["Housing fund"]
+    # In the text alone, and no entry twice when some of the words stand in the title.
+    assert titles(search.find(READER, Query("登记 公积金"), _PAGE)) == ["Real estate"]
+    assert titles(search.find(READER, Query("about real estate"), _PAGE)) == ["Real estate"]
+
+
+def test_the_phrase_and_then_the_shorter_title_come_first(exchange: Exchange) -> None:
+    for en, zh in (
+        ("Register of lamps of streets", "路灯登记"),
+        ("Street lamps", "路灯"),
+        ("Lamps in the street and on squares of the old town", "老城广场路灯"),
+    ):
+        published(exchange, dataset(en, zh))
+    search = exchange.cataloguing.search
+    assert titles(search.find(READER, Query("street lamps"), _PAGE)) == [
+        "Street lamps", "Register of lamps of streets",
+        "Lamps in the street and on squares of the old town",
+    ]  # fmt: skip

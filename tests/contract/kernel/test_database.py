@@ -37,6 +37,37 @@ def test_a_store_outside_of_a_use_case_is_refused(database: Database) -> None:
         database.execute(sa.text("SELECT 1"))
 
 
+def test_reading_needs_no_transaction_and_joins_one(database: Database, clock: Clock) -> None:
+    with database.reading():
+        first = database.execute(sa.text("SELECT now()")).scalar_one()
+        # Each statement has a time of its own: none of them waits for the end of another.
+        assert database.execute(sa.text("SELECT now()")).scalar_one() > first
+        with database.reading():
+            assert database.execute(sa.text("SELECT now()")).scalar_one() > first
+        with pytest.raises(RuntimeError, match="call to the outside"):
+            database.assert_no_transaction()
+    with database.transaction():
+        Outbox(database, clock).publish("orders", {"id": 1})
+        with database.reading():  # sees what the transaction has done
+            assert rows(database) == 1
+    with pytest.raises(RuntimeError, match="no transaction is open"):
+        database.execute(sa.text("SELECT 1"))
+
+
+def test_nothing_is_written_while_only_reading(database: Database, clock: Clock) -> None:
+    with database.reading():
+        with pytest.raises(RuntimeError, match="while reading"), database.transaction():
+            Outbox(database, clock).publish("orders", {"id": 1})
+        with pytest.raises(RuntimeError, match="no transaction is open"):
+            database.before_commit(lambda: None)
+    assert rows(database) == 0
+    # The connection is given back as it was: the next one has transactions.
+    with database.transaction():
+        Outbox(database, clock).publish("orders", {"id": 2})
+        database.connection.rollback()
+    assert rows(database) == 0
+
+
 def test_an_error_does_not_tell_what_was_asked_with(database: Database) -> None:
     with pytest.raises(sa.exc.DBAPIError) as error, database.transaction():
         database.execute(sa.text("SELECT :secret FROM nowhere"), {"secret": "hunter22"})

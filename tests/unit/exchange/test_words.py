@@ -36,6 +36,12 @@ def test_quoted_lexemes_end_where_they_end(name: str, value: str) -> None:
     assert "\\" not in inside
 
 
+@given(st.lists(st.text(max_size=20), min_size=1, max_size=5))
+def test_each_lexeme_of_a_query_is_looked_for_in_titles(lexemes: list[str]) -> None:
+    query = words.all_of(lexemes)
+    assert words.in_title(query) == " & ".join(f"{words.quoted(one)}:A" for one in lexemes)
+
+
 @given(st.text())
 def test_what_strangers_wrote_is_made_to_fit(text: str) -> None:
     line = plain.line(text)

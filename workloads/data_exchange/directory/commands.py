@@ -60,7 +60,9 @@ def catalog() -> None:
 @dataset.command()
 @click.argument("words", nargs=-1)
 @click.option("--kind", multiple=True, help="dataset, series or service.")
-@click.option("--level", multiple=True, type=click.Choice([*Level]), help="Of government.")
+@click.option(
+    "--level", multiple=True, type=click.Choice([one.value for one in Level]), help="Of government."
+)
 @click.option("--theme", multiple=True, help="Such as HEAL or city:water.")
 @click.option("--agency", multiple=True, help="A path; those below count too.")
 @click.option("--format", multiple=True, help="Such as CSV.")
@@ -85,6 +87,8 @@ def facets(console: cli.Console, words: tuple[str, ...]) -> None:
     told = console.client.get("/directory/facets", q=" ".join(words))
     rows = [{"facet": name, **value} for name, values in told["facets"].items() for value in values]
     console.rows(rows, _FACETS, name="value")
+    if not told["exact"]:
+        console.say(f"More than {told['total']} fit; the counts are of so many of them.")
 
 
 def _shared(group: click.Group, kind: str, example: str) -> None:

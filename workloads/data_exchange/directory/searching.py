@@ -64,7 +64,7 @@ class Counts:
 
 
 class Index(Protocol):
-    """The index that entries are found in; inside the open transaction."""
+    """The index that entries are found in; inside ``reading`` or an open transaction."""
 
     def find(self, query: Query, page: PageRequest) -> Page[Entry]:
         """Those that fit."""
@@ -93,7 +93,7 @@ class Search:
         """
         policy.require(actor, "dataset.view", policy.ROOT, "entry")
         _check(query)
-        with self._db.transaction():
+        with self._db.reading():
             return self._index.find(query, page)
 
     def count(self, actor: Actor, query: Query) -> Counts:
@@ -105,12 +105,12 @@ class Search:
         policy.require(actor, "dataset.view", policy.ROOT, "entry")
         _check(query)
         if query.words.strip() or any(query.chosen.values()):
-            with self._db.transaction():
+            with self._db.reading():
                 return self._index.count(query)
         with self._lock:  # counted once, however many ask
             now = self._clock.now()
             if self._whole is None or not now - _KEPT < self._whole[0] <= now:
-                with self._db.transaction():
+                with self._db.reading():
                     self._whole = now, self._index.count(query)
             return self._whole[1]
 

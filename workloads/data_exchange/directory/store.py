@@ -11,7 +11,7 @@ from foundation.kernel.database import Database, within
 from foundation.kernel.paging import Page, PageRequest, page_of
 from foundation.kernel.text import Text
 from workloads.data_exchange.agencies.model import Level
-from workloads.data_exchange.directory.index import index_rows, index_table, write_index
+from workloads.data_exchange.directory.index import as_rows, drop_index, index_rows, write_index
 from workloads.data_exchange.directory.model import (
     Body,
     Catalog,
@@ -94,14 +94,22 @@ catalog_table = sa.Table(
 )
 
 #: Whole rows, their JSON as text: pydantic reads that itself, in half the time. For searches.
-_AS_TEXT = sa.select(
-    *(
-        sa.cast(column, sa.Text).label(column.name)
-        if isinstance(column.type, postgresql.JSONB)
-        else column
-        for column in entry_table.columns
-    )
+_AS_TEXT = ", ".join(
+    f"CAST(e.{one.name} AS text) AS {one.name}"
+    if isinstance(one.type, postgresql.JSONB)
+    else f"e.{one.name}"
+    for one in entry_table.columns
 )
+_KNOWN = sa.text(f"SELECT {_AS_TEXT} FROM exchange_entry e WHERE e.id = ANY(:ids)")  # noqa: S608 - names of our own columns
+
+#: Many at once, in one statement: a statement an entry costs more than the entry.
+_KEPT = {"id", "created_at", "issued_at"}
+_PUT = sa.text(f"""
+    INSERT INTO exchange_entry
+    SELECT * FROM json_populate_recordset(CAST(NULL AS exchange_entry), CAST(:rows AS json))
+    ON CONFLICT (id) DO UPDATE SET
+    {", ".join(f"{c.name} = excluded.{c.name}" for c in entry_table.columns if c.name not in _KEPT)}
+""")  # noqa: S608 - names of our own columns
 
 #: As the index of services says it.
 _SERVES: sa.ColumnElement[Any] = sa.literal_column("(shown -> 'serves')", postgresql.JSONB)
@@ -146,8 +154,14 @@ certificate_table = sa.Table(
 class PostgresEntries:
     """Keeps entries."""
 
+    selected = _AS_TEXT
+
     def __init__(self, database: Database) -> None:
         self._db = database
+
+    def made(self, row: Any) -> Entry:  # noqa: ANN401 - a row of ``selected``
+        """The entry of a row."""
+        return entry_of(row)
 
     def add(self, entry: Entry) -> None:
         """Keep a new one."""
@@ -169,8 +183,16 @@ class PostgresEntries:
         """These, by id."""
         if not entry_ids:
             return {}
-        rows = self._db.execute(_AS_TEXT.where(_E.id.in_(sorted(set(entry_ids)))))
+        rows = self._db.execute(_KNOWN, {"ids": [*set(entry_ids)]})
         return {row.id: entry_of(row) for row in rows}
+
+    def digests(self, entry_ids: Collection[str]) -> dict[str, str]:
+        """Of the harvested ones among these that everybody finds, what was read last, by id."""
+        query = sa.select(_E.id, _E.origin["digest"].astext.label("digest")).where(
+            _E.id == sa.any_(sa.cast([*entry_ids], postgresql.ARRAY(sa.Text))),
+            _E.state.in_(_SHOWN), _E.origin.is_not(None),
+        )  # fmt: skip
+        return {row.id: row.digest for row in self._db.execute(query)}
 
     def update(self, entry: Entry) -> None:
         """Keep the change, with its index for searches."""
@@ -181,20 +203,14 @@ class PostgresEntries:
         """Keep harvested ones, new and changed; the same again changes nothing."""
         if not entries:
             return
-        insert = postgresql.insert(entry_table)
-        changing = {
-            column.name: insert.excluded[column.name]
-            for column in entry_table.columns
-            if column.name not in {"id", "created_at", "issued_at"}
-        }
-        statement = insert.on_conflict_do_update(index_elements=["id"], set_=changing)
-        self._db.execute(statement, [_values(one) for one in entries])
-        self._index(entries)
+        there = {one.id: one for one in entries}
+        self._db.execute(_PUT, {"rows": as_rows([_values(one) for one in there.values()])})
+        self._index([*there.values()])
 
     def _index(self, entries: Sequence[Entry]) -> None:
         gone = [one.id for one in entries if not (one.state.shown and one.shown)]
         if gone:
-            self._db.execute(index_table.delete().where(index_table.c.entry_id.in_(gone)))
+            drop_index(self._db, gone)
         write_index(self._db, index_rows(entries))
 
     def list(self, paths: Sequence[str], query: EntryQuery, request: PageRequest) -> Page[Entry]:

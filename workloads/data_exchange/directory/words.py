@@ -17,14 +17,30 @@ _RUN = re.compile(
     "\U00020000-\U0003134f]+"
 )
 _WORD = re.compile(r"[^\W_]+")
+#: Stands between facets that are kept in one text.
+BETWEEN = "\x1f"
+#: A lexeme of a tsquery as PostgreSQL writes it.
+_LEXEME = re.compile(r"'(?:[^'\\]|''|\\.)*'")
 #: PostgreSQL counts positions up to 16383; what stands behind is not looked at.
 _TOKENS_MAX = 8000
 
 
+class _Bases(dict[int, int | None]):
+    """Which characters stay when accents go; filled as they come, for there are a million."""
+
+    def __missing__(self, point: int) -> int | None:
+        self[point] = found = None if unicodedata.combining(chr(point)) else point
+        return found
+
+
+_BASES = _Bases()
+
+
 def folded(text: str) -> str:
     """Without differences that people do not search by: width, case, accents."""
-    plain = unicodedata.normalize("NFKD", text)
-    kept = "".join(c for c in plain if not unicodedata.combining(c))
+    if text.isascii():
+        return text.lower()
+    kept = unicodedata.normalize("NFKD", text).translate(_BASES)
     return unicodedata.normalize("NFC", kept).lower()
 
 
@@ -68,6 +84,11 @@ def vector(tokens: Sequence[str], weight: str = "D") -> str:
 def all_of(tokens: Iterable[str]) -> str:
     """A tsquery for what has all tokens; empty for none."""
     return " & ".join(quoted(token) for token in tokens)
+
+
+def in_title(query: str) -> str:
+    """The same tsquery for lexemes of titles alone: those of weight A."""
+    return _LEXEME.sub(r"\g<0>:A", query)
 
 
 def filtering(chosen: Mapping[str, Sequence[str]]) -> str:

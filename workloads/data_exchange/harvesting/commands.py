@@ -42,7 +42,9 @@ def list_(console: cli.Console) -> None:
 @click.option("--title", required=True, help="Of the catalogue, in English.")
 @click.option("--title-zh", help="The same in Chinese; the English one if left out.")
 @click.option(
-    "--level", type=click.Choice([*Level]), help="Of its entries; the agency's if left out."
+    "--level",
+    type=click.Choice([one.value for one in Level]),
+    help="Of its entries; the agency's if left out.",
 )
 @click.option(
     "--hours", type=int, default=24, show_default=True, help="Between runs; 0: on demand."

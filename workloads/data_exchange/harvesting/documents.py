@@ -59,7 +59,8 @@ def parsed(body: bytes, form: str, base: str) -> Graph:
     Raises:
         Refused: it is not that, or is not safely read.
     """
-    graph = Graph(bind_namespaces="none")
+    # One graph, nobody listens to it: the store that keeps neither contexts nor tells of changes.
+    graph = Graph(store="SimpleMemory", bind_namespaces="none")
     try:
         if form == "json-ld":
             data = json_of(body)

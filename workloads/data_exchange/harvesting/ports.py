@@ -132,6 +132,10 @@ class EntryWriter(Protocol):
 
     def known(self, entry_ids: Collection[str]) -> dict[str, Entry]: ...
 
+    def digests(self, entry_ids: Collection[str]) -> dict[str, str]:
+        """Of those that are shown, what was read of them last, by id."""
+        ...
+
     def put_all(self, entries: Sequence[Entry]) -> None: ...
 
 

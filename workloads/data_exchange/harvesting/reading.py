@@ -1,13 +1,17 @@
 """One run: a source is read page by page, each page in one transaction."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from pydantic import TypeAdapter
+
 from foundation.kernel import canonical
 from foundation.kernel.database import UnitOfWork
 from foundation.kernel.time import Clock
-from workloads.data_exchange.directory.model import Entry, Origin, State, Work
+from workloads.data_exchange.directory.model import Body, Entry, Origin, State, Work
 from workloads.data_exchange.harvesting import ckan, dcat, documents
 from workloads.data_exchange.harvesting.model import (
     FEW,
@@ -35,6 +39,7 @@ ENTRIES_MAX = 2_000_000
 _AT_ONCE = 200
 #: So many that are gone are asked for one by one (``package_show``): paging may have missed them.
 _ASKED = 200
+_BODY = TypeAdapter(Body)
 _HTTP_SAME, _HTTP_OK = 304, 200
 
 
@@ -163,10 +168,12 @@ class Reading:
         """Keep what is new or changed; answers how many."""
         now = self._clock.now()
         named = {entry_id(source.catalog, one.kind, one.uri): one for one in found}
-        there, writing = self._entries.known(named), []
-        for id_, one in named.items():
-            old = there.get(id_)
-            digest = canonical.digest([one.body, one.publisher, one.issued, one.modified])
+        digests = {id_: digest_of(one) for id_, one in named.items()}
+        last = self._entries.digests(named)
+        changed = {id_ for id_, digest in digests.items() if last.get(id_) != digest}
+        there, writing = self._entries.known(changed), []
+        for id_ in changed:
+            one, digest, old = named[id_], digests[id_], there.get(id_)
             origin = Origin(
                 source.catalog, one.uri, one.publisher, digest, now, one.issued, one.modified
             )
@@ -178,7 +185,7 @@ class Reading:
                         modified_at=now,
                     )
                 )  # fmt: skip
-            elif old.origin is None or old.origin.digest != digest or not old.state.shown:
+            else:
                 writing.append(
                     replace(
                         old, path=source.path, level=source.level, state=State.REVISED,
@@ -248,6 +255,20 @@ class Reading:
         if run is None:
             raise Refused("the source was removed")
         return run
+
+
+def digest_of(found: Found) -> str:
+    """Of what was read, so that the same again is no change: that of canonical JSON.
+
+    What is not called has no number but sizes. The standard library writes it as canonical JSON is
+    written, in a tenth of its time, and takes sizes that canonical JSON refuses.
+    """
+    about = (found.publisher, found.issued, found.modified)
+    if found.body.interface is not None:
+        return canonical.digest([found.body, *about])
+    told = [_BODY.dump_python(found.body, mode="json"), *about]
+    text = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def _moved(

@@ -161,14 +161,18 @@ class Harvesting:
             if last and last[0].state is SourceRunState.RUNNING:
                 raise Conflict("a run reads it now: wait for its end, or cancel it")
             now, asked = self._clock.now(), EntryQuery(catalog=there.catalog)
-            while shown := self._entries.shown(asked, PageRequest(limit=_ALL)).items:
+            # Page by page: to begin again each time would pass over all that are out already.
+            page: PageRequest | None = PageRequest(limit=_ALL)
+            while page is not None:
+                shown = self._entries.shown(asked, page)
                 self._entries.put_all([
                     replace(
                         one, state=State.WITHDRAWN, changed_at=now, revision=one.revision + 1,
                         note="its source is not mounted any more",
                     )
-                    for one in shown
+                    for one in shown.items
                 ])  # fmt: skip
+                page = PageRequest(shown.next, _ALL) if shown.next else None
             self._store.remove(there.id)
             self._note(actor, "unmount", there)
 

@@ -92,6 +92,13 @@ seen_table = sa.Table(
 )
 _N = seen_table.c
 
+_SEE = sa.text("""
+    INSERT INTO exchange_harvest_seen (source, entry, uri, run)
+    SELECT :source, g.entry, g.uri, :run
+    FROM unnest(CAST(:entries AS text[]), CAST(:uris AS text[])) AS g(entry, uri)
+    ON CONFLICT (source, entry) DO UPDATE SET run = excluded.run, uri = excluded.uri
+""")
+
 
 class PostgresSources:
     """Keeps sources, runs and what was seen."""
@@ -204,22 +211,23 @@ class PostgresSources:
         """Note that these were found in a run."""
         if not uris:
             return
-        insert = postgresql.insert(seen_table)
-        self._db.execute(
-            insert.on_conflict_do_update(
-                index_elements=["source", "entry"],
-                set_={"run": insert.excluded.run, "uri": insert.excluded.uri},
-            ),
-            [
-                {"source": source_id, "uri": uri, "entry": entry, "run": run_id}
-                for uri, entry in sorted(uris.items())
-            ],
-        )
+        ordered = sorted(uris.items())
+        given = {
+            "source": source_id, "run": run_id, "entries": [entry for _, entry in ordered],
+            "uris": [uri for uri, _ in ordered],
+        }  # fmt: skip
+        self._db.execute(_SEE, given)
 
     def lost(self, source_id: str, run_id: str, limit: int) -> Sequence[tuple[str, str]]:
         """URIs and ids of what an earlier run found and this one did not."""
-        query = sa.select(_N.uri, _N.entry).where(_N.source == source_id, _N.run != run_id)
-        return [(row.uri, row.entry) for row in self._db.execute(query.limit(limit))]
+        # Two ranges of an index instead of one inequality, which would read all that was found.
+        of = sa.select(_N.uri, _N.entry).where(_N.source == source_id)
+        parts = [
+            of.where(side).order_by(_N.run).limit(limit).subquery()
+            for side in (_N.run < run_id, _N.run > run_id)
+        ]
+        query = sa.union_all(*(sa.select(one) for one in parts)).limit(limit)
+        return [(row.uri, row.entry) for row in self._db.execute(query)]
 
     def counts(self, source_id: str, run_id: str) -> tuple[int, int]:
         """How many this run found, and how many only earlier ones did."""
