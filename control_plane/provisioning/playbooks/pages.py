@@ -62,16 +62,16 @@ def form_of(field: Field) -> str:
     if field.options:
         return ", ".join(o.label for o in field.options)
     if field.kind == "checkbox":
-        return gettext("yes or no")
+        return str(gettext("yes or no"))
     if field.kind == "lines":
-        return gettext("one a line")
+        return str(gettext("one a line"))
     return field.limits
 
 
 def default_of(field: Field) -> str:
     """What holds when an input is not given, as it would be typed; empty when nothing does."""
     if field.kind == "checkbox":
-        return gettext("yes") if field.value else gettext("no")
+        return str(gettext("yes") if field.value else gettext("no"))
     if field.options:
         return next((o.label for o in field.options if o.value == field.value), "")
     return "" if field.value is None else str(field.value)
@@ -79,7 +79,7 @@ def default_of(field: Field) -> str:
 
 def waves_in_words(waves: tuple[str, ...]) -> str:
     """In which order servers are taken: ``1 server, then 10%, then the rest``."""
-    words = []
+    words: list[str] = []
     for wave in waves:
         if wave == "rest":
             words.append(gettext("the rest") if words else gettext("all at once"))
@@ -87,7 +87,7 @@ def waves_in_words(waves: tuple[str, ...]) -> str:
             words.append(ngettext("%(num)d server", "%(num)d servers", int(wave)))
         else:
             words.append(wave)
-    return gettext(", then ").join(words)
+    return str(gettext(", then ")).join(words)
 
 
 def _home(*more: Crumb) -> list[Crumb]:

@@ -62,7 +62,9 @@ ELSEWHERE = (
 )
 _KEYWORDS = {"_": None, "gettext": None, "N_": None, "lazy_gettext": None, "ngettext": (1, 2)}
 _CLAUSE = re.compile(r"(?=.*[a-z]{2})(?:%\(p\d\)s|[a-z(])[^\n]* [^\n]*", re.DOTALL)
-_NOT_PROSE = re.compile(r"[][<>{}|]|::|^--|=\S|^[\w.]+ [\w.]+=|^application/|'none'|^(?:asc|desc) ")
+_NOT_PROSE = re.compile(
+    r"[][<>{}|]|::|@@|^--|=\S|^[\w.]+ [\w.]+=|^application/|'none'|^(?:asc|desc) "
+)
 
 
 def _parts(package: str) -> tuple[str, ...]:

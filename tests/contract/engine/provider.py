@@ -5,8 +5,8 @@
 ``<folder>/faults/<name>.<op>`` with ``fail``, ``hang``, ``busy`` (refused for now), ``lost`` (the
 answer does not arrive), ``die`` (the provider itself ends), ``never`` (no answer arrives, nothing
 is made) or ``late`` (no answer arrives, and the thing is made only when it is asked for again).
-A
-read that is ``hidden`` finds nothing. Any other create that hangs, is lost or dies has made its thing, the worst moment.
+Any other create that hangs, is lost or dies has made its thing, the worst moment. A read that is
+``hidden`` finds nothing.
 """
 
 import json
