@@ -1,6 +1,7 @@
 """Every page of Borough Exchange in the map of addresses: accessible, and not too wide.
 
-With SCREENS=<folder> pictures of them are left there, to be looked at.
+English on a desk and Chinese on a phone; with THOROUGH=1 the other two as well. With
+SCREENS=<folder> pictures of them are left there, to be looked at.
 """
 
 import os
@@ -28,7 +29,10 @@ pytestmark = [
     pytest.mark.skipif(not build_assets.is_built(), reason="the assets are not built"),
 ]
 PHONE, DESK = (390, 844), (1280, 900)
-LANGUAGES = ("en", "zh")
+#: Each language and each width once; with THOROUGH=1 all four together.
+SWEEPS = [("en", DESK), ("zh", PHONE)]
+if os.environ.get("THOROUGH"):
+    SWEEPS += [("en", PHONE), ("zh", DESK)]
 ICONS = frozenset(
     re.findall(r'id="([^"]+)"', (STATIC / "vendor/img/sprite.svg").read_text(encoding="utf-8"))
 )
@@ -54,8 +58,7 @@ def things(running: Running, clock: SettableClock) -> dict[str, str]:
     return town(running.exchange, clock)
 
 
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=("desk", "phone"))
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("language", "size"), SWEEPS, ids=lambda one: str(one))
 def test_every_page_is_accessible(
     running: Running, things: dict[str, str], visit: Callable[..., Visitor], language: str,
     size: tuple[int, int],
