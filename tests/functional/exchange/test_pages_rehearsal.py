@@ -58,7 +58,7 @@ def things(running: Running, clock: SettableClock) -> dict[str, str]:
     return town(running.exchange, clock)
 
 
-@pytest.mark.parametrize(("language", "size"), SWEEPS, ids=lambda one: str(one))
+@pytest.mark.parametrize(("language", "size"), SWEEPS, ids=str)
 def test_every_page_is_accessible(
     running: Running, things: dict[str, str], visit: Callable[..., Visitor], language: str,
     size: tuple[int, int],
