@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from workloads.video_analytics.vision.model import Image
@@ -14,7 +13,6 @@ _HOLDS_SECONDS = 1.5
 _LEAST_LEVEL = 8.0  # below this a difference is noise of any camera
 _NOISE_FACTOR = 5.0
 _LEAST_SHARE = 0.0003
-_SELDOM_SECONDS = 0.5  # frames that are so far apart show themselves what has moved between them
 
 
 def small(image: Image, pixels: int) -> Image:
@@ -34,12 +32,6 @@ def small(image: Image, pixels: int) -> Image:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _over(difference: MatLike, level: float) -> bool:
-    """Whether more than a few pixels differ by more than noise does."""
-    _, over = cv2.threshold(difference, level, 1, cv2.THRESH_BINARY)
-    return cv2.countNonZero(over) > max(2.0, _LEAST_SHARE * over.size)
-
-
 class Gate:
     """A running average of a small picture, and how many pixels differ from it.
 
@@ -50,7 +42,6 @@ class Gate:
         self._average: NDArray[np.float32] | None = None
         self._noise = 2.0
         self._open_for = 0.0
-        self._before: Image | None = None
 
     def look(self, picture: Image, seconds: float) -> bool:
         """Whether something moves, or did a moment ago.
@@ -61,17 +52,13 @@ class Gate:
         """
         now = picture.astype(np.float32)
         if self._average is None or self._average.shape != now.shape:
-            self._average, self._before = now, picture
+            self._average = now
             self._open_for = _HOLDS_SECONDS
             return True
         difference = cv2.absdiff(now, self._average)
         level = max(_LEAST_LEVEL, _NOISE_FACTOR * self._noise)
-        moved = _over(difference, level)
-        before, self._before = self._before, picture
-        if moved and seconds >= _SELDOM_SECONDS and before is not None:
-            # The average remembers for many seconds what has gone: of a frame a second or less,
-            # most would be looked at for nothing.
-            moved = _over(cv2.absdiff(picture, before), level)
+        _, over = cv2.threshold(difference, level, 1, cv2.THRESH_BINARY)
+        moved = cv2.countNonZero(over) > max(2.0, _LEAST_SHARE * now.size)
         rate = 1 - float(np.exp(-max(seconds, 1e-3) / _FORGETS_SECONDS))
         cv2.accumulateWeighted(now, self._average, rate)
         if moved:
@@ -90,6 +77,6 @@ class Gate:
         """Go on with another one's average; what does not fit is ignored."""
         average, noise = memory.get("average"), memory.get("noise")
         if isinstance(average, np.ndarray) and average.ndim == 2 and average.size:  # noqa: PLR2004
-            self._average, self._before = average.astype(np.float32), None
+            self._average = average.astype(np.float32)
         if isinstance(noise, int | float) and 0 <= noise < 255:  # noqa: PLR2004 - a grey level
             self._noise = float(noise)

@@ -12,7 +12,6 @@ from workloads.video_analytics.vision.model import Image, Look
 Floats = NDArray[np.float32]
 
 _EVERY_SECONDS = 1.0
-_CALM_SECONDS = 3.0  # while all is fine and nothing stands before the background
 _LEARNING = 5  # looks before there is anything to compare with
 _KEEPS_SECONDS = 300.0  # how slowly the memory of the normal picture follows
 _ADOPTED_SECONDS = 120.0  # another view for so long is the view
@@ -32,13 +31,11 @@ class Limits:
 
 
 class Looker:
-    """Judges the picture about once a second, and seldomer while nothing happens in it."""
+    """Judges the picture about once a second."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._next = 0.0
-        self._calm = 0.0
-        self._judged = 0.0
         self._looks = 0
         self._sharpness = 0.0
         self._outline: Floats | None = None
@@ -55,11 +52,9 @@ class Looker:
             at: seconds.
         """
         self._frozen(luma, at)
-        soon = bool(self._found) or self._looks <= _LEARNING or cv2.countNonZero(foreground) > 0
-        if at >= (self._next if soon else self._calm) or at < self._next - 10 * _EVERY_SECONDS:
-            self._next, self._calm = at + _EVERY_SECONDS, at + _CALM_SECONDS
+        if at >= self._next or at < self._next - 10 * _EVERY_SECONDS:
+            self._next = at + _EVERY_SECONDS
             self._found = self._judge(luma, foreground, at)
-            self._judged = at
         frozen = self._changed_at is not None and (
             at - self._changed_at >= self._limits.frozen_seconds
         )
@@ -100,8 +95,7 @@ class Looker:
                 self._outline, self._sharpness, self._looks = outline, sharpness, 0
             return
         self._other_since = None
-        past = min(max(at - self._judged, _EVERY_SECONDS), _CALM_SECONDS)
-        rate = max(1 / (self._looks + 1), past / _KEEPS_SECONDS)
+        rate = max(1 / (self._looks + 1), _EVERY_SECONDS / _KEEPS_SECONDS)
         if self._outline is not None:
             cv2.accumulateWeighted(outline, self._outline, rate)
         self._sharpness += rate * (sharpness - self._sharpness)

@@ -28,7 +28,7 @@ from workloads.video_analytics.vision.tracker import Knobs, Track, Tracker
 #: The size of analysis: no more pixels than this, in the shape of the frame.
 ANALYSIS_PIXELS = 320 * 180
 
-_REFRESH_SECONDS = 4.0  # the background is shown a quiet picture so often
+_REFRESH_SECONDS = 2.0  # the background is shown a quiet picture so often
 _GAP_SECONDS = 10.0  # after so long without frames nothing is where it was
 _FIND_SECONDS = 0.4
 _COVERED = 0.3

@@ -19,26 +19,6 @@ def test_it_opens_for_a_person_and_closes_after() -> None:
         assert not any(states[100:])
 
 
-def test_of_a_frame_a_second_it_is_closed_soon_after_a_thing_has_gone() -> None:
-    gate = Gate()
-    thing = Mover(0, 200, 30, 60, vx=120, start=10, end=15)
-    frames = play(street(640, 360), [thing], 40, 1, noise=2.0)
-    states = [gate.look(small(frame.luma, PIXELS), 1.0) for frame, _ in frames]
-    assert not any(states[3:10])
-    assert all(states[11:15])
-    assert not any(states[18:])
-
-
-def test_another_size_is_another_picture() -> None:
-    gate = Gate()
-    for size in (90, 60, 90):
-        picture = np.full((size, size), 90, np.uint8)
-        assert gate.look(picture, 1.0)
-        picture = picture.copy()
-        picture[:20] = 200
-        assert gate.look(picture, 1.0)
-
-
 def test_it_goes_on_with_another_ones_average() -> None:
     first, second = Gate(), Gate()
     frames = [small(f.luma, PIXELS) for f, _ in play(street(640, 360), [], 8, 5)]

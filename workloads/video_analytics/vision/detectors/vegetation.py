@@ -25,7 +25,7 @@ from workloads.video_analytics.vision.ports import Sight
 _ACROSS = 320
 #: Share of the water that must be fit to judge, and the light and colour that a picture must have.
 _JUDGED = 0.6
-_LIGHT = 40
+_LIGHT = 60
 _COLOUR = 12
 _DARKEST = 24
 #: Share of a neighbourhood that is white when the sun is in it.
