@@ -306,11 +306,14 @@ def test_a_provider_that_drips_is_given_up(exchange: Exchange) -> None:
         async def drip(_: object, writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
                          b"content-length: 9000\r\n\r\n")  # fmt: skip
-            with contextlib.suppress(ConnectionError):
-                while not writer.is_closing():
-                    writer.write(b" ")
-                    await writer.drain()
-                    await asyncio.sleep(0.05)
+            try:
+                with contextlib.suppress(ConnectionError):
+                    while not writer.is_closing():
+                        writer.write(b" ")
+                        await writer.drain()
+                        await asyncio.sleep(0.05)
+            finally:
+                writer.close()
 
         async with await asyncio.start_server(drip, "127.0.0.1", 0) as dripping:
             port = dripping.sockets[0].getsockname()[1]
