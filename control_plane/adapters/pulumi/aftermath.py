@@ -88,22 +88,19 @@ class Aftermath:
         fresh = recovery.creations(state, self._deployment)
         urns = {each.urn for each in fresh}
         late = [n for n in notes if n.kind is Kind.LATE and n.resource["urn"] not in urns]
-        hidden: list[Mapping[str, Any]] = []
-        if recovery.unconfirmed(state) or late:
-            found = self._found(fresh, self._settle)
-            lost = [e.urn for e in fresh if e.urn not in found and self._lookup(e.type)]
-            self._notes.add(Kind.LATE, recovery.pending(state, lost))
-            mended, came = self._came(state, late)
-            found |= came
-            # Until it is read; the state forgets what is pending as soon as it is written.
-            taken = recovery.pending(mended, found)
-            self._notes.add(Kind.MADE, taken)
+        found = self._found(fresh, self._settle)
+        lost = [e.urn for e in fresh if e.urn not in found and self._lookup(e.type)]
+        self._notes.add(Kind.LATE, recovery.pending(state, lost))
+        mended, came = self._came(state, late)
+        found |= came
+        # Until it is read; the state forgets what is pending as soon as it is written.
+        taken = recovery.pending(mended, found)
+        self._notes.add(Kind.MADE, taken)
+        if recovery.unconfirmed(state) or mended is not state:
             self._commands.write(recovery.resolved(mended, found))
-            self._forget_old(late)
-            self._commands.read_again(unread | found.keys())
-            hidden = self._hidden(taken, found)
-        else:
-            self._commands.read_again(unread)
+        self._forget_old(late)
+        self._commands.read_again(unread | found.keys())
+        hidden = self._hidden(taken, found)
         self._clear_away([str(n.resource["urn"]) for n in notes if n.kind is Kind.WRECKED])
         if not hidden:
             self._notes.clear(Kind.MADE, Kind.WRECKED)
@@ -160,8 +157,9 @@ class Aftermath:
         """Look for what may have been made late, before anything is made again.
 
         Returns:
-            The state, in which what is there besides its resource's own object is to be deleted,
-            and what is there alone is pending; and the ids of the latter, by URN.
+            The state (itself when nothing was found), in which what is there besides its
+            resource's own object is to be deleted, and what is there alone is pending; and the
+            ids of the latter, by URN.
         """
         there = {r["urn"] for r in recovery.resources(state) if not r.get("delete")}
         found = self._late(state, late)

@@ -132,14 +132,7 @@ def search(
 
 def describe(state: Mapping[str, Any], resource: Mapping[str, Any], deployment: str) -> Pending:
     """Return a resource of an exported state (with its secrets in clear), and its provider."""
-    provider: Mapping[str, Any] = next(
-        (
-            _clear(r.get("inputs") or {})
-            for r in resources(state)
-            if f"{r['urn']}::{r.get('id', '')}" == resource.get("provider")
-        ),
-        {},
-    )
+    provider = _provider(state, resource)
     known = (str(r.get("id") or "") for r in resources(state) if r["urn"] == resource["urn"])
     return Pending(
         urn=resource["urn"],
@@ -147,15 +140,19 @@ def describe(state: Mapping[str, Any], resource: Mapping[str, Any], deployment: 
         name=resource["urn"].split("::", 3)[3],
         deployment=deployment,
         inputs=_clear(resource.get("inputs") or {}),
-        provider=provider,
+        provider={} if provider is None else _clear(provider.get("inputs") or {}),
         known=frozenset(known) - {""},
     )
 
 
 def has_provider(state: Mapping[str, Any], resource: Mapping[str, Any]) -> bool:
     """Tell whether the provider by which a resource was asked for is in an exported state."""
+    return _provider(state, resource) is not None
+
+
+def _provider(state: Mapping[str, Any], resource: Mapping[str, Any]) -> Mapping[str, Any] | None:
     wanted = resource.get("provider")
-    return any(f"{r['urn']}::{r.get('id', '')}" == wanted for r in resources(state))
+    return next((r for r in resources(state) if f"{r['urn']}::{r.get('id', '')}" == wanted), None)
 
 
 def _clear(tree: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from foundation.kernel.errors import Collector
+from foundation.kernel.errors import Collector, Invalid, Problem
 from workloads.video_analytics.evaluate.places import Place, content, inside, search, text
 from workloads.video_analytics.vision.model import Image
 
@@ -149,9 +149,7 @@ def picture(place: Place, how: int) -> Image:
     except cv2.error:
         found = None
     if found is None:
-        problems = Collector()
-        problems.check(False, str(place), "is not a picture that can be read")
-        problems.finish()
+        raise Invalid([Problem(str(place), "is not a picture that can be read")])
     return np.asarray(found)
 
 

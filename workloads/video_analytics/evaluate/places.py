@@ -4,7 +4,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from foundation.kernel.errors import Collector
+from foundation.kernel.errors import Invalid, Problem
 
 #: A folder or a file, on the disk or within an archive.
 Place = Path | zipfile.Path
@@ -24,10 +24,7 @@ def opened(path: Path) -> Place:
     try:
         return zipfile.Path(zipfile.ZipFile(path))
     except (OSError, ValueError, zipfile.BadZipFile):
-        problems = Collector()
-        problems.check(False, str(path), "is neither a folder nor a zip archive")
-        problems.finish()
-        raise
+        raise Invalid([Problem(str(path), "is neither a folder nor a zip archive")]) from None
 
 
 def inside(place: Place) -> list[Place]:
@@ -68,16 +65,13 @@ def content(place: Place) -> bytes:
     Raises:
         Invalid: it is missing, larger than 256 MiB, broken or locked.
     """
-    problems = Collector()
     try:
         with place.open("rb") as file:
             found = bytes(file.read(_MOST_BYTES + 1))
     except (OSError, KeyError, RuntimeError, EOFError, ValueError, zipfile.BadZipFile):
-        problems.check(False, str(place), "is missing or cannot be read")
-        problems.finish()
-        raise
-    problems.check(len(found) <= _MOST_BYTES, str(place), "is larger than 256 MiB")
-    problems.finish()
+        raise Invalid([Problem(str(place), "is missing or cannot be read")]) from None
+    if len(found) > _MOST_BYTES:
+        raise Invalid([Problem(str(place), "is larger than 256 MiB")])
     return found
 
 

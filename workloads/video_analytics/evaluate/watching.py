@@ -12,7 +12,7 @@ import jsonschema
 import numpy as np
 import yaml
 
-from foundation.kernel.errors import Collector
+from foundation.kernel.errors import Collector, Invalid, Problem
 from workloads.video_analytics.vision.analyser import CameraAnalyser
 from workloads.video_analytics.vision.model import (
     CameraView,
@@ -171,6 +171,4 @@ def _frames(clip: Path, rate: float) -> Iterator[Frame]:
                     np.asarray(picture.to_ndarray(format="bgr24"), np.uint8),
                 )
     except (av.error.FFmpegError, IndexError, OSError) as error:
-        problems = Collector()
-        problems.check(False, str(clip), f"cannot be read to its end: {error}")
-        problems.finish()
+        raise Invalid([Problem(str(clip), f"cannot be read to its end: {error}")]) from None

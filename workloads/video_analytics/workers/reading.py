@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+import psutil
+
 from foundation.kernel.scratch import Scratch
 from workloads.video_analytics.workers.children import Child
 from workloads.video_analytics.workers.decoder import BOARD, FAULT, Board
@@ -61,12 +63,10 @@ class Reading:
         if self.child is None:
             return 0.0
         try:
-            # Fields 14 and 15 of proc(5); the second one, the name, may hold blanks.
-            stat = Path(f"/proc/{self.child.pid}/stat").read_text(encoding="ascii")
-            user, system = stat.rpartition(")")[2].split()[11:13]
-            return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-        except (OSError, ValueError):
+            times = psutil.Process(self.child.pid).cpu_times()
+        except psutil.Error:
             return 0.0
+        return float(times.user + times.system)
 
     def beat(self) -> None:
         """It has spoken."""

@@ -270,8 +270,12 @@ class Writer:
             span = self._spans.get(camera)
         if span is None or health.at <= span.start:
             return None
-        same = _counted(health) is span.tier and health.at - span.start < self._to.count_every
-        return None if same else span
+        return None if self._lasts(span, health) else span
+
+    def _lasts(self, span: _Span, health: Health) -> bool:
+        """Whether it is watched as before, and was not for so long that it is to be counted."""
+        same = _counted(health) is span.tier
+        return same and health.at - span.start < self._to.count_every
 
     def _go_on(self, camera: str, health: Health) -> None:
         """Its health is written down, and what was due of its hours."""
@@ -280,9 +284,7 @@ class Writer:
             span = self._spans.get(camera)
             if tier is None:
                 self._spans.pop(camera, None)
-            elif span is not None and (
-                tier is span.tier and health.at - span.start < self._to.count_every
-            ):
+            elif span is not None and self._lasts(span, health):
                 span.seen = health.at
             else:
                 self._spans[camera] = _Span(tier, health.at, health.at)
