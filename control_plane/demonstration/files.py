@@ -10,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from control_plane.demonstration.checks import problems_of
 from control_plane.demonstration.model import City
+from foundation.kernel import yaml_text
 from foundation.kernel.errors import Collector, Invalid
 
 #: Wrapped in a tuple because pydantic takes a configuration only for types that have none.
@@ -60,7 +61,7 @@ def _contents(folder: Traversable, found: Collector) -> list[tuple[str, Mapping[
     contents = []
     for name, file in _yaml_files(folder):
         try:
-            content = yaml.safe_load(file.read_text(encoding="utf-8"))
+            content = yaml_text.read(file.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
             where = " ".join(str(error).split())
             found.check(ok=False, field=name, message=f"is not YAML: {where}")

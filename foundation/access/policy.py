@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-import yaml
-
 from foundation import products
+from foundation.kernel import yaml_text
 from foundation.kernel.actor import Actor, ActorKind
 from foundation.kernel.errors import Forbidden, NotFound
 
@@ -70,7 +69,7 @@ def parse(text: str) -> Table:
     Raises:
         ValueError: an unknown role, an empty or unsorted list, or an action in both parts.
     """
-    data = yaml.safe_load(text)
+    data = yaml_text.read(text)
     roles = data["roles"]
     for part in ("actions", "everywhere"):
         names = list(data[part])

@@ -9,6 +9,7 @@ import yaml
 
 from control_plane.adapters.kubernetes.kinds import LISTS, Thing
 from control_plane.provisioning.ports import RegionAccess
+from foundation.kernel import yaml_text
 from foundation.kernel.errors import Unavailable
 
 _SECONDS = 30
@@ -29,7 +30,7 @@ class ClusterReader:
         secret: Any = access.credentials.get("kubernetes") or {}
         self._region = access.id
         try:
-            document = yaml.safe_load(str(secret.get("kubeconfig", "")))
+            document = yaml_text.read_strangers(str(secret.get("kubeconfig", "")))
             make: Any = kubernetes.config.new_client_from_config_dict
             self._client = make(document, persist_config=False)
         except (kubernetes.config.ConfigException, yaml.YAMLError, TypeError, AttributeError):

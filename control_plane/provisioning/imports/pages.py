@@ -13,6 +13,7 @@ from control_plane.provisioning.imports.service import Imports, Wish
 from control_plane.provisioning.model import Deployment, DeploymentState, Plan, Region
 from control_plane.provisioning.service import Provisioning
 from control_plane.tenancy.service import TenancyService
+from foundation.kernel import yaml_text
 from foundation.kernel.errors import BoroughError, Collector, Conflict, Invalid, NotFound
 from foundation.kernel.paging import MAX_LIMIT, PageRequest
 from foundation.surface.auth import current_actor, requires
@@ -252,8 +253,8 @@ def _mapping(text: str, name: str, found: Collector) -> Mapping[str, Any]:
     if not found.check(len(text) <= _LONGEST, name, f"must have {_LONGEST} characters or fewer"):
         return {}
     try:
-        read = yaml.safe_load(text) if text else {}
-    except (yaml.YAMLError, RecursionError):
+        read = yaml_text.read_strangers(text) if text else {}
+    except yaml.YAMLError:
         read = None
     if not isinstance(read, dict):
         found.check(False, name, "must be lines of the form “name: value”")

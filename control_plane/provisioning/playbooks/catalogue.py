@@ -13,10 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from control_plane.provisioning.inputs import checked, schema_problems
 from control_plane.provisioning.playbooks.model import Playbook
+from foundation.kernel import yaml_text
 from foundation.kernel.errors import Collector, Invalid, Problem
 from foundation.kernel.text import Text
 
@@ -79,7 +78,7 @@ class Catalogue:
 
     @cached_property
     def _all(self) -> Mapping[str, Playbook]:
-        said = yaml.safe_load((self.folder / "catalogue.yaml").read_text("utf-8"))
+        said = yaml_text.read((self.folder / "catalogue.yaml").read_text("utf-8"))
         digest = content_digest(self.folder)
         found, problems = {}, Collector()
         for name, each in said["playbooks"].items():
@@ -154,7 +153,7 @@ def _specs(folder: Path, roles: Sequence[str]) -> dict[str, tuple[str, Mapping[s
 
 def _options(folder: Path, role: str) -> dict[str, Any]:
     path = folder / "roles" / role / "meta" / "argument_specs.yml"
-    read = yaml.safe_load(path.read_text("utf-8"))
+    read = yaml_text.read(path.read_text("utf-8"))
     found: dict[str, Any] = read["argument_specs"]["main"].get("options", {})
     return found
 

@@ -6,12 +6,11 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from control_plane.provisioning.inputs import checked
 from control_plane.provisioning.model import Severity
 from control_plane.provisioning.policies.checks import CATALOGUE
 from control_plane.provisioning.policies.model import Condition, Entry, Pack, Rule
+from foundation.kernel import yaml_text
 from foundation.kernel.errors import Collector, Invalid
 from foundation.kernel.text import Text
 
@@ -37,7 +36,7 @@ def schema() -> dict[str, Any]:
 def bundled() -> Mapping[str, Pack]:
     """The packs that come with the platform, by name."""
     files = sorted(_package().joinpath("packs").iterdir(), key=lambda f: f.name)
-    read = [pack_from(yaml.safe_load(file.read_text("utf-8")), bundled_=True) for file in files]
+    read = [pack_from(yaml_text.read(file.read_text("utf-8")), bundled_=True) for file in files]
     return {pack.name: pack for pack in read}
 
 

@@ -41,6 +41,7 @@ from control_plane.provisioning.ports import (
 )
 from control_plane.provisioning.service.core import Core, Place, pending_place
 from foundation.access import policy
+from foundation.kernel import yaml_text
 from foundation.kernel.actor import Actor
 from foundation.kernel.canonical import plain
 from foundation.kernel.errors import Conflict, Invalid, NotFound, Problem
@@ -386,20 +387,10 @@ def document_schema() -> dict[str, Any]:
     return found
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML without aliases, by which a few lines can stand for more than fits into memory."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:  # noqa: ANN401 - the library's
-        """Called by the library."""
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not taken")
-        return super().compose_node(parent, index)
-
-
 def _read_yaml(data: bytes) -> Any:  # noqa: ANN401 - outside data
     if len(data) > _MOST_YAML:
         raise ValueError(f"is larger than {_MOST_YAML >> 10} KiB")
-    return yaml.load(data.decode(), _Loader)  # noqa: S506 - a safe loader
+    return yaml_text.read_strangers(data.decode())
 
 
 def _read_document(files: Content, problems: list[Problem]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from foundation.kernel import yaml_text
 from foundation.kernel.errors import Collector, Invalid, Problem
 from foundation.kernel.text import Text
 from workloads.video_analytics.cameras.model import (
@@ -71,11 +72,10 @@ def _from_csv(content: str) -> list[Mapping[str, Any]]:
 
 def _from_yaml(content: str) -> list[Mapping[str, Any]]:
     try:
-        # Aliases are a few bytes that stand for many: refused before they are followed.
-        if any(isinstance(one, yaml.AliasEvent) for one in yaml.parse(content, yaml.SafeLoader)):
-            raise Invalid([Problem("content", "must not use aliases")])
-        told = yaml.safe_load(content)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        told = yaml_text.read_strangers(content)
+    except yaml_text.AliasesError:
+        raise Invalid([Problem("content", "must not use aliases")]) from None
+    except (yaml.YAMLError, ValueError):
         raise Invalid([Problem("content", "is not YAML")]) from None
     rows = told.get("cameras") if isinstance(told, dict) else told
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
