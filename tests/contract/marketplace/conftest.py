@@ -277,8 +277,7 @@ def world(database: Database, clock: SettableClock) -> World:
     return build(database, clock)
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Races run once, and nineteen times more as a rehearsal."""
-    if "run" in metafunc.fixturenames:
-        again = [pytest.param(n, marks=pytest.mark.rehearsal) for n in range(1, 20)]
-        metafunc.parametrize("run", [0, *again])
+@pytest.fixture(params=[1, pytest.param(19, marks=pytest.mark.rehearsal)])
+def rounds(request: pytest.FixtureRequest) -> int:
+    """Races are run once, and nineteen times more as a rehearsal."""
+    return int(request.param)
