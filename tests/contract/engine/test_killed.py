@@ -11,8 +11,8 @@ from control_plane.provisioning.graph import ApplyState, Preview
 from foundation.kernel.database import Database
 
 MOST = 40
-#: The real CLI takes its time: it is killed at every third event, at each with THOROUGH=1.
-STEP = {"embedded": 1, "pulumi": 1 if os.environ.get("THOROUGH") else 3}
+#: It is killed at every third event, at each with THOROUGH=1.
+STEP = 1 if os.environ.get("THOROUGH") else 3
 
 
 def killed(kind: str, database: Database, folder: Path, number: int, verb: str, *more: str) -> bool:
@@ -37,7 +37,7 @@ def test_killed_at_every_event_of_an_apply(
     world: Any, kind: str, database: Database, tmp_path: Path
 ) -> None:
     approved = world.engine.preview(world.run(things=2))
-    for number in range(1, MOST, STEP[kind]):
+    for number in range(1, MOST, STEP):
         cut_off = killed(kind, database, tmp_path, number, "apply")
         beyond: list[Any] = []
 
@@ -62,7 +62,7 @@ def test_killed_at_every_event_of_a_destroy(
     world: Any, kind: str, database: Database, tmp_path: Path
 ) -> None:
     run = world.run(things=2)
-    for number in range(1, MOST, STEP[kind]):
+    for number in range(1, MOST, STEP):
         assert world.engine.apply(run, confirm=lambda _p: None).state is ApplyState.SUCCEEDED
         cut_off = killed(kind, database, tmp_path, number, "destroy")
         world.engine.recover(run)
@@ -83,7 +83,7 @@ def test_killed_at_every_event_of_an_import(
     second = world.plant(run, "thing-1", uses=first, size=9)
     existing = {world.urn("thing-0"): first, world.urn("thing-1"): second}
     approved = world.engine.preview_import(run, existing)
-    for number in range(1, MOST, STEP[kind]):
+    for number in range(1, MOST, STEP):
         cut_off = killed(kind, database, tmp_path, number, "import", json.dumps(existing))
         assert len(world.labels()) == 2, number
         beyond: list[Any] = []
