@@ -3,7 +3,8 @@
 Only its binaries are used: its own life-cycle counts users in a file of process ids, which a
 killed process leaves wrong. Here every user holds a shared lock on a file, which the kernel lets go
 when the process ends, however it ends; whoever can take the lock alone is the last and stops the
-server. The socket lies in a folder of mode 0700, so that no other user of the machine gets in.
+server. A small process beside the server does so for users that were all killed. The socket lies in
+a folder of mode 0700, so that no other user of the machine gets in.
 """
 
 import fcntl
@@ -13,6 +14,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +25,28 @@ from foundation.kernel.files import own_file, own_folder
 
 _SUPERUSER = "postgres"
 _ROOT_RUNS_AS = "borough-pg"
+#: Ends a server when nobody holds its lock any more; whoever comes meanwhile waits for the lock.
+_GUARD = """
+import fcntl, os, signal, sys, time
+if os.fork():
+    os._exit(0)
+users, running, server = open(sys.argv[1], "ab"), sys.argv[2], sys.argv[3]
+def runs():
+    try:
+        return open(running).readline().strip() == server
+    except OSError:
+        return False
+while runs():
+    time.sleep(1)
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        continue
+    if runs():
+        os.kill(int(server), signal.SIGINT)
+    while runs():
+        time.sleep(0.1)
+"""
 #: sun_path holds 108 bytes with the zero at its end; the file takes "/.s.PGSQL.5432" of them.
 _SOCKET_LIMIT = 93
 
@@ -154,6 +178,15 @@ class EmbeddedPostgres:
         except Unavailable as error:
             tail = log.read_text(errors="replace")[-2000:]
             raise Unavailable(f"{error.message}\n{tail}") from None
+        running = self._data / "postmaster.pid"
+        subprocess.run(  # noqa: S603 - our own program
+            [
+                *(sys.executable, "-I", "-S", "-c", _GUARD),
+                *(self._folder / "users.lock", running, running.read_text().split()[0]),
+            ],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd="/", env={}, start_new_session=True, check=True, timeout=60,
+        )  # fmt: skip
 
     def _running(self) -> bool:
         status = self._call("pg_ctl", "-D", str(self._data), "status")

@@ -2,6 +2,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,21 @@ def test_a_killed_user_is_forgotten(folder: Path) -> None:
         first.wait()
         second.communicate("\n", timeout=30)
     assert ended(server)
+
+
+def test_a_server_whose_users_were_all_killed_ends(folder: Path) -> None:
+    with holder(folder) as first, holder(folder) as second:
+        server = postmaster(folder)
+        assert server is not None
+        for user in (first, second):
+            user.kill()
+    deadline = time.monotonic() + 30
+    while not ended(server):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert postmaster(folder) is None
+    with EmbeddedPostgres(folder, durable=False):
+        assert postmaster(folder) is not None
 
 
 def test_it_starts_again_after_it_was_killed(folder: Path) -> None:
