@@ -30,6 +30,7 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.rehearsal
 def test_every_page_is_accessible_and_clips_play(
     product: Product,
     visit: Callable[..., Visitor],

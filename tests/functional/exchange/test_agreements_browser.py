@@ -15,7 +15,10 @@ from workloads.data_exchange.agreements.contracts.model import AgreementState
 
 __all__ = ["browser", "visit"]
 
-pytestmark = pytest.mark.skipif(not build_assets.is_built(), reason="the assets are not built")
+pytestmark = [
+    pytest.mark.rehearsal,
+    pytest.mark.skipif(not build_assets.is_built(), reason="the assets are not built"),
+]
 
 FORM = "/requests/new?dataset=dst_households&service=svc_households"
 

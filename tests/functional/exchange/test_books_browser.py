@@ -18,6 +18,9 @@ from tests.harness.directory import dataset, element, published, service
 from tests.harness.exchange import HOUSING, SYSTEM
 from workloads.data_exchange.directory.model import Kind
 
+pytestmark = pytest.mark.rehearsal
+
+
 __all__ = ["browser", "visit"]
 
 needs_assets = pytest.mark.skipif(not build_assets.is_built(), reason="the assets are not built")

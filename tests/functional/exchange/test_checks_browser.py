@@ -20,7 +20,10 @@ from workloads.data_exchange.population.serve import Registries, registries
 
 __all__ = ["browser", "visit"]
 
-pytestmark = pytest.mark.skipif(not build_assets.is_built(), reason="the assets are not built")
+pytestmark = [
+    pytest.mark.rehearsal,
+    pytest.mark.skipif(not build_assets.is_built(), reason="the assets are not built"),
+]
 CITY = City(11, 240)
 
 

@@ -24,7 +24,10 @@ from workloads.data_exchange.events.model import (
 
 __all__ = ["browser", "visit"]
 
-pytestmark = pytest.mark.skipif(not build_assets.is_built(), reason="the assets are not built")
+pytestmark = [
+    pytest.mark.rehearsal,
+    pytest.mark.skipif(not build_assets.is_built(), reason="the assets are not built"),
+]
 
 SERVICE = "svc_households"
 PEER = "urn:example:province:exchange"

@@ -15,7 +15,10 @@ from tests.harness.exchange_licences import WANTED, Stage, cases
 
 __all__ = ["browser", "visit"]
 
-pytestmark = pytest.mark.skipif(not build_assets.is_built(), reason="the assets are not built")
+pytestmark = [
+    pytest.mark.rehearsal,
+    pytest.mark.skipif(not build_assets.is_built(), reason="the assets are not built"),
+]
 
 FIELDS = {
     "licence_number": "JY12345678901234", "business_name": "示例面馆",

@@ -125,6 +125,7 @@ def test_what_is_not_there(running: Running, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not build_assets.is_built(), reason="the assets are not built")
+@pytest.mark.rehearsal
 def test_a_receipt_is_found_read_and_its_bundle_verified(
     running: Running, visit: Callable[..., Visitor], tmp_path: Path
 ) -> None:

@@ -1,10 +1,14 @@
 """The published description against what the running product answers."""
 
+import pytest
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 from tests.functional.video.conftest import Running
 from tests.harness.described import asked_as_described
+
+pytestmark = pytest.mark.rehearsal
+
 
 CHECKS = (not_a_server_error, response_schema_conformance, status_code_conformance)
 #: They would end the session, or stream without an end.

@@ -40,6 +40,7 @@ def test_the_wall_shows_pictures_words_and_times(
         pass
 
 
+@pytest.mark.rehearsal
 def test_every_page_is_accessible_in_both_languages(
     running: Running, visit: Callable[..., Visitor]
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_line_is_drawn_dragged_and_typed(running: Running, visit: Callable[...
     assert (newer.version, newer.parameters["direction"]) == (2, "to_left")
 
 
+@pytest.mark.rehearsal
 def test_without_a_script_everything_is_still_said_and_done(
     running: Running, visit: Callable[..., Visitor]
 ) -> None:

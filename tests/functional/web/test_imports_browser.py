@@ -10,6 +10,9 @@ from tests.functional.test_drift import follow
 from tests.functional.test_imports import Old, clear, furnish
 from tests.functional.web.conftest import Visitor
 
+pytestmark = pytest.mark.rehearsal
+
+
 Visit = Callable[..., Visitor]
 
 

@@ -20,6 +20,9 @@ from tests.functional.conftest import Product
 from tests.functional.test_playbooks import clear, real
 from tests.functional.web.conftest import Visitor
 
+pytestmark = pytest.mark.rehearsal
+
+
 Visit = Callable[..., Visitor]
 
 

@@ -309,6 +309,7 @@ def test_the_auditor_reads_the_log_and_verifies_the_chain(
     auditor.check_accessible()
 
 
+@pytest.mark.rehearsal
 def test_the_administrator_sees_the_platform(city: RunningCity, visit: Visit) -> None:
     administrator = visit(city.url)
     administrator.sign_in("admin")

@@ -13,6 +13,9 @@ from tests.harness.browser import chromium
 from tests.harness.serving import served
 from workloads.video_analytics.watchlists.model import Wish
 
+pytestmark = pytest.mark.rehearsal
+
+
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 

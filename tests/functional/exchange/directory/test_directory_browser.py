@@ -106,6 +106,7 @@ def test_a_source_is_mounted_and_taken_down(
     expect(page.get_by_role("link", name="District")).to_have_count(0)
 
 
+@pytest.mark.rehearsal
 def test_every_page_is_accessible_in_both_languages(
     running: Running, visit: Callable[..., Visitor]
 ) -> None:
