@@ -121,6 +121,11 @@ def test_error_pages_say_what_happened_and_tell_nothing_of_the_inside(client: Fl
     assert broken.headers["X-Request-ID"] in broken.text
 
 
+def test_a_stranger_finds_the_way_in_on_every_page(app: Flask, client: FlaskClient) -> None:
+    assert 'href="/sign-in"' in app.test_client().get("/no-such-address").text
+    assert 'href="/sign-in"' not in client.get("/no-such-address").text
+
+
 def test_htmx_gets_only_the_part_of_an_error(client: FlaskClient) -> None:
     answer = client.get("/missing", headers={"HX-Request": "true"})
     assert answer.status_code == 404
