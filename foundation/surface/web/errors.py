@@ -1,5 +1,6 @@
 """Errors as pages: what happened, what was kept, what to try."""
 
+import contextlib
 from typing import Any
 
 from flask import g, render_template, request, url_for
@@ -9,6 +10,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
 from foundation.kernel.errors import Unauthenticated
+from foundation.surface import auth
 from foundation.surface.web.i18n import N_, say
 from foundation.surface.web.pages import is_htmx
 
@@ -74,9 +76,12 @@ def show(body: dict[str, Any], error: BaseException) -> ResponseReturnValue:
     """
     if isinstance(error, Unauthenticated):
         return _sign_in()
-    # The layout asks who is signed in; when even that fails it must not fail again.
-    g.setdefault("borough_identity", None)
     status = int(body["status"])
+    # The layout asks who is signed in; when even that fails it must not fail again.
+    if status < 500:  # noqa: PLR2004 - HTTP
+        with contextlib.suppress(Exception):
+            auth.identity()
+    g.setdefault("borough_identity", None)
     what, kept, try_this = words(status)
     context = {
         "status": status,
