@@ -74,7 +74,9 @@ def default_of(field: Field) -> str:
         return str(gettext("yes") if field.value else gettext("no"))
     if field.options:
         return next((o.label for o in field.options if o.value == field.value), "")
-    return "" if field.value is None else str(field.value)
+    if field.value in (None, []):
+        return ""
+    return ", ".join(str(field.value).splitlines()) if field.kind == "lines" else str(field.value)
 
 
 def waves_in_words(waves: tuple[str, ...]) -> str:
