@@ -5,15 +5,18 @@ service and before Kubernetes, on ports of its own. Killed, the region has gone 
 again, it is back; meanwhile everybody else reaches the devcloud as before.
 """
 
-import contextlib
+import fcntl
 import json
+import os
 import random
 import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,9 @@ SERVICES = {
 }
 KUBERNETES = 16443
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+#: Where Kubernetes puts what it shows on a node.
+NODE_PORTS = range(30_000, 32_768)
+LOCKS = Path(tempfile.gettempdir()) / "borough-test-ports"
 
 
 class Way:
@@ -40,7 +46,9 @@ class Way:
 
     def __init__(self) -> None:
         names = [*SERVICES, "kubernetes", "admin"]
-        self.ports = dict(zip(names, _free_ports(len(names)), strict=True))
+        found = _free_ports(len(names))
+        self.ports = dict(zip(names, found, strict=True))
+        weakref.finalize(self, _give_back, list(found.values()))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -110,15 +118,31 @@ class Way:
             return json.loads(answer.read())
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody has now, and that no call to elsewhere takes while the way is cut."""
+def _free_ports(count: int) -> dict[int, int]:
+    """Ports that nobody has now, each with a handle that holds its lock.
+
+    While the way is cut nothing else takes them: no call to elsewhere, no service of the cluster,
+    no other way.
+    """
     first, last = (int(n) for n in EPHEMERAL.read_text().split())
-    others = [n for n in range(20_000, 61_000) if not first <= n <= last]
-    free: list[int] = []
+    others = [n for n in range(20_000, 61_000) if not first <= n <= last and n not in NODE_PORTS]
+    LOCKS.mkdir(exist_ok=True)
+    free: dict[int, int] = {}
     for port in random.sample(others, len(others)):
-        with socket.socket() as each, contextlib.suppress(OSError):
-            each.bind(("127.0.0.1", port))
-            free.append(port)
+        handle = os.open(LOCKS / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as each:
+                each.bind(("127.0.0.1", port))
+        except OSError:
+            os.close(handle)
+        else:
+            free[port] = handle
         if len(free) == count:
             return free
     raise AssertionError("there are no free ports")
+
+
+def _give_back(handles: list[int]) -> None:
+    for handle in handles:
+        os.close(handle)
