@@ -41,6 +41,7 @@ from workloads.data_exchange.dataspace.ports import (
     Wire,
     Work,
 )
+from workloads.data_exchange.harvesting.plain import line
 
 _SYSTEM = Actor.system("dataspace")
 SECONDS = 1.0
@@ -141,7 +142,7 @@ class Sender:
             else:
                 self._failed(sending, "the answer names no process")
             return
-        told = f"it answered {answer.status}{_reason(answer)}"
+        told = f"it answered {answer.status}{reason(answer)}"
         unsure = answer.status in _UNSURE and sending.attempts < _SOON
         final = answer.status in _CLIENT and answer.status not in _AGAIN and not unsure
         if final:
@@ -257,8 +258,8 @@ def _pid(process: Process, answer: Answered) -> str:
     return named if told.get(mine) == process.id and len(named) <= LONGEST_ID else ""
 
 
-def _reason(answer: Answered) -> str:
-    """What an error of the protocol says, as far as it can be read."""
+def reason(answer: Answered) -> str:
+    """What an error of the protocol says, as far as it can be read; a colon stands before it."""
     try:
         told = documents.read(
             answer.body, "ContractNegotiationError", "TransferError", "CatalogError"
@@ -266,7 +267,8 @@ def _reason(answer: Answered) -> str:
     except documents.Unreadable:
         return ""
     said = [told.get("code"), *(told.get("reason") or ())]
-    return ": " + ", ".join(str(one) for one in said if one)[:300]
+    text = line(", ".join(str(one) for one in said if one), 300)
+    return f": {text}" if text else ""
 
 
 def _told(error: BoroughError) -> str:
