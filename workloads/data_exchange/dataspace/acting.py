@@ -241,6 +241,8 @@ class Dataspace:
             path = self._agency(actor, "dataspace.use", agency)
             named = {"offer": offer, "dataset": dataset}
             known = self._parts.known.find(provider, dataset)
+            # What it tells of another participant's is that one's to say.
+            known = None if known is None or known.owner else known
             where = known.address if known else ""
             made = self._made(ProcessKind.NEGOTIATION, path, provider, address, where, named)
             asked = request_policy(offer, dataset, [dict(one) for one in rules] or None)

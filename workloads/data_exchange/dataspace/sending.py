@@ -5,6 +5,7 @@ and notes what came of it. One that is killed in between leaves it to be sent ag
 ``@id`` and the same identifiers, which the other side knows it by.
 """
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -57,6 +58,8 @@ _UNSURE = frozenset({401, 404, 409})
 _OK = range(200, 300)
 _CLIENT = range(400, 500)
 _MOST = 200
+#: What begins like a JWS.
+_TOKEN = re.compile(r"eyJ[\w-]{10,}(?:\.[\w-]*)*")
 
 
 class Sender:
@@ -267,7 +270,8 @@ def reason(answer: Answered) -> str:
     except documents.Unreadable:
         return ""
     said = [told.get("code"), *(told.get("reason") or ())]
-    text = line(", ".join(str(one) for one in said if one), 300)
+    # Whoever tells us our own token shows it to nobody.
+    text = line(_TOKEN.sub("…", ", ".join(str(one) for one in said if one)), 300)
     return f": {text}" if text else ""
 
 

@@ -4,10 +4,9 @@ import re
 from urllib.parse import urldefrag, urljoin
 
 _LONGEST = 8000
-_LINK = re.compile(
-    r'<([^>]*)>((?:\s*;\s*[\w!#$&+.^`|~*-]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s",;]*))?)*)'
-)
-_RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]*))', re.IGNORECASE)
+_PARAMETER = r';\s*([\w!#$&+.^`|~*-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*)))?'
+_LINK = re.compile(rf"<([^>]*)>((?:\s*{_PARAMETER})*)")
+_EACH = re.compile(_PARAMETER)
 
 
 def next_of(header: str, url: str) -> str:
@@ -17,10 +16,11 @@ def next_of(header: str, url: str) -> str:
         header: all ``Link`` headers of an answer, separated by commas.
         url: what was asked, from which relative addresses count.
     """
-    for target, parameters in _LINK.findall(header[:_LONGEST]):
-        relation = _RELATION.search(parameters)
-        named = (relation[1] or relation[2] or "").lower().split() if relation else []
-        if "next" in named:
+    for target, parameters, *_ in _LINK.findall(header[:_LONGEST]):
+        named = {
+            name.lower(): quoted or plain for name, quoted, plain in _EACH.findall(parameters)
+        }
+        if "next" in named.get("rel", "").lower().split():
             try:
                 return str(urldefrag(urljoin(url, target)).url)
             except ValueError:

@@ -315,22 +315,19 @@ class Elsewhere:
         self, visit: _Visit, url: str, body: bytes | None, *, linked: bool = False
     ) -> Answered:
         """What is there; the protocol does not say by which method a linked page is asked for."""
-        answer, token = self._asked(visit, "GET" if body is None else "POST", url, body)
+        answer = self._asked(visit, "GET" if body is None else "POST", url, body)
         if linked and answer.status == _NOT_THIS_WAY:
-            answer, token = self._asked(visit, "GET", url, None)
+            answer = self._asked(visit, "GET", url, None)
         visit.bytes -= len(answer.body)
         if answer.status != _OK:
-            # Whoever tells us our own token shows it to nobody.
-            told = f"it answered {answer.status}{reason(answer)}".replace(token, "…")
+            told = f"it answered {answer.status}{reason(answer)}"
             raise (Unavailable if answer.status in _LATER else Conflict)(told)
         return answer
 
-    def _asked(
-        self, visit: _Visit, method: str, url: str, body: bytes | None
-    ) -> tuple[Answered, str]:
+    def _asked(self, visit: _Visit, method: str, url: str, body: bytes | None) -> Answered:
         token = self._participants.token(visit.peer.id, body or b"")
         most, seconds = self._bounds.page + 1, self._left(visit)
-        return self._wire.ask(method, url, body, token, most=most, seconds=seconds), token
+        return self._wire.ask(method, url, body, token, most=most, seconds=seconds)
 
     def _document(self, visit: _Visit, answer: Answered, kind: str) -> dict[str, Any]:
         most = self._bounds.page

@@ -28,10 +28,10 @@ _COMPARED = {
     "isPartOf": Text("is a part of", "是其一部分"), "term-lteq": Text("is at most", "不大于"),
 }  # fmt: skip
 _JOINED = {
-    "and": Text("all of these hold: {}", "以下全部成立：{}"),
-    "andSequence": Text("all of these hold, one after the other: {}", "以下依次成立：{}"),
-    "or": Text("one of these holds: {}", "以下至少一项成立：{}"),
-    "xone": Text("exactly one of these holds: {}", "以下恰有一项成立：{}"),
+    "and": Text("all of these hold ({})", "以下全部成立（{}）"),
+    "andSequence": Text("all of these hold, one after the other ({})", "以下依次成立（{}）"),
+    "or": Text("one of these holds ({})", "以下至少一项成立（{}）"),
+    "xone": Text("exactly one of these holds ({})", "以下恰有一项成立（{}）"),
 }
 _ATOM = frozenset({"@type", "@id", "leftOperand", "operator", "rightOperand"})
 _RULE = frozenset({"@type", "@id", "action", "constraint", "duty"})
