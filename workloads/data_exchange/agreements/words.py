@@ -86,9 +86,7 @@ def sentence(frame: Text, parts: Iterable[Text]) -> Text:
 def comparison(what: str, operator: Operator, values: Iterable[object]) -> Text:
     """A condition on rows."""
     listed, how = [_value(value) for value in values], _COMPARED[operator]
-    return Text(
-        f"{what} {how.en} {', '.join(listed)}", f"{what} {how.zh} {'、'.join(listed)}"
-    )
+    return Text(f"{what} {how.en} {', '.join(listed)}", f"{what} {how.zh} {'、'.join(listed)}")
 
 
 def _value(value: object) -> str:

@@ -32,8 +32,10 @@ class Reader:
     Attributes:
         participant: who was asked.
         asked_at: when.
-        most: how many data sets are kept.
-        found: them, by ``@id``.
+        most: how many data sets and catalogues inside are looked at.
+        looked: at how many.
+        cut: whether there were more.
+        found: the data sets, by ``@id``.
         calls_itself: the ``participantId`` of the first page.
         left_out: how many did not fit.
         remarks: what is to be known.
@@ -42,15 +44,12 @@ class Reader:
     participant: str
     asked_at: datetime
     most: int
+    looked: int = 0
+    cut: bool = False
     found: dict[str, Listed] = field(default_factory=dict)
     calls_itself: str = ""
     left_out: int = 0
     remarks: list[str] = field(default_factory=list)
-
-    @property
-    def full(self) -> bool:
-        """Whether no more are kept."""
-        return len(self.found) >= self.most
 
     def page(self, catalog: Json) -> None:
         """Take a page in.
@@ -70,10 +69,12 @@ class Reader:
     ) -> None:
         services = {**services, **_services(catalog)}
         for one in _many(catalog.get("dataset")):
-            if self.full:
+            if self._full():
                 return
             self._dataset(one, within, owner, services)
         for inner in _many(catalog.get("catalog")):
+            if self._full():
+                return
             shell = {"participantId": "", **_shell(inner)} if isinstance(inner, dict) else {}
             problem = documents.first_problem(shell, "Catalog")
             if problem:
@@ -86,6 +87,12 @@ class Reader:
                 self._remark(f"the catalogue {name} in it lies elsewhere: {where or '—'}")
             own = whose if whose != self.calls_itself else ""
             self._catalog(inner, (*within, name), own, services)
+
+    def _full(self) -> bool:
+        """Whether one more is not looked at."""
+        self.cut = self.looked >= self.most
+        self.looked += 1
+        return self.cut
 
     def _dataset(
         self, one: object, within: tuple[str, ...], owner: str, services: Mapping[str, str]

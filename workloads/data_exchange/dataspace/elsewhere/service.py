@@ -48,7 +48,7 @@ class Bounds:
         pages: of it.
         page: bytes of one.
         whole: bytes of all of them.
-        datasets: how many are kept.
+        datasets: how many are looked at.
         answer: seconds for one answer.
         seconds: for all of them.
         at_once: how many participants are asked by a process at the same time.
@@ -252,9 +252,9 @@ class Elsewhere:
             seen.add(url)
             reader.page(self._document(visit, answer, "Catalog"))
             url = links.next_of(answer.headers.get("link", ""), url)
+            stopped = self._ends(visit, reader, url, seen)
             if not url:
                 break
-            stopped = self._ends(visit, reader, url, seen)
         remarks = ([stopped] if stopped else []) + reader.remarks
         if reader.calls_itself != peer.id:
             remarks.insert(0, f"the catalogue says that it is of {reader.calls_itself or '—'}")
@@ -266,8 +266,12 @@ class Elsewhere:
         return asked, found
 
     def _ends(self, visit: _Visit, reader: Reader, url: str, seen: set[str]) -> str:
-        """Why the next page is not asked for; empty when it is."""
+        """Why nothing more is asked for though there is more; empty when that is not so."""
         bounds, late = self._bounds, self._monotonic() >= visit.until
+        if reader.cut:
+            return f"only the first {bounds.datasets} data sets were read"
+        if not url:
+            return ""
         try:
             self._participants.reach(visit.peer, url, "next")
         except Invalid:
@@ -275,7 +279,6 @@ class Elsewhere:
         ends = (
             (url in seen, "its pages lead back to one that was read"),
             (len(seen) >= bounds.pages, f"only the first {bounds.pages} pages were read"),
-            (reader.full, f"only the first {bounds.datasets} data sets were read"),
             (visit.bytes <= 0, f"only the first {bounds.whole} bytes were read"),
             (late, f"only what it answered in {bounds.seconds:g} seconds was read"),
         )

@@ -116,9 +116,7 @@ def _given(given: Given) -> Sentence | None:
         ])  # fmt: skip
     if given.rows:
         frame = Text("Only records in which {}.", "仅限满足以下条件的记录：{}。")
-        return _plain(
-            frame, [words.comparison(r.name, r.operator, r.values) for r in given.rows]
-        )
+        return _plain(frame, [words.comparison(r.name, r.operator, r.values) for r in given.rows])
     if given.days:
         n = given.days
         return Sentence(Text(f"For at most {n} days.", f"最长 {n} 天。"), understood=True)
