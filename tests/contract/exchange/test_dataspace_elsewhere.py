@@ -1,6 +1,7 @@
 """What others offer: asked for over real HTTP, of a server that answers as it is told."""
 
 import gzip
+import html
 import json
 import re
 import threading
@@ -32,6 +33,7 @@ from workloads.data_exchange.dataspace.elsewhere.model import Asked, Listed
 from workloads.data_exchange.dataspace.elsewhere.service import Bounds, Elsewhere
 from workloads.data_exchange.dataspace.model import Process
 from workloads.data_exchange.dataspace.participants import TOKEN, digest
+from workloads.data_exchange.dataspace.store import PostgresDataspace
 from workloads.data_exchange.dataspace.wire import HttpWire
 from workloads.data_exchange.entrypoints.app import create_app
 from workloads.data_exchange.entrypoints.cli import exchange as program
@@ -534,6 +536,14 @@ def test_a_negotiation_begins_with_the_offer_as_it_was_read(
     assert made.callback == f"{peer.url}/other"
     # Messages go to no other host than the registered one, whatever a catalogue says.
     assert begun(exchange, "urn:d2", "offer-of-urn:d2").callback == peer.base
+    # What was agreed on there is handed out there.
+    store, database = PostgresDataspace(exchange.base.database), exchange.base.database
+    with database.transaction():
+        store.update(replace(made, agreement="agreement-1"))
+    transfer = exchange.dataspacing.dataspace.transfer(
+        OFFICER, agency=TAX, provider=PEER, agreement="agreement-1"
+    )
+    assert transfer.callback == f"{peer.url}/other"
     # What nobody read is asked for by its name alone.
     assert begun(exchange, "urn:d1", "o9").policy["permission"] == [{"action": "use"}]
     # It moved, and was not asked since.
@@ -604,6 +614,12 @@ def test_the_pages(
         assert there.status_code == status, sent
     assert there.headers["Location"].startswith("/dataspace/dsn_")
     assert client.post(f"/dataspace/datasets/{id_}/ask", headers=officer).status_code == 409
+    # Who copies the command runs nothing that a stranger put into a name.
+    peer.catalogue(dataset("urn:d; rm -r ~"))
+    client.post(f"{at}/ask", headers=officer)
+    id_ = exchange.dataspacing.elsewhere.find(OFFICER, PEER, "urn:d; rm -r ~").id
+    page = html.unescape(client.get(f"/dataspace/datasets/{id_}", headers=officer).text)
+    assert f"dataspace dataset {PEER} 'urn:d; rm -r ~'" in page
     assert client.get("/dataspace/datasets/dsd_none", headers=officer).status_code == 404
     nobody = exchange.agencies.agency(SYSTEM, CIVIL).id
     assert client.get(f"/dataspace/participants/{nobody}", headers=officer).status_code == 404

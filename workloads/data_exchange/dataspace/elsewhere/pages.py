@@ -1,6 +1,7 @@
 """Pages of what other participants offer: who they are, a catalogue, a data set with its offers."""
 
 import json
+import shlex
 
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
@@ -55,7 +56,7 @@ def _participant(agency_id: str, wrong: str, status: int = 200) -> ResponseRetur
     page = PageRequest(request.args.get("cursor"), 25)
     return show(
         "elsewhere/participant.html", status, peer=peer, agency_id=agency_id, wrong=wrong,
-        words=text, asked=elsewhere.asked(actor, peer.id),
+        words=text, command=_command("catalogue", peer.id), asked=elsewhere.asked(actor, peer.id),
         page=elsewhere.datasets(actor, peer.id, page, words=text),
         may_ask=policy.may_somewhere(actor, "dataspace.use"),
         crumbs=[*_crumbs(), Crumb(peer.id)],
@@ -97,6 +98,7 @@ def _dataset(dataset_id: str, wrong: str, status: int = 200) -> ResponseReturnVa
         "elsewhere/dataset.html", status, one=found, wrong=wrong, offers=offers,
         owner_page=_agency(owner) if owner else "", mine=_mine(),
         chosen=request.form.get("agency", ""),
+        command=_command("dataset", found.participant, found.name),
         crumbs=[
             *_crumbs(),
             Crumb(found.participant, url_for("elsewhere_pages.participant", agency_id=there)),
@@ -136,6 +138,11 @@ def negotiate(dataset_id: str) -> ResponseReturnValue:
     except Invalid as error:
         return _dataset(dataset_id, " ".join(say_problem(one) for one in error.problems), 422)
     return go("dataspace_pages.one", id=made.id)
+
+
+def _command(*words: str) -> str:
+    """The same at the command line; strangers chose the names in it."""
+    return shlex.join(["dataspace", *words])
 
 
 def _agency(path: str) -> str:
