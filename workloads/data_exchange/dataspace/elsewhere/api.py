@@ -24,7 +24,7 @@ from workloads.data_exchange.dataspace.elsewhere.model import Listed, TheirOffer
 from workloads.data_exchange.dataspace.elsewhere.service import Elsewhere
 from workloads.data_exchange.dataspace.model import LONGEST_ID
 
-api = ApiBlueprint("elsewhere", __name__, tag="Dataspace")
+api = ApiBlueprint("elsewhere", __name__, tag="Other participants")
 
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_ID)]
 Participant = Annotated[Name, Field(description="Identifier of the participant.")]
