@@ -11,6 +11,7 @@ import pytest
 
 from foundation.kernel.addresses import NetworkPolicy
 from foundation.kernel.errors import Invalid, Unavailable
+from tests.harness.dripping import HEAD, dripping
 from workloads.data_exchange.dataspace.ports import Answered
 from workloads.data_exchange.dataspace.sending import reason
 from workloads.data_exchange.dataspace.wire import HttpWire
@@ -75,6 +76,13 @@ def test_what_an_error_says_can_be_kept_and_tells_no_token() -> None:
     said = reason(Answered(400, json.dumps(told).encode()))
     assert said == ": no , who is …?, {'a': 1}"
     assert reason(Answered(400, b"<html>")) == ""
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.0 200 OK", HEAD], ids=["head", "body"])
+def test_a_byte_now_and_then_is_no_answer(head: bytes) -> None:
+    with dripping(head) as server, pytest.raises(Unavailable, match="in time"):
+        HttpWire(LOOPBACK, seconds=0.2).post(server.url, b"{}", "token")
+    assert server.left
 
 
 @pytest.mark.parametrize(

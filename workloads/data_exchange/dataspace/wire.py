@@ -4,14 +4,15 @@ The address is resolved once, looked at, and the connection goes to that very nu
 not followed, nothing compressed is taken, time and bytes are limited as a whole.
 """
 
+import contextlib
 import functools
 import http.client
 import socket
 import ssl
-import threading
 from urllib.parse import urlsplit
 
 from foundation.kernel.addresses import NetworkPolicy
+from foundation.kernel.deadline import Deadline
 from foundation.kernel.errors import Unavailable
 from workloads.data_exchange.dataspace.ports import Answered
 
@@ -73,30 +74,28 @@ class HttpWire:
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         named = f"[{host}]" if ":" in host else host
         connection = http.client.HTTPConnection(named, port)
-        late = threading.Event()
-        watch = threading.Timer(seconds, _hang_up, [connection, late])
-        watch.daemon = True
-        try:
-            connection.sock = _reached([str(one) for one in opened.addresses], port, seconds)
-            # A limit for each wait is none for all: a byte now and then would last for ever.
-            watch.start()
-            if parts.scheme == "https":
-                connection.sock = _authorities().wrap_socket(connection.sock, server_hostname=host)
-            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request(method, target, body=body, headers=_headers(token, body))
-            answer = connection.getresponse()
-            found = Answered(answer.status, answer.read(most), _told(answer))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            if late.is_set():
-                raise Unavailable("it did not answer in time") from None
-            raise Unavailable(f"it cannot be reached ({type(error).__name__})") from None
-        finally:
-            watch.cancel()
-            connection.close()
-        if late.is_set():
-            # An answer whose length nobody said looks whole when it is cut off.
-            raise Unavailable("it did not answer in time")
-        return found
+        with Deadline(seconds) as deadline, contextlib.closing(connection):
+            try:
+                reached = _reached([str(one) for one in opened.addresses], port, seconds)
+                connection.sock = deadline.hold(reached)
+                if parts.scheme == "https":
+                    wrapped = _authorities().wrap_socket(
+                        reached, server_hostname=host, do_handshake_on_connect=False
+                    )
+                    connection.sock = deadline.hold(wrapped)
+                    wrapped.do_handshake()
+                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+                connection.request(method, target, body=body, headers=_headers(token, body))
+                answer = connection.getresponse()
+                found = Answered(answer.status, answer.read(most), _told(answer))
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                if deadline.over:
+                    raise Unavailable("it did not answer in time") from None
+                raise Unavailable(f"it cannot be reached ({type(error).__name__})") from None
+            if deadline.over:
+                # An answer whose length nobody said looks whole when it is cut off.
+                raise Unavailable("it did not answer in time")
+            return found
 
 
 def _reached(addresses: list[str], port: int, seconds: float) -> socket.socket:
@@ -128,15 +127,6 @@ def _told(answer: http.client.HTTPResponse) -> dict[str, str]:
         name: answer.getheader(name, "")
         for name in ("content-type", "content-encoding", "link")
     }  # fmt: skip
-
-
-def _hang_up(connection: http.client.HTTPConnection, late: threading.Event) -> None:
-    late.set()
-    if connection.sock is not None:
-        try:
-            connection.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
 
 
 @functools.cache

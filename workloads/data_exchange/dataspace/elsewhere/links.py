@@ -5,7 +5,7 @@ from urllib.parse import urldefrag, urljoin
 
 _LONGEST = 8000
 _PARAMETER = r';\s*([\w!#$&+.^`|~*-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*)))?'
-_LINK = re.compile(rf"<([^>]*)>((?:\s*{_PARAMETER})*)")
+_LINK = re.compile(rf"<([^<>]*)>((?:\s*{_PARAMETER})*)")
 _EACH = re.compile(_PARAMETER)
 
 
