@@ -3,7 +3,7 @@
 from typing import Any
 
 from foundation.kernel.actor import Actor
-from tests.harness.dataspace import offered
+from tests.harness.dataspace import listed, offered
 from workloads.data_exchange.bootstrap import Exchange
 
 #: Whose negotiation it is, and as whom the other side takes part.
@@ -27,15 +27,27 @@ PUBLIC = frozenset({
 _SYSTEM = Actor.system("test")
 
 
-def make_dataspace(exchange: Exchange) -> tuple[str, str]:
-    """An offer, and a negotiation of agency A that waits for the other side."""
+def make_dataspace(exchange: Exchange) -> dict[str, str]:
+    """An offer, a negotiation of agency A that waits, and what the other side offers."""
     dataspacing = exchange.dataspacing
     dataspacing.participants.register(_SYSTEM, PEER, agency=B, address="https://peer.example/dsp")
-    offer = offered(exchange)
+    offer, theirs = offered(exchange), listed(exchange, PEER, "d", "o")
     process = dataspacing.dataspace.negotiate(
         _SYSTEM, agency=A, provider=PEER, dataset="d", offer="o"
     )
-    return offer.id, process.id
+    return {
+        "offers": offer.id, "processes": process.id, "dataspace": process.id,
+        "datasets": theirs.id, "participants": exchange.agencies.agency(_SYSTEM, B).id,
+    }  # fmt: skip
+
+
+def dataspace_queries() -> dict[str, dict[str, str]]:
+    """What questions need."""
+    at = "GET /api/v1/dataspace/participants"
+    return {
+        f"{at}/catalogue": {"participant": PEER},
+        f"{at}/dataset": {"participant": PEER, "dataset": "d"},
+    }
 
 
 def dataspace_bodies() -> dict[str, Any]:
@@ -46,6 +58,7 @@ def dataspace_bodies() -> dict[str, Any]:
         f"PUT {at}/participants": {
             "id": "urn:test:two", "agency": A, "address": "https://two.example",
         },
+        f"POST {at}/participants/catalogue": {"participant": PEER, "filter": []},
         f"POST {at}/offers": {
             "dataset": "dst_households", "service": "svc_households", "days": 30,
             "purposes": ["dpv:ServiceProvision"], "fields": [{"name": "name"}], "rows": [],
@@ -62,4 +75,5 @@ def dataspace_bodies() -> dict[str, Any]:
         f"POST {at}/signals/transfers": {"providerId": PEER, "agreementId": "a", "agency": A},
         f"POST {at}/processes/<process_id>/acts": {"act": "terminate", "rules": []},
         "POST /dataspace/<id>/acts": {"act": "terminate"},
+        "POST /dataspace/datasets/<dataset_id>/negotiations": {"offer": "o", "agency": A},
     }  # fmt: skip

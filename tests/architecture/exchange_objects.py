@@ -12,7 +12,11 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.text import Text
 from tests.architecture.accounts import account_bodies, make_accounts
 from tests.architecture.exchange_dataspace import PUBLIC as PROTOCOL
-from tests.architecture.exchange_dataspace import dataspace_bodies, make_dataspace
+from tests.architecture.exchange_dataspace import (
+    dataspace_bodies,
+    dataspace_queries,
+    make_dataspace,
+)
 from tests.architecture.exchange_handed import handed_bodies, make_handed
 from tests.architecture.exchange_licences import PUBLIC as LICENCES
 from tests.architecture.exchange_licences import licence_bodies, make_licences
@@ -78,7 +82,7 @@ def make(exchange: Exchange) -> Things:
     exchange.keys.generate(_SYSTEM, C)
     request, agreement = _agreed(exchange)
     day = f"{exchange.base.clock.now():%Y-%m-%d}"
-    queries = {**_EXPORT, "GET /api/v1/receipts/archive": {"day": day}}
+    queries = {**dataspace_queries(), **_EXPORT, "GET /api/v1/receipts/archive": {"day": day}}
     told = replace(draft(exchange.base.clock.now()), consumer=A, provider=A)
     (receipt,) = written(exchange, [told])
     exchange.receipts.sign_checkpoint()
@@ -93,9 +97,9 @@ def make(exchange: Exchange) -> Things:
         title=Text("Other", "其他"),
     )  # fmt: skip
     licences = make_licences(exchange, A)
-    offer, process = make_dataspace(exchange)
+    dataspace = make_dataspace(exchange)
     ids = {
-        **licences, "offers": offer, "processes": process, "dataspace": process,
+        **licences, **dataspace,
         "agencies": empty.id, "keys": key.kid, "requests": request.id, "receipts": receipt.id,
         "agreements": agreement.agreement, "versions": "1", "sources": source.id,
         "catalog": shown, "entries": drafted, "directory": drafted, "certificates": destroyed,
@@ -105,7 +109,8 @@ def make(exchange: Exchange) -> Things:
     # Agencies and their keys are known to everybody who signs in.
     owned = frozenset({
         *accounts.values(), request.id, agreement.agreement, receipt.id, drafted, source.id,
-        check, correction, process, licences["licences"], licences["licence-requests"],
+        check, correction, dataspace["processes"], licences["licences"],
+        licences["licence-requests"],
         *(one for one in handed.values() if one.startswith(("bat_", "sub_"))),
     })  # fmt: skip
     bodies = _bodies(accounts["service-accounts"], agreement, key.kid)

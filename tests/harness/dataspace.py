@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -17,6 +17,10 @@ from tests.harness.exchange import CIVIL, SYSTEM, exchange_database, furnish
 from workloads.data_exchange.agreements.ask import AskedField
 from workloads.data_exchange.agreements.terms import Limits
 from workloads.data_exchange.bootstrap import Exchange, open_exchange
+from workloads.data_exchange.dataspace import policies
+from workloads.data_exchange.dataspace.elsewhere import reading
+from workloads.data_exchange.dataspace.elsewhere.model import Asked, Listed
+from workloads.data_exchange.dataspace.elsewhere.store import PostgresElsewhere
 from workloads.data_exchange.dataspace.machine import ProcessKind, ProcessState, Role
 from workloads.data_exchange.dataspace.model import Given, Offer, Reaction
 from workloads.data_exchange.entrypoints.app import create_app
@@ -134,3 +138,23 @@ def ruled(
     exchange.dataspacing.dataspace.rule(
         SYSTEM, kind=kind, role=role, subject=subject, agency=agency, plan=steps
     )
+
+
+def listed(exchange: Exchange, participant: str, name: str, offer: str) -> Listed:
+    """A data set of another participant with one offer, as if it had been asked for it all."""
+    now, database = exchange.base.clock.now(), exchange.base.database
+    said = {
+        "@type": "Dataset", "@id": name, "title": "Households of the province",
+        "hasPolicy": [{
+            "@type": "Offer", "@id": offer, "permission": policies.permission(GIVEN),
+            "prohibition": [{"action": "distribute"}],
+        }],
+        "distribution": [{"format": "HttpData-PULL", "accessService": "urn:service"}],
+    }  # fmt: skip
+    with database.transaction():
+        base = exchange.dataspacing.participants.known(participant).address
+    made = replace(reading.dataset(said, participant, now), address=base)
+    asked = Asked(participant, base, participant, 1, 1, False, ("it is no JSON object",), now)
+    with database.transaction():
+        PostgresElsewhere(database).replace(asked, [made])
+    return made

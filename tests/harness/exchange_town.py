@@ -7,7 +7,7 @@ from foundation.kernel.actor import Actor
 from foundation.kernel.paging import PageRequest
 from foundation.kernel.text import Text
 from tests.conftest import SettableClock
-from tests.harness.dataspace import GIVEN
+from tests.harness.dataspace import GIVEN, listed
 from tests.harness.directory import dataset, element, published, service, somebody
 from tests.harness.exchange import CIVIL, HOUSING, SYSTEM, TAX
 from tests.harness.exchange_checks import agree
@@ -77,6 +77,8 @@ def town(exchange: Exchange, clock: SettableClock) -> dict[str, str]:
         "checks": check, "corrections": correction, "licence-types": kind, "licences": licence,
         "lotteries": lottery.id, "draws": lottery.id,
         "dataspace": _dataspace(exchange, data, called),
+        "participants": exchange.agencies.agency(SYSTEM, TAX).id,
+        "datasets": listed(exchange, PEER, "urn:province:roads", "offer-8").id,
         "operations": exchange.base.operations.list(SYSTEM, PageRequest()).items[0].id,
     }  # fmt: skip
 

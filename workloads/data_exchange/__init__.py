@@ -37,6 +37,7 @@ PRODUCT = Product(
         "status_list": "there is no such status list",
         "participant": "there is no such participant",
         "offer": "there is no such offer",
+        "listed": "this participant lists no such data set",
         "process": "there is no such negotiation or transfer",
     },
 )

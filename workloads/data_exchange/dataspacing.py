@@ -11,6 +11,8 @@ from workloads.data_exchange.agreeing import Agreeing
 from workloads.data_exchange.dataspace import acting, receiving
 from workloads.data_exchange.dataspace.acting import Dataspace
 from workloads.data_exchange.dataspace.catalog import Offering
+from workloads.data_exchange.dataspace.elsewhere.service import Elsewhere
+from workloads.data_exchange.dataspace.elsewhere.store import PostgresElsewhere
 from workloads.data_exchange.dataspace.flow import Flow
 from workloads.data_exchange.dataspace.model import PATH
 from workloads.data_exchange.dataspace.participants import Participants
@@ -30,12 +32,15 @@ class Dataspacing:
     dataspace: Dataspace
     receiving: Receiving
     offering: Offering
+    elsewhere: Elsewhere
     sender: Sender
 
     @property
     def services(self) -> tuple[object, ...]:
         """What endpoints and pages ask for by class."""
-        return (self.participants, self.dataspace, self.receiving, self.offering)
+        return (
+            self.participants, self.dataspace, self.receiving, self.offering, self.elsewhere,
+        )  # fmt: skip
 
     def schedules(self) -> list[Schedule]:
         """What a worker does again and again."""
@@ -56,13 +61,14 @@ def dataspacing(
     wire = HttpWire(NetworkPolicy(networks_of(settings.provider_networks, "provider_networks")))
     participants = Participants(store, database, clock, base.audit, agencies, keys, wire, own)
     flow = Flow(store, clock, agreed.agreements, agreed.catalogue, keys, own)
+    known = PostgresElsewhere(database)
     access = Access(agreed.agreements, agreed.grants, keys, clock, gateway, root)
     return Dataspacing(
         participants,
         Dataspace(
             acting.Parts(
                 store, database, clock, base.audit, agencies, agreed.catalogue, participants,
-                base.secrets, here,
+                known, base.secrets, here,
             ),
             flow,
         ),
@@ -73,5 +79,6 @@ def dataspacing(
             flow,
         ),
         Offering(store, agreed.catalogue, database, own, here),
+        Elsewhere(known, database, clock, base.audit, wire, participants),
         Sender(store, database, clock, wire, participants, access),
     )  # fmt: skip

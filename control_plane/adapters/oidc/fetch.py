@@ -13,11 +13,11 @@ import ipaddress
 import json
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from foundation.kernel.deadline import Deadline
 from foundation.kernel.errors import Unavailable
 
 #: Answers the JSON object at an address, or raises Unavailable.
@@ -62,35 +62,28 @@ def _read(
     host = parts.hostname or ""
     address, port = _address(parts, host, trusted)
     connection = http.client.HTTPConnection(f"[{host}]" if ":" in host else host, port)
-    connection.sock = socket.create_connection((address, port), timeout=seconds)
-    # A limit for each wait is none for all of them: a byte now and then would last for ever.
-    watch = threading.Timer(seconds, _hang_up, [connection])
-    watch.daemon = True
-    watch.start()
-    try:
-        if parts.scheme == "https":
-            connection.sock = context.wrap_socket(
-                connection.sock, server_hostname=host, do_handshake_on_connect=False
-            )
-            connection.sock.do_handshake()
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", target, headers={"Accept": "application/json"})
-        found = json.loads(_body(connection.getresponse()))
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    finally:
-        watch.cancel()
-        connection.close()
+    with Deadline(seconds) as deadline, contextlib.closing(connection):
+        try:
+            reached = socket.create_connection((address, port), timeout=seconds)
+            connection.sock = deadline.hold(reached)
+            if parts.scheme == "https":
+                wrapped = context.wrap_socket(
+                    reached, server_hostname=host, do_handshake_on_connect=False
+                )
+                connection.sock = deadline.hold(wrapped)
+                wrapped.do_handshake()
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            connection.request("GET", target, headers={"Accept": "application/json"})
+            found = json.loads(_body(connection.getresponse()))
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+        except (OSError, http.client.HTTPException, ValueError):
+            if deadline.over:
+                raise TimeoutError("it did not answer in time") from None
+            raise
     if not isinstance(found, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 - the document is wrong, not we
     return found
-
-
-def _hang_up(connection: http.client.HTTPConnection) -> None:
-    sock = connection.sock
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
 
 
 def _address(parts: SplitResult, host: str, trusted: frozenset[str]) -> tuple[str, int]:

@@ -17,6 +17,7 @@ from foundation.kernel.text import Text
 from tests.conftest import SettableClock
 from tests.fakes.catalogues import Answer, Platform, platform
 from tests.harness.directory import AUTHOR, READER, dataset, published, service
+from tests.harness.dripping import dripping
 from tests.harness.exchange import CIVIL, HOUSING, SYSTEM, furnish, opened
 from workloads.data_exchange.bootstrap import Exchange
 from workloads.data_exchange.directory.model import Entry, Kind, State
@@ -464,6 +465,9 @@ def test_time_and_size_have_an_end(there: Platform) -> None:
     with pytest.raises(Unavailable, match="in time"):
         HttpFetcher(near, seconds=0.3).fetch(f"{there.url}/slow", "*/*")
     gate.set()
+    with dripping() as server, pytest.raises(Unavailable, match="in time"):
+        HttpFetcher(near, seconds=0.2).fetch(server.url, "*/*")
+    assert server.left
     there.answers["/zip"] = Answer(b"x", headers={"Content-Encoding": "gzip"})
     with pytest.raises(Refused, match="compressed"):
         HttpFetcher(near).fetch(f"{there.url}/zip", "*/*")

@@ -12,6 +12,7 @@ _CHECK = "test_checks_browser.py::test_from_a_form_to_a_verdict_and_an_objection
 _LICENCE = "test_licences_browser.py::test_from_issue_to_off_line_verification"
 _LOTTERY = "test_checks_browser.py::test_a_lottery_is_drafted_and_somebody_applies"
 _DATASPACE = "test_handing_browser.py::test_a_negotiation_is_read_and_ended"
+_ELSEWHERE = "test_handing_browser.py::test_an_offer_of_another_participant_is_found_and_asked_for"
 _EVENTS = "test_handing_browser.py::test_a_dead_letter_is_delivered_again_and_a_subscription_ended"
 _TRANSFERS = "test_handing_browser.py::test_a_batch_is_followed_to_its_manifest_and_taken_back"
 _RECEIPTS = "test_receipts_surfaces.py::test_a_receipt_is_found_read_and_its_bundle_verified"
@@ -33,6 +34,9 @@ PAGES: dict[str, str] = {
     "/corrections/<id>": _CHECK,
     "/dataspace": _DATASPACE,
     "/dataspace/<id>": _DATASPACE,
+    "/dataspace/datasets/<id>": _ELSEWHERE,
+    "/dataspace/participants": _ELSEWHERE,
+    "/dataspace/participants/<agency_id>": _ELSEWHERE,
     "/directory": _PUBLISHED,
     "/directory/<entry_id>/edit": _PUBLISHED,
     "/directory/<id>": _PUBLISHED,

@@ -10,7 +10,7 @@ from foundation.surface.web import build_assets
 from tests.functional.exchange.conftest import Running
 from tests.functional.web.conftest import Visitor, browser, visit
 from tests.harness.agreements import in_force
-from tests.harness.dataspace import offered
+from tests.harness.dataspace import listed, offered
 from tests.harness.exchange import HOUSING, SYSTEM, TAX
 from tests.harness.exchange_town import fail, publish, send
 from tests.harness.exchange_transfers import digest
@@ -168,3 +168,49 @@ def test_a_negotiation_is_read_and_ended(running: Running, visit: Callable[..., 
     # What is offered is its provider's to see.
     page = signed_in(running, visit, "steward").go("/dataspace")
     expect(page.locator("main")).to_contain_text(offer.id)
+
+
+def test_an_offer_of_another_participant_is_found_and_asked_for(
+    running: Running, visit: Callable[..., Visitor]
+) -> None:
+    """The participant's answers are as if it had been asked: contract tests ask over HTTP."""
+    dataspacing = running.exchange.dataspacing
+    dataspacing.participants.register(
+        SYSTEM, PEER, agency=TAX, address="https://exchange.province.example/dsp/2025-1"
+    )
+    one = listed(running.exchange, PEER, "urn:province:roads", "offer-8")
+    officer = signed_in(running, visit, "officer")
+    page = officer.go("/dataspace")
+    page.get_by_role("link", name="Other participants, and what they offer").click()
+    page.get_by_role("link", name=PEER).click()
+    expect(page.locator(".usa-alert--warning")).to_contain_text("no JSON object")
+    officer.check_accessible()
+    page.fill("#q", "nowhere")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("main")).to_contain_text("Nothing found")
+    page.fill("#q", "province")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("link", name="Households of the province").click()
+    card = page.locator(".bo-card--accent")
+    expect(card).to_contain_text("For at most 30 days.")
+    expect(card.locator("li").filter(has_text="You may not “distribute”")).to_contain_text(
+        "not understood here"
+    )
+    officer.check_accessible()
+    page.goto(f"{running.url}/dataspace/datasets/{one.id}?lang=zh")
+    expect(card).to_contain_text("最长 30 天。")
+    page.goto(f"{running.url}/dataspace/datasets/{one.id}?lang=en")
+    page.get_by_role("button", name="Ask for offer 1").click()
+    expect(page.locator("main")).to_contain_text("urn:province:roads")
+    begun = dataspacing.dataspace.process(SYSTEM, page.url.rpartition("/")[2])
+    assert begun.policy["prohibition"] == [{"action": "distribute"}]
+    assert (begun.offer, begun.agency) == ("offer-8", HOUSING)
+    # It does not answer: that is told, and what was kept stays.
+    page.goto(f"{running.url}/dataspace/datasets/{one.id}")
+    page.get_by_role("button", name="Ask for it anew").click()
+    expect(page.locator(".usa-alert--error")).to_contain_text(f"{PEER} cannot be asked")
+    expect(card).to_contain_text("offer-8")
+    # Who does not negotiate reads it and asks nobody.
+    page = signed_in(running, visit, "steward").go(f"/dataspace/datasets/{one.id}")
+    expect(page.locator("main")).to_contain_text("You may use the data set.")
+    expect(page.locator("main").get_by_role("button", name="Ask")).to_have_count(0)

@@ -1,6 +1,7 @@
 """Messages on their way to another connector: where they do not go, and how long they take."""
 
 import ipaddress
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ import pytest
 
 from foundation.kernel.addresses import NetworkPolicy
 from foundation.kernel.errors import Invalid, Unavailable
+from tests.harness.dripping import HEAD, dripping
+from workloads.data_exchange.dataspace.ports import Answered
+from workloads.data_exchange.dataspace.sending import reason
 from workloads.data_exchange.dataspace.wire import HttpWire
 
 LOOPBACK = NetworkPolicy((ipaddress.ip_network("127.0.0.0/8"),))
@@ -61,6 +65,24 @@ def test_it_follows_nobody_and_reads_little(peer: str) -> None:
 def test_it_waits_only_so_long(peer: str) -> None:
     with pytest.raises(Unavailable):
         HttpWire(LOOPBACK, seconds=0.2).post(f"{peer}/slow", b"{}", "token")
+
+
+def test_what_an_error_says_can_be_kept_and_tells_no_token() -> None:
+    token = "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJ1cm46dXMifQ.c2lnbmVk"
+    told = {
+        "@context": ["https://w3id.org/dspace/2025/1/context.jsonld"], "@type": "CatalogError",
+        "code": "no\0\ud800", "reason": [f"who is {token}?", {"a": 1}],
+    }  # fmt: skip
+    said = reason(Answered(400, json.dumps(told).encode()))
+    assert said == ": no , who is …?, {'a': 1}"
+    assert reason(Answered(400, b"<html>")) == ""
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.0 200 OK", HEAD], ids=["head", "body"])
+def test_a_byte_now_and_then_is_no_answer(head: bytes) -> None:
+    with dripping(head) as server, pytest.raises(Unavailable, match="in time"):
+        HttpWire(LOOPBACK, seconds=0.2).post(server.url, b"{}", "token")
+    assert server.left
 
 
 @pytest.mark.parametrize(

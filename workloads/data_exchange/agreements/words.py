@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from foundation.kernel.text import Text
 from workloads.data_exchange.agreements import purposes
-from workloads.data_exchange.agreements.terms import Operator, RowFilter, Terms
+from workloads.data_exchange.agreements.terms import Limits, Operator, Terms
 from workloads.data_exchange.directory.elements import Masking
 
 SHOWN = {
@@ -42,25 +42,25 @@ def said(terms: Terms) -> list[Text]:
             f"{terms.consumer} 可通过接口 {terms.service} 读取 {terms.provider} 的数据集"
             f" {terms.dataset}。",
         ),
-        _sentence(
+        sentence(
             Text("For these purposes alone: {}.", "仅限以下用途：{}。"),
             [purposes.titles().get(one, Text(one, one)) for one in sorted(terms.purposes)],
         ),
-        _sentence(
+        sentence(
             Text("Of each record it gets: {}; nothing else.", "每条记录仅提供：{}。"),
             [
                 Text(f"{f.name} ({SHOWN[f.masking].en})", f"{f.name}（{SHOWN[f.masking].zh}）")
                 for f in terms.fields
             ],
         ),
-        _sentence(
+        sentence(
             Text("Only records in which {}.", "仅限满足以下条件的记录：{}。"),
-            [_row(one) for one in terms.rows],
+            [comparison(one.pointer, one.operator, one.values) for one in terms.rows],
         )
         if terms.rows
         else Text("All records.", "全部记录。"),
-        _sentence(Text("At most: {}.", "上限：{}。"), _limits(terms))
-        if _limits(terms)
+        sentence(Text("At most: {}.", "上限：{}。"), limits(terms.limits))
+        if limits(terms.limits)
         else Text("Without a limit of calls or rows.", "调用次数与行数不限。"),
         Text(
             f"From {_moment(terms.begins)} to {_moment(terms.ends)}, unless either side revokes "
@@ -74,7 +74,8 @@ def said(terms: Terms) -> list[Text]:
     ]
 
 
-def _sentence(frame: Text, parts: Iterable[Text]) -> Text:
+def sentence(frame: Text, parts: Iterable[Text]) -> Text:
+    """A sentence that lists parts where its frame has braces."""
     listed = list(parts)
     return Text(
         frame.en.format(", ".join(one.en for one in listed)),
@@ -82,22 +83,21 @@ def _sentence(frame: Text, parts: Iterable[Text]) -> Text:
     )
 
 
-def _row(one: RowFilter) -> Text:
-    values = [_value(value) for value in one.values]
-    how = _COMPARED[one.operator]
-    return Text(
-        f"{one.pointer} {how.en} {', '.join(values)}", f"{one.pointer} {how.zh} {'、'.join(values)}"
-    )
+def comparison(what: str, operator: Operator, values: Iterable[object]) -> Text:
+    """A condition on rows."""
+    listed, how = [_value(value) for value in values], _COMPARED[operator]
+    return Text(f"{what} {how.en} {', '.join(listed)}", f"{what} {how.zh} {'、'.join(listed)}")
 
 
 def _value(value: object) -> str:
     return f"“{value}”" if isinstance(value, str) else str(value).lower()
 
 
-def _limits(terms: Terms) -> list[Text]:
+def limits(given: Limits) -> list[Text]:
+    """What is limited, each by itself."""
     found = []
     for name, frame in _LIMITS.items():
-        most = getattr(terms.limits, name)
+        most = getattr(given, name)
         if most is not None:
             found.append(Text(frame.en.format(n=f"{most:,}"), frame.zh.format(n=f"{most:,}")))
     return found

@@ -1,5 +1,6 @@
 """The use cases of our people: offers, rules, negotiations and transfers."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from foundation.access import policy
 from foundation.kernel import ids
 from foundation.kernel.actor import Actor
-from foundation.kernel.errors import Collector, Conflict, Forbidden
+from foundation.kernel.errors import Collector, Conflict, Forbidden, Invalid
 from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock
 from workloads.data_exchange.agreements import ask as asks
@@ -27,6 +28,7 @@ from workloads.data_exchange.dataspace.model import (
     REASON_MAX,
     Given,
     Offer,
+    Participant,
     Plan,
     Process,
     Rule,
@@ -38,6 +40,7 @@ from workloads.data_exchange.dataspace.ports import (
     Book,
     Catalogue,
     DataspaceStore,
+    Known,
     Vault,
     Work,
 )
@@ -64,6 +67,7 @@ class Parts:
     agencies: Book
     catalogue: Catalogue
     participants: Participants
+    known: Known
     vault: Vault
     base: str
 
@@ -225,7 +229,8 @@ class Dataspace:
             agency: id or path of the agency that wants the data.
             provider: identifier of the participant.
             dataset, offer: their ids in its catalogue.
-            address: base of its endpoints, if it is another than the registered one.
+            address: base of its endpoints; if empty, what its catalogue says of the data set, if it
+                was asked for, or else the registered one.
             rules: permissions (ODRL) that are asked for; none: what the offer says.
 
         Raises:
@@ -235,8 +240,17 @@ class Dataspace:
         with self._db.transaction():
             path = self._agency(actor, "dataspace.use", agency)
             named = {"offer": offer, "dataset": dataset}
-            made = self._made(ProcessKind.NEGOTIATION, path, provider, address, named)
+            known = self._parts.known.find(provider, dataset)
+            # What it tells of another participant's is that one's to say.
+            known = None if known is None or known.owner else known
+            where = known.address if known else ""
+            made = self._made(ProcessKind.NEGOTIATION, path, provider, address, where, named)
             asked = request_policy(offer, dataset, [dict(one) for one in rules] or None)
+            theirs = None if known is None or rules else known.offer(offer)
+            if theirs is not None:
+                # Word for word: many providers compare, and we see whether they agree to the same.
+                del asked["permission"]
+                asked |= theirs.rules()
             body = {"offer": asked, "callbackAddress": self._parts.base}
             problem = documents.first_problem(
                 documents.message("ContractRequestMessage", consumerPid=made.id, **body)
@@ -269,7 +283,8 @@ class Dataspace:
             provider: identifier of the participant.
             agreement: id of the agreement, as the provider has it.
             format: of the distribution.
-            address: base of its endpoints, if it is another than the registered one.
+            address: base of its endpoints; if empty, where it was agreed on, or else the
+                registered one.
 
         Raises:
             Invalid: names every wrong field.
@@ -278,7 +293,8 @@ class Dataspace:
         with self._db.transaction():
             path = self._agency(actor, "dataspace.use", agency)
             named = {"agreement": agreement, "format": format}
-            made = self._made(ProcessKind.TRANSFER, path, provider, address, named)
+            where = self._store.agreed_at(provider, agreement.removeprefix(AGREED))
+            made = self._made(ProcessKind.TRANSFER, path, provider, address, where, named)
             made = replace(made, agreement=agreement.removeprefix(AGREED), format=format)
             body = {
                 "agreementId": agreement, "format": format, "callbackAddress": self._parts.base,
@@ -287,19 +303,29 @@ class Dataspace:
             return self._flow.begin(made, body)
 
     def _made(
-        self, kind: ProcessKind, path: str, provider: str, address: str, named: Mapping[str, str]
-    ) -> Process:
+        self, kind: ProcessKind, path: str, provider: str, address: str, known: str,
+        named: Mapping[str, str],
+    ) -> Process:  # fmt: skip
         wrong = Collector()
         for name, text in named.items():
             wrong.check(0 < len(text) <= LONGEST_ID, name, f"must be 1 to {LONGEST_ID} characters")
         wrong.finish()
         peer = self._parts.participants.known(provider)
-        base = self._parts.participants.reach(peer, address or peer.address, "address")
+        base = self._base(peer, address, known)
         now = self._parts.clock.now()
         return Process(
             ids.new(PREFIXES[kind]), kind, Role.CONSUMER, peer.id, "", base, path, "", "",
             ProcessState.REQUESTED, now, now,
         )  # fmt: skip
+
+    def _base(self, peer: Participant, address: str, known: str) -> str:
+        """Where messages to a participant go: what was said, what it told, what is registered."""
+        reach = self._parts.participants.reach
+        if known and not address:
+            # It may have moved to another host since it told us.
+            with contextlib.suppress(Invalid):
+                return reach(peer, known, "address")
+        return reach(peer, address or peer.address, "address")
 
     # --- going on
 

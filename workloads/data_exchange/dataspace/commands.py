@@ -32,6 +32,15 @@ _RULES = (
     cli.Column("KIND", "kind"), cli.Column("ROLE", "role"), cli.Column("SUBJECT", "subject"),
     cli.Column("AGENCY", "agency"),
 )  # fmt: skip
+_LISTED = (
+    cli.Column("DATASET", "dataset"), cli.Column("TITLE", "title"),
+    cli.Column("FORMATS", "formats"), cli.Column("OFFERS", "offers"),
+    cli.Column("OWNER", "owner"), cli.Column("ASKED", "asked_at"),
+)  # fmt: skip
+_PARTICIPANT = click.argument(
+    "participant_id", metavar="PARTICIPANT",
+    shell_complete=cli.complete("/dataspace/participants"),
+)  # fmt: skip
 _PROCESS = click.argument(
     "process_id", metavar="PROCESS", shell_complete=cli.complete("/dataspace/processes")
 )
@@ -64,6 +73,63 @@ def register(console: cli.Console, /, participant_id: str, **given: str) -> None
     console.one(
         console.client.request("PUT", "/dataspace/participants", body=body).body, _PARTICIPANTS
     )
+
+
+@dataspace.command()
+@_PARTICIPANT
+@click.option("--dataset", default="", help="For this one alone, by its @id.")
+@click.option(
+    "--filter", "file", type=click.File(), metavar="FILE",
+    help="A JSON list that the participant understands.",
+)  # fmt: skip
+@cli.console(api="POST /api/v1/dataspace/participants/catalogue", web="/dataspace/participants")
+def ask(
+    console: cli.Console, participant_id: str, dataset: str, file: IO[str] | None
+) -> None:  # fmt: skip
+    """Ask a participant for its catalogue, and keep what it says."""
+    body = {
+        "participant": participant_id, "dataset": dataset, "filter": _json(file) if file else [],
+    }  # fmt: skip
+    found = console.client.post("/dataspace/participants/catalogue", body)
+    for remark in found["remarks"]:
+        console.say(remark)
+    console.rows(found["items"], _LISTED, name="dataset")
+    if found["next"]:
+        console.say("There are more: borough-exchange dataspace catalogue")
+
+
+@dataspace.command()
+@_PARTICIPANT
+@click.option("--words", default="", help="Only data sets in which all of them stand.")
+@cli.console(api="GET /api/v1/dataspace/participants/catalogue", web="/dataspace/participants")
+def catalogue(console: cli.Console, participant_id: str, words: str) -> None:
+    """List what a participant offered when it was asked."""
+    found = console.client.items(
+        "/dataspace/participants/catalogue", participant=participant_id, words=words
+    )
+    console.rows(found, _LISTED, name="dataset")
+
+
+@dataspace.command()
+@_PARTICIPANT
+@click.argument("dataset_id", metavar="DATASET")
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+@cli.console(api="GET /api/v1/dataspace/participants/dataset", web="/dataspace/datasets/{id}")
+def dataset(console: cli.Console, participant_id: str, dataset_id: str, lang: str) -> None:
+    """Say in words what a participant offers of a data set."""
+    found = console.client.get(
+        "/dataspace/participants/dataset", participant=participant_id, dataset=dataset_id
+    )
+    lines = [found["item"]["title"][lang], found["item"]["description"][lang]]
+    for one in found["offers"]:
+        lines += ["", f"{one['offer']} {one['format']}".strip()]
+        lines += [
+            f"  {'?' if n in one['not_understood'] else '-'} {text}"
+            for n, text in enumerate(one[lang])
+        ]
+        if one["not_understood"]:
+            lines.append("  ? is not understood here; nothing looks after it")
+    console.text("\n".join(lines), found)
 
 
 @dataspace.command()

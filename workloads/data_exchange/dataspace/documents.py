@@ -30,6 +30,8 @@ LARGEST = 256 * 1024
 _DEEPEST = 24
 #: Terms of ODRL that hold lists in the schemas, though the context leaves it open.
 _LOGICAL = frozenset({"and", "andSequence", "or", "xone"})
+#: Texts in a language each.
+_SPOKEN = frozenset({"title", "description", "keyword"})
 _SCHEMA_OF = {
     "CatalogRequestMessage": "catalog/catalog-request-message",
     "DatasetRequestMessage": "catalog/dataset-request-message",
@@ -69,17 +71,33 @@ def read(body: bytes, *types: str) -> dict[str, Any]:
         Unreadable: it is not JSON, not of this protocol, of another type, or does not fit its
             schema.
     """
-    if len(body) > LARGEST:
-        raise Unreadable(f"a message is at most {LARGEST} bytes")
+    return _fitting(compacted(body, *types))
+
+
+def compacted(body: bytes, *types: str, largest: int = LARGEST) -> dict[str, Any]:
+    """The same of a document of any size that may not fit its schema: its parts are looked at."""
+    if len(body) > largest:
+        raise Unreadable(f"a message is at most {largest} bytes")
     try:
         sent = json.loads(body, object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise Unreadable("the body is not JSON, or names something twice") from None
-    return plain(sent, *types)
+    return _plain(sent, *types)
 
 
 def plain(sent: object, *types: str) -> dict[str, Any]:
-    """The same, of what was parsed already."""
+    """A message that was parsed already."""
+    return _fitting(_plain(sent, *types))
+
+
+def _fitting(found: dict[str, Any]) -> dict[str, Any]:
+    problem = first_problem(found)
+    if problem:
+        raise Unreadable(problem)
+    return found
+
+
+def _plain(sent: object, *types: str) -> dict[str, Any]:
     if isinstance(sent, list) and len(sent) == 1:
         (sent,) = sent
     if not isinstance(sent, dict):
@@ -92,20 +110,23 @@ def plain(sent: object, *types: str) -> dict[str, Any]:
     kind = found.get("@type")
     if kind not in types:
         raise Unreadable(f"@type must be {' or '.join(types)}")
-    problem = first_problem(found)
-    if problem:
-        raise Unreadable(problem)
     return found
 
 
-def first_problem(message: Mapping[str, Any]) -> str:
-    """In what a message does not fit its schema; empty when it does, or has none."""
-    validator = _validators().get(str(message.get("@type")))
+def first_problem(message: Mapping[str, Any], kind: str = "") -> str:
+    """In what a message does not fit its schema; empty when it does, or has none.
+
+    Args:
+        message: in the plain form.
+        kind: by which schema; the one of its type if empty.
+    """
+    kind = kind or str(message.get("@type"))
+    validator = _validators().get(kind)
     if validator is None:
         return ""
     for error in validator.iter_errors(dict(message)):
         at = "/".join(str(step) for step in error.instance_path)
-        return f"{at or 'the message'} does not fit the schema of {message['@type']}"
+        return f"{at or 'the message'} does not fit the schema of {kind}"
     return ""
 
 
@@ -180,8 +201,8 @@ def _value(term: str, value: Any, prefixes: Mapping[str, str], depth: int) -> An
         return many[0] if len(many) == 1 else many
     if isinstance(value, dict):
         return _object(term, value, prefixes, depth)
-    if term in _terms().words and isinstance(value, str):
-        return _term(value, prefixes)
+    if isinstance(value, str):
+        value = _name(term, value, prefixes)
     return [value] if term in {"reason", "filter"} else value
 
 
@@ -194,15 +215,29 @@ def _member(term: str, value: Any, prefixes: Mapping[str, str], depth: int) -> A
 
 def _object(term: str, value: dict[str, Any], prefixes: Mapping[str, str], depth: int) -> Any:  # noqa: ANN401
     if term in _terms().names and set(value) == {"@id"} and isinstance(value["@id"], str):
-        return _term(value["@id"], prefixes) if term in _terms().words else value["@id"]
+        return _name(term, value["@id"], prefixes)
     if set(value) <= {"@value", "@type", "@language"} and "@value" in value:
-        # An operand keeps its type: what it is compared with depends on it.
-        return dict(value) if term == "rightOperand" and "@type" in value else value["@value"]
+        # An operand keeps its type: what it is compared with depends on it; a title its language.
+        kept = (term == "rightOperand" and "@type" in value) or (
+            term in _SPOKEN and "@language" in value
+        )
+        return dict(value) if kept else value["@value"]
     if set(value) == {"@set"} or set(value) == {"@list"}:
         (inner,) = value.values()
         return _value(term, inner, prefixes, depth + 1)
     made = _compact(value, prefixes, depth)
     return [made] if term in _terms().sets else made
+
+
+def _name(term: str, value: str, prefixes: Mapping[str, str]) -> str:
+    """A value that may be a name: what it is short for outside of its message."""
+    if term in _terms().words:
+        return _term(value, prefixes)
+    if term == "leftOperand":
+        head, _, rest = value.partition(":")
+        if head in prefixes and head not in _SPACES and not rest.startswith("//"):
+            return prefixes[head] + rest
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +268,8 @@ def _terms() -> _Terms:
                 sets.add(term)
             if said.get("@type") in {"@id", "@vocab"}:
                 names.add(term)
-            # Operands are left as they are written: a policy may name its own.
+            # Operands are left as they are written, but for prefixes of their message: a policy
+            # may name its own.
             if said.get("@type") == "@vocab" and term != "leftOperand":
                 words.add(term)
 

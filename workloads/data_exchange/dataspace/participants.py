@@ -139,6 +139,20 @@ class Participants:
             policy.require(actor, "agency.view", policy.ROOT, NOUN)
             return self.known(participant)
 
+    def standing_for(self, actor: Actor, agency: str) -> Participant:
+        """The one that stands for an agency, by its id or path.
+
+        Raises:
+            NotFound: no such agency, or none that a participant stands for.
+        """
+        with self._db.transaction():
+            policy.require(actor, "agency.view", policy.ROOT, NOUN)
+            there = self._agencies.find(agency)
+            found = self._store.of_agency(there.path) if there is not None else None
+            if found is None:
+                raise policy.unknown(NOUN)
+            return found
+
     def known(self, participant: str) -> Participant:
         """One of them, for services.
 

@@ -52,6 +52,9 @@ _DIGITS = 16
 _LONGEST = 500
 
 
+_NOTHING = Given(frozenset(), (), (), Limits(), 0)
+
+
 class NotUnderstood(Exception):
     """A policy says what is not known here; its text says what, for the sender."""
 
@@ -107,6 +110,19 @@ def read(policy: Mapping[str, Any], given: Given) -> Given:
             raise NotUnderstood("only simple constraints are understood")
         wanted = _with(wanted, rows, one)
     return replace(wanted, rows=tuple(rows) or given.rows)
+
+
+def constraint(one: Mapping[str, Any]) -> Given:
+    """What one constraint gives; all else of it is empty.
+
+    Raises:
+        NotUnderstood: it says what nobody here could enforce.
+    """
+    if not {"leftOperand", "operator", "rightOperand"} <= set(one):
+        raise NotUnderstood("only simple constraints are understood")
+    rows: list[AskedRows] = []
+    found = _with(_NOTHING, rows, dict(one))
+    return replace(found, rows=tuple(rows))
 
 
 def exceeds(wanted: Given, given: Given, now: datetime) -> str:

@@ -1,7 +1,7 @@
 """What the protocol needs of the outside."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from workloads.data_exchange.agreements.grants.model import Given as Grant
 from workloads.data_exchange.agreements.ports import Audit, Book, Catalogue, Offered, Work
 from workloads.data_exchange.agreements.requests.model import Request
 from workloads.data_exchange.agreements.terms import Terms
+from workloads.data_exchange.dataspace.elsewhere.model import Listed
 from workloads.data_exchange.dataspace.machine import ProcessKind, ProcessState, Role
 from workloads.data_exchange.dataspace.model import Offer, Participant, Process, Rule, Sending
 from workloads.data_exchange.keys.model import Key
@@ -65,6 +66,10 @@ class DataspaceStore(Protocol):
 
     def offers(self, paths: Sequence[str], request: PageRequest) -> Page[Offer]:
         """Those of agencies at or below any of the paths, by id."""
+        ...
+
+    def agreed_at(self, peer: str, agreement: str) -> str:
+        """The base to which our messages went when an agreement was negotiated; else empty."""
         ...
 
     def put_rule(self, rule: Rule) -> None:
@@ -179,10 +184,12 @@ class Answered:
     Attributes:
         status: of HTTP.
         body: its first bytes.
+        headers: ``content-type``, ``content-encoding`` and ``link``, empty where they are not.
     """
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Wire(Protocol):
@@ -203,4 +210,24 @@ class Wire(Protocol):
             Unavailable: it cannot be reached at present.
             Invalid: it may not be asked.
         """
+        ...
+
+    def ask(
+        self, method: str, url: str, body: bytes | None = None, token: str = "", *,
+        most: int = 64 * 1024, seconds: float = 20.0,
+    ) -> Answered:  # fmt: skip
+        """Ask for something; with no token nobody is told who we are.
+
+        Raises:
+            Unavailable: it cannot be reached at present, or did not answer in time.
+            Invalid: it may not be asked.
+        """
+        ...
+
+
+class Known(Protocol):
+    """What other participants offer, as far as they were asked; inside the open transaction."""
+
+    def find(self, participant: str, dataset: str) -> Listed | None:
+        """A data set by its ``@id``, as the participant lists it."""
         ...

@@ -5,6 +5,7 @@ and notes what came of it. One that is killed in between leaves it to be sent ag
 ``@id`` and the same identifiers, which the other side knows it by.
 """
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -41,6 +42,7 @@ from workloads.data_exchange.dataspace.ports import (
     Wire,
     Work,
 )
+from workloads.data_exchange.harvesting.plain import line
 
 _SYSTEM = Actor.system("dataspace")
 SECONDS = 1.0
@@ -56,6 +58,8 @@ _UNSURE = frozenset({401, 404, 409})
 _OK = range(200, 300)
 _CLIENT = range(400, 500)
 _MOST = 200
+#: What begins like a JWS.
+_TOKEN = re.compile(r"eyJ[\w-]{10,}(?:\.[\w-]*)*")
 
 
 class Sender:
@@ -141,7 +145,7 @@ class Sender:
             else:
                 self._failed(sending, "the answer names no process")
             return
-        told = f"it answered {answer.status}{_reason(answer)}"
+        told = f"it answered {answer.status}{reason(answer)}"
         unsure = answer.status in _UNSURE and sending.attempts < _SOON
         final = answer.status in _CLIENT and answer.status not in _AGAIN and not unsure
         if final:
@@ -257,8 +261,8 @@ def _pid(process: Process, answer: Answered) -> str:
     return named if told.get(mine) == process.id and len(named) <= LONGEST_ID else ""
 
 
-def _reason(answer: Answered) -> str:
-    """What an error of the protocol says, as far as it can be read."""
+def reason(answer: Answered) -> str:
+    """What an error of the protocol says, as far as it can be read; a colon stands before it."""
     try:
         told = documents.read(
             answer.body, "ContractNegotiationError", "TransferError", "CatalogError"
@@ -266,7 +270,9 @@ def _reason(answer: Answered) -> str:
     except documents.Unreadable:
         return ""
     said = [told.get("code"), *(told.get("reason") or ())]
-    return ": " + ", ".join(str(one) for one in said if one)[:300]
+    # Whoever tells us our own token shows it to nobody.
+    text = line(_TOKEN.sub("…", ", ".join(str(one) for one in said if one)), 300)
+    return f": {text}" if text else ""
 
 
 def _told(error: BoroughError) -> str:

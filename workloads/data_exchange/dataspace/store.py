@@ -260,6 +260,14 @@ class PostgresDataspace:
         row = self._db.execute(query.with_for_update()).one_or_none()
         return None if row is None else _process(row)
 
+    def agreed_at(self, peer: str, agreement: str) -> str:
+        """The base to which our messages went when an agreement was negotiated; else empty."""
+        query = sa.select(_X.callback).where(
+            _X.kind == ProcessKind.NEGOTIATION, _X.role == Role.CONSUMER, _X.peer == peer,
+            _X.agreement == agreement,
+        )  # fmt: skip
+        return self._db.execute(query.order_by(_X.created_at.desc()).limit(1)).scalar() or ""
+
     def update(self, process: Process) -> None:
         """Keep what changed."""
         self._db.execute(process_table.update().where(_X.id == process.id).values(_plain(process)))

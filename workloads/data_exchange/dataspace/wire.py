@@ -1,17 +1,18 @@
-"""Sending a message to another connector, without trusting its name or its server.
+"""Asking another connector, and sending it messages, without trusting its name or its server.
 
 The address is resolved once, looked at, and the connection goes to that very number; redirects are
 not followed, nothing compressed is taken, time and bytes are limited as a whole.
 """
 
+import contextlib
 import functools
 import http.client
 import socket
 import ssl
-import threading
 from urllib.parse import urlsplit
 
 from foundation.kernel.addresses import NetworkPolicy
+from foundation.kernel.deadline import Deadline
 from foundation.kernel.errors import Unavailable
 from workloads.data_exchange.dataspace.ports import Answered
 
@@ -47,28 +48,54 @@ class HttpWire:
             Unavailable: it cannot be reached at present.
             Invalid: it may not be asked.
         """
+        return self.ask("POST", url, body, token)
+
+    def ask(
+        self, method: str, url: str, body: bytes | None = None, token: str = "", *,
+        most: int = _BYTES, seconds: float = SECONDS,
+    ) -> Answered:  # fmt: skip
+        """Ask for something; with no token nobody is told who we are.
+
+        Args:
+            method: ``POST`` with a body, or ``GET``.
+            url: where.
+            body: what is sent.
+            token: with which we show who we are.
+            most: how many bytes of the answer are read.
+            seconds: the longest time for it, where that is less than for any answer.
+
+        Raises:
+            Unavailable: it cannot be reached at present, or did not answer in time.
+            Invalid: it may not be asked.
+        """
+        seconds = min(seconds, self._seconds)
         opened = self._policy.open_url(url, self._schemes, "address")
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         named = f"[{host}]" if ":" in host else host
         connection = http.client.HTTPConnection(named, port)
-        watch = threading.Timer(self._seconds, _hang_up, [connection])
-        watch.daemon = True
-        try:
-            connection.sock = _reached([str(one) for one in opened.addresses], port, self._seconds)
-            # A limit for each wait is none for all: a byte now and then would last for ever.
-            watch.start()
-            if parts.scheme == "https":
-                connection.sock = _authorities().wrap_socket(connection.sock, server_hostname=host)
-            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", target, body=body, headers=_headers(token))
-            answer = connection.getresponse()
-            return Answered(answer.status, answer.read(_BYTES))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Unavailable(f"it cannot be reached ({type(error).__name__})") from None
-        finally:
-            watch.cancel()
-            connection.close()
+        with Deadline(seconds) as deadline, contextlib.closing(connection):
+            try:
+                reached = _reached([str(one) for one in opened.addresses], port, seconds)
+                connection.sock = deadline.hold(reached)
+                if parts.scheme == "https":
+                    wrapped = _authorities().wrap_socket(
+                        reached, server_hostname=host, do_handshake_on_connect=False
+                    )
+                    connection.sock = deadline.hold(wrapped)
+                    wrapped.do_handshake()
+                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+                connection.request(method, target, body=body, headers=_headers(token, body))
+                answer = connection.getresponse()
+                found = Answered(answer.status, answer.read(most), _told(answer))
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                if deadline.over:
+                    raise Unavailable("it did not answer in time") from None
+                raise Unavailable(f"it cannot be reached ({type(error).__name__})") from None
+            if deadline.over:
+                # An answer whose length nobody said looks whole when it is cut off.
+                raise Unavailable("it did not answer in time")
+            return found
 
 
 def _reached(addresses: list[str], port: int, seconds: float) -> socket.socket:
@@ -82,20 +109,24 @@ def _reached(addresses: list[str], port: int, seconds: float) -> socket.socket:
     raise failed
 
 
-def _headers(token: str) -> dict[str, str]:
-    return {
-        "Content-Type": "application/json", "Accept": "application/json",
-        "Accept-Encoding": "identity", "User-Agent": "borough-exchange", "Connection": "close",
-        "Authorization": f"Bearer {token}",
+def _headers(token: str, body: bytes | None) -> dict[str, str]:
+    headers = {
+        "Accept": "application/json", "Accept-Encoding": "identity",
+        "User-Agent": "borough-exchange", "Connection": "close",
     }  # fmt: skip
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
 
 
-def _hang_up(connection: http.client.HTTPConnection) -> None:
-    if connection.sock is not None:
-        try:
-            connection.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
+def _told(answer: http.client.HTTPResponse) -> dict[str, str]:
+    """Of its headers those that are looked at, by their names in small letters."""
+    return {
+        name: answer.getheader(name, "")
+        for name in ("content-type", "content-encoding", "link")
+    }  # fmt: skip
 
 
 @functools.cache

@@ -21,6 +21,7 @@ from workloads.data_exchange.checks.consent_pages import pages as consent
 from workloads.data_exchange.checks.corrections.pages import pages as corrections
 from workloads.data_exchange.checks.pages import pages as checks
 from workloads.data_exchange.dataspace.binding import binding
+from workloads.data_exchange.dataspace.elsewhere.pages import pages as elsewhere
 from workloads.data_exchange.dataspace.pages import pages as dataspace
 from workloads.data_exchange.directory.pages import pages as directory
 from workloads.data_exchange.entrypoints.home import pages as home
@@ -59,13 +60,14 @@ FEATURES = (
     "workloads.data_exchange.transfers.api",
     "workloads.data_exchange.events.api",
     "workloads.data_exchange.dataspace.api",
+    "workloads.data_exchange.dataspace.elsewhere.api",
 )
 
 #: The pages of the features.
 PAGES = (
     home, access, operations, directory, harvesting, requests, agreements, transfers, events,
     flows, receipts, lottery, checks, consent, corrections, ledger, agencies, keys, calendar,
-    licences, wallet, dataspace,
+    licences, wallet, dataspace, elsewhere,
 )  # fmt: skip
 
 #: What long work is called.

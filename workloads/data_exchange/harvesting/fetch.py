@@ -6,16 +6,17 @@ looked at; the connection goes to that very number; time and bytes are limited a
 compressed is taken, for it may grow without end.
 """
 
+import contextlib
 import functools
 import http.client
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
 from foundation.kernel.addresses import NetworkPolicy
+from foundation.kernel.deadline import Deadline
 from foundation.kernel.errors import Invalid, Unavailable
 from workloads.data_exchange.harvesting.model import Validators
 from workloads.data_exchange.harvesting.ports import Fetched, Refused
@@ -77,25 +78,27 @@ class HttpFetcher:
             raise Unavailable("it did not answer in time")
         named = f"[{host}]" if ":" in host else host
         connection = http.client.HTTPConnection(named, port)
-        late = threading.Event()
-        watch = threading.Timer(left, _hang_up, [connection, late])
-        watch.daemon = True
-        try:
-            connection.sock = socket.create_connection((str(opened.addresses[0]), port), left)
-            # A limit for each wait is none for all: a byte now and then would last for ever.
-            watch.start()
-            if parts.scheme == "https":
-                connection.sock = _authorities().wrap_socket(connection.sock, server_hostname=host)
-            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("GET", target, headers=dict(headers))
-            return self._read(connection.getresponse(), url)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            if late.is_set():
-                raise Unavailable("it did not answer in time") from None
-            raise Unavailable(f"it cannot be asked ({type(error).__name__})") from None
-        finally:
-            watch.cancel()
-            connection.close()
+        with Deadline(left) as deadline, contextlib.closing(connection):
+            try:
+                reached = socket.create_connection((str(opened.addresses[0]), port), left)
+                connection.sock = deadline.hold(reached)
+                if parts.scheme == "https":
+                    wrapped = _authorities().wrap_socket(
+                        reached, server_hostname=host, do_handshake_on_connect=False
+                    )
+                    connection.sock = deadline.hold(wrapped)
+                    wrapped.do_handshake()
+                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+                connection.request("GET", target, headers=dict(headers))
+                found = self._read(connection.getresponse(), url)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                if deadline.over:
+                    raise Unavailable("it did not answer in time") from None
+                raise Unavailable(f"it cannot be asked ({type(error).__name__})") from None
+            if deadline.over:
+                # An answer whose length nobody said looks whole when it is cut off.
+                raise Unavailable("it did not answer in time")
+            return found
 
     def _read(self, answer: http.client.HTTPResponse, url: str) -> Fetched:
         found = answer.headers
@@ -158,15 +161,6 @@ def _links(text: str) -> dict[str, str]:
 
 def _pause(text: str) -> float:
     return min(float(text), 3600.0) if text.isascii() and text.isdigit() else 60.0
-
-
-def _hang_up(connection: http.client.HTTPConnection, late: threading.Event) -> None:
-    late.set()
-    if connection.sock is not None:
-        try:
-            connection.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
 
 
 @functools.cache

@@ -11,13 +11,15 @@ import requests
 
 from foundation.adapters.postgres.embedded import EmbeddedPostgres
 from foundation.kernel.actor import Actor, ActorKind, PrincipalId
-from foundation.kernel.errors import NotFound
+from foundation.kernel.errors import Conflict, NotFound
+from foundation.kernel.paging import PageRequest
 from foundation.kernel.text import Text
 from tests.harness.agreements import someone
 from tests.harness.dataspace import Connector, connector, offered, ruled
 from tests.harness.exchange import CIVIL, SYSTEM, TAX
 from workloads.data_exchange.agreements.contracts.model import AgreementState, Party
 from workloads.data_exchange.agreements.grants.model import GRANT
+from workloads.data_exchange.dataspace.elsewhere import words
 from workloads.data_exchange.dataspace.machine import ProcessAct, ProcessKind, ProcessState, Role
 from workloads.data_exchange.dataspace.model import Process, SendingState
 from workloads.data_exchange.keys.model import POSSESSION
@@ -271,6 +273,49 @@ def test_the_catalogue_of_the_other_side(pair: Pair) -> None:
     assert (answer.status_code, answer.json()["@type"]) == (400, "CatalogError")
     versions = requests.get(f"{pair.a.root}/.well-known/dspace-version", timeout=5).json()
     assert versions["protocolVersions"][0]["version"] == "2025-1"
+
+
+def test_what_the_other_side_offers_is_found_read_and_agreed_on(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows anything by hand: the catalogue is asked for, searched and read in words."""
+    provider, consumer = pair.b, pair.a
+    monkeypatch.setattr("workloads.data_exchange.dataspace.catalog.PAGE", 2)
+    names = ["found-1", "https://b.example/found/2", "found-3", "found-4", "found-5"]
+    offers = {name: offered(provider.exchange, name).id for name in names}
+    elsewhere = consumer.exchange.dataspacing.elsewhere
+    asked = elsewhere.ask(SYSTEM, provider.own)
+    assert (asked.whole, asked.left_out, asked.remarks) == (True, 0, ())
+    assert asked.base == provider.base
+    page = elsewhere.datasets(SYSTEM, provider.own, PageRequest(limit=200), words="found 户籍")
+    assert {one.name for one in page.items} == set(names)
+    for name in names:
+        one = elsewhere.ask_for(SYSTEM, provider.own, name)
+        assert (one.title.en, one.title.zh, one.formats) == (
+            "Households", "户籍", ("HttpData-PULL",),
+        )  # fmt: skip
+    (theirs,) = one.offers
+    said = words.said(theirs.rules())
+    assert all(sentence.understood for sentence in said)
+    assert [sentence.text.en for sentence in said] == [
+        "You may use the data set.",
+        "For these purposes alone: Fraud prevention and detection.",
+        "Of each record you get: id (masked), name (in full); nothing else.",
+        "At most: 1,000 calls in all.", "At most: 50 rows a call.", "For at most 30 days.",
+    ]  # fmt: skip
+    ruled(
+        provider.exchange, ProcessKind.NEGOTIATION, Role.PROVIDER, theirs.id, CIVIL,
+        {"REQUESTED": "agree"},
+    )  # fmt: skip
+    begun = negotiated(consumer, provider, theirs.id, one.name)
+    assert begun.policy["permission"] == theirs.policy["permission"]
+    done = reaches(consumer, begun.id, ProcessState.FINALIZED)
+    assert twin(provider, done).state is ProcessState.FINALIZED
+    provider.exchange.dataspacing.dataspace.withdraw(SYSTEM, offers["found-1"])
+    with pytest.raises(Conflict, match=f"{provider.own} gave.*answered 404: not-found"):
+        elsewhere.ask_for(SYSTEM, provider.own, "found-1")
+    with pytest.raises(Conflict, match="answered 400: filter"):
+        elsewhere.ask(SYSTEM, provider.own, filter=["x"])
 
 
 def test_who_is_nobody_here_begins_nothing(pair: Pair) -> None:

@@ -11,6 +11,7 @@ import pytest
 from control_plane.adapters.oidc import fetcher
 from foundation.kernel.errors import Unavailable
 from tests.fakes.oidc import FakeIssuer, serving
+from tests.harness.dripping import dripping
 
 LOCAL = ["127.0.0.1", "localhost"]
 
@@ -106,6 +107,12 @@ def test_a_server_that_takes_its_time(silent: bool) -> None:  # noqa: FBT001
         assert time.monotonic() - begun < 3
         ended.set()
         thread.join()
+
+
+def test_a_body_that_takes_its_time() -> None:
+    with dripping() as server, pytest.raises(Unavailable, match="in time"):
+        fetcher(LOCAL, seconds=0.2)(server.url)
+    assert server.left
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "gopher://x", "https://", "https://a:b@c/"])

@@ -14,7 +14,6 @@ import json
 import smtplib
 import socket
 import ssl
-import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from foundation.kernel import canonical
+from foundation.kernel.deadline import Deadline
 from foundation.kernel.secretbox import SecretBox, SecretError
 from workloads.video_analytics.events.notification.model import Delivery, Receiver, signature
 from workloads.video_analytics.events.notification.ports import Refused
@@ -81,29 +81,24 @@ class WebHooks:
         host = parts.hostname or ""
         address, port = self._address(parts.scheme, host, parts.port)
         connection = http.client.HTTPConnection(f"[{host}]" if ":" in host else host, port)
-        connection.sock = socket.create_connection((address, port), timeout=self._seconds)
-        # A limit for each wait is none for all of them: a byte now and then would last for ever.
-        late = threading.Event()
-        watch = threading.Timer(self._seconds, _hang_up, [connection, late])
-        watch.daemon = True
-        watch.start()
-        try:
-            if parts.scheme == "https":
-                connection.sock = _authorities().wrap_socket(
-                    connection.sock, server_hostname=host, do_handshake_on_connect=False
-                )
-                connection.sock.do_handshake()
-            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", target, body, headers)
-            answer = connection.getresponse()
-            answer.read(_READ_BYTES)
-        except (OSError, http.client.HTTPException):
-            if late.is_set():
-                raise TimeoutError("it did not answer in time") from None
-            raise
-        finally:
-            watch.cancel()
-            connection.close()
+        with Deadline(self._seconds) as deadline, contextlib.closing(connection):
+            try:
+                reached = socket.create_connection((address, port), timeout=self._seconds)
+                connection.sock = deadline.hold(reached)
+                if parts.scheme == "https":
+                    wrapped = _authorities().wrap_socket(
+                        reached, server_hostname=host, do_handshake_on_connect=False
+                    )
+                    connection.sock = deadline.hold(wrapped)
+                    wrapped.do_handshake()
+                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+                connection.request("POST", target, body, headers)
+                answer = connection.getresponse()
+                answer.read(_READ_BYTES)
+            except (OSError, http.client.HTTPException):
+                if deadline.over:
+                    raise TimeoutError("it did not answer in time") from None
+                raise
         return answer.status
 
     def _address(self, scheme: str, host: str, port: int | None) -> tuple[str, int]:
@@ -144,14 +139,6 @@ def _said(error: Exception) -> str:
     if isinstance(error, socket.gaierror):
         return "its name is not known"
     return str(error) or type(error).__name__
-
-
-def _hang_up(connection: http.client.HTTPConnection, late: threading.Event) -> None:
-    late.set()
-    sock = connection.sock
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
 
 
 def _public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
