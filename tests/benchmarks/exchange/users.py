@@ -100,13 +100,16 @@ async def drive(
     """
     found, loop = Found(), asyncio.get_running_loop()
     began = time.perf_counter()
-    made = [
-        await loop.create_connection(
-            lambda: _User(requests, found, began + seconds, pause),
-            "127.0.0.1", ports[n % len(ports)],
-        )
-        for n in range(users)
-    ]  # fmt: skip
+    made = []
+    for n in range(users):
+        made.append(
+            await loop.create_connection(
+                lambda: _User(requests, found, began + seconds, pause),
+                "127.0.0.1", ports[n % len(ports)],
+            )
+        )  # fmt: skip
+        # People who think do not all begin at the same moment.
+        await asyncio.sleep(pause / users)
     await asyncio.gather(*(user.done for _, user in made))
     found.wall = time.perf_counter() - began
     found.seconds.sort()
