@@ -233,7 +233,10 @@ class Strain:
 
 
 class Governor:
-    """Decides how much is given up: quickly more, slowly less, and slower after each relapse.
+    """Decides how much is given up: quickly more, less with care, and slower after each relapse.
+
+    What is given back doubles from time to time while all stays well: a load that has gone is made
+    good in five steps. After a relapse it is a little each time, as long as there may be another.
 
     Args:
         step: share of what can be given up that is given up at once.
@@ -254,6 +257,8 @@ class Governor:
         self._calm = calm_seconds
         self._well_since: float | None = None
         self._given_back: float | None = None
+        self._back = step / 2
+        self._careful = False
 
     def observe(self, strain: Strain, possible: int, now: float) -> int:
         """How many of the possible degradations hold from now on.
@@ -268,16 +273,18 @@ class Governor:
             self._well_since = None
             if self._given_back is not None and now - self._given_back < self._RELAPSE_SECONDS:
                 self._calm = min(self._calm * 2, self._LONGEST_CALM)
-            self._given_back = None
+                self._careful = True
+            self._given_back, self._back = None, self._step / 2
             self.pressure = min(possible, self.pressure + max(1, round(possible * self._step)))
         elif strain.lag < self.LAG_LOW and strain.dropped <= self.DROPPED_LOW:
             if self._well_since is None:
                 self._well_since = now
             if self.pressure and now - self._well_since >= self._calm:
-                self.pressure = max(0, self.pressure - max(1, round(possible * self._step / 2)))
+                self.pressure = max(0, self.pressure - max(1, round(possible * self._back)))
                 self._well_since = self._given_back = now
+                self._back *= 1 if self._careful else 2
             if not self.pressure and now - self._well_since > self._LONGEST_CALM:
-                self._calm = self._first_calm
+                self._calm, self._careful = self._first_calm, False
         else:
             self._well_since = None
         return self.pressure

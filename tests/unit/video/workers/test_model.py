@@ -83,7 +83,7 @@ class TestDegradations:
 class TestGovernor:
     BAD, GOOD, FAIR = Strain(4.0, 0.5, 1.0), Strain(0.1, 0.0, 0.5), Strain(1.0, 0.05, 0.9)
 
-    def test_much_is_given_up_at_once_and_given_back_slowly(self) -> None:
+    def test_much_is_given_up_at_once_and_given_back_with_care(self) -> None:
         governor, now = Governor(calm_seconds=10), 0.0
         for _ in range(5):
             now += 2
@@ -91,12 +91,24 @@ class TestGovernor:
         assert governor.pressure == 50
         now += 2
         assert governor.observe(self.GOOD, 100, now) == 50
-        steps = 0
+        seen = []
         while governor.pressure:
             now += 2
+            seen.append(governor.observe(self.GOOD, 100, now))
+        assert seen == [50] * 4 + [45] * 5 + [35] * 5 + [15] * 5 + [
+            0
+        ]  # each ten seconds twice as much
+
+    def test_after_a_relapse_little_is_given_back_each_time(self) -> None:
+        governor, now = Governor(calm_seconds=10), 0.0
+        for strain in (self.BAD, self.BAD, self.BAD):
+            governor.observe(strain, 100, now)
+        while governor.pressure == 30:
+            now += 1
             governor.observe(self.GOOD, 100, now)
-            steps += 1
-        assert steps == 50  # ten seconds for every twentieth
+        assert governor.observe(self.BAD, 100, now + 1) == 35
+        seen = [governor.observe(self.GOOD, 100, now + 2 + n) for n in range(70)]
+        assert sorted(set(seen)) == [20, 25, 30, 35]
 
     def test_neither_good_nor_bad_changes_nothing(self) -> None:
         governor = Governor(calm_seconds=1)
