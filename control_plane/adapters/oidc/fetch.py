@@ -74,7 +74,9 @@ def _read(
                 wrapped.do_handshake()
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("GET", target, headers={"Accept": "application/json"})
-            found = json.loads(_body(connection.getresponse()))
+            # An answer that ends the connection holds the socket by itself.
+            with connection.getresponse() as answer:
+                found = json.loads(_body(answer))
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
         except (OSError, http.client.HTTPException, ValueError):

@@ -86,8 +86,9 @@ class HttpWire:
                     wrapped.do_handshake()
                 target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
                 connection.request(method, target, body=body, headers=_headers(token, body))
-                answer = connection.getresponse()
-                found = Answered(answer.status, answer.read(most), _told(answer))
+                # An answer that ends the connection holds the socket by itself.
+                with connection.getresponse() as answer:
+                    found = Answered(answer.status, answer.read(most), _told(answer))
             except (OSError, http.client.HTTPException, ValueError) as error:
                 if deadline.over:
                     raise Unavailable("it did not answer in time") from None

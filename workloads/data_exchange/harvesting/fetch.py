@@ -90,7 +90,9 @@ class HttpFetcher:
                     wrapped.do_handshake()
                 target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
                 connection.request("GET", target, headers=dict(headers))
-                found = self._read(connection.getresponse(), url)
+                # An answer that ends the connection holds the socket by itself.
+                with connection.getresponse() as answer:
+                    found = self._read(answer, url)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 if deadline.over:
                     raise Unavailable("it did not answer in time") from None

@@ -93,8 +93,9 @@ class WebHooks:
                     wrapped.do_handshake()
                 target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
                 connection.request("POST", target, body, headers)
-                answer = connection.getresponse()
-                answer.read(_READ_BYTES)
+                # An answer that ends the connection holds the socket by itself.
+                with connection.getresponse() as answer:
+                    answer.read(_READ_BYTES)
             except (OSError, http.client.HTTPException):
                 if deadline.over:
                     raise TimeoutError("it did not answer in time") from None
