@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -158,7 +159,9 @@ def test_one_that_closes_the_channel(host: ProgramHost, program: Write) -> None:
 
 def test_one_that_allocates_without_bound(host: ProgramHost, program: Write) -> None:
     source = "x = []\nwhile True: x.append(bytearray(1 << 24))"
-    assert "more memory than it may use" in failure(host, program(source, limits=SMALL)).message
+    # Writing a gigabyte takes a slow machine longer than the others may take.
+    limits = replace(SMALL, cpu_seconds=20)
+    assert "more memory than it may use" in failure(host, program(source, limits=limits)).message
 
 
 def test_one_that_forks(host: ProgramHost, program: Write) -> None:
