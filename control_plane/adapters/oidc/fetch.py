@@ -6,7 +6,6 @@ once, every address must be a public one unless the settings name the host, the 
 that very address, redirects are not followed, and size and time are limited.
 """
 
-import contextlib
 import functools
 import http.client
 import ipaddress
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from foundation.kernel.deadline import Deadline
+from foundation.kernel.deadline import Exchange
 from foundation.kernel.errors import Unavailable
 
 #: Answers the JSON object at an address, or raises Unavailable.
@@ -61,28 +60,19 @@ def _read(
     parts = urlsplit(url)
     host = parts.hostname or ""
     address, port = _address(parts, host, trusted)
-    connection = http.client.HTTPConnection(f"[{host}]" if ":" in host else host, port)
-    with Deadline(seconds) as deadline, contextlib.closing(connection):
-        try:
+    exchange = Exchange(url, seconds, context)
+    headers = {"Accept": "application/json"}
+    try:
+        with exchange:
             reached = socket.create_connection((address, port), timeout=seconds)
-            connection.sock = deadline.hold(reached)
-            if parts.scheme == "https":
-                wrapped = context.wrap_socket(
-                    reached, server_hostname=host, do_handshake_on_connect=False
-                )
-                connection.sock = deadline.hold(wrapped)
-                wrapped.do_handshake()
-            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("GET", target, headers={"Accept": "application/json"})
-            # An answer that ends the connection holds the socket by itself.
-            with connection.getresponse() as answer:
+            with exchange.ask(reached, "GET", headers) as answer:
                 found = json.loads(_body(answer))
-        except RecursionError:
-            raise ValueError("it is nested too deeply") from None
-        except (OSError, http.client.HTTPException, ValueError):
-            if deadline.over:
-                raise TimeoutError("it did not answer in time") from None
-            raise
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except (OSError, http.client.HTTPException, ValueError):
+        if exchange.over:
+            raise TimeoutError("it did not answer in time") from None
+        raise
     if not isinstance(found, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 - the document is wrong, not we
     return found

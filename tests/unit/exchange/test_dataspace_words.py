@@ -9,8 +9,9 @@ from workloads.data_exchange.agreements.ask import AskedRows
 from workloads.data_exchange.agreements.terms import Operator
 from workloads.data_exchange.dataspace import documents, policies
 from workloads.data_exchange.dataspace.documents import CONTEXT
-from workloads.data_exchange.dataspace.elsewhere import links, words
+from workloads.data_exchange.dataspace.elsewhere import words
 from workloads.data_exchange.dataspace.model import Given
+from workloads.data_exchange.harvesting import links
 
 
 def constraint(left: str, operator: str, right: object, **more: Any) -> dict[str, Any]:

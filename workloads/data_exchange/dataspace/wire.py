@@ -4,15 +4,12 @@ The address is resolved once, looked at, and the connection goes to that very nu
 not followed, nothing compressed is taken, time and bytes are limited as a whole.
 """
 
-import contextlib
-import functools
 import http.client
 import socket
-import ssl
 from urllib.parse import urlsplit
 
 from foundation.kernel.addresses import NetworkPolicy
-from foundation.kernel.deadline import Deadline
+from foundation.kernel.deadline import Exchange
 from foundation.kernel.errors import Unavailable
 from workloads.data_exchange.dataspace.ports import Answered
 
@@ -71,32 +68,20 @@ class HttpWire:
         seconds = min(seconds, self._seconds)
         opened = self._policy.open_url(url, self._schemes, "address")
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-        named = f"[{host}]" if ":" in host else host
-        connection = http.client.HTTPConnection(named, port)
-        with Deadline(seconds) as deadline, contextlib.closing(connection):
-            try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        exchange = Exchange(url, seconds)
+        try:
+            with exchange:
                 reached = _reached([str(one) for one in opened.addresses], port, seconds)
-                connection.sock = deadline.hold(reached)
-                if parts.scheme == "https":
-                    wrapped = _authorities().wrap_socket(
-                        reached, server_hostname=host, do_handshake_on_connect=False
-                    )
-                    connection.sock = deadline.hold(wrapped)
-                    wrapped.do_handshake()
-                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-                connection.request(method, target, body=body, headers=_headers(token, body))
-                # An answer that ends the connection holds the socket by itself.
-                with connection.getresponse() as answer:
+                with exchange.ask(reached, method, _headers(token, body), body) as answer:
                     found = Answered(answer.status, answer.read(most), _told(answer))
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                if deadline.over:
-                    raise Unavailable("it did not answer in time") from None
-                raise Unavailable(f"it cannot be reached ({type(error).__name__})") from None
-            if deadline.over:
-                # An answer whose length nobody said looks whole when it is cut off.
-                raise Unavailable("it did not answer in time")
-            return found
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if exchange.over:
+                raise Unavailable("it did not answer in time") from None
+            raise Unavailable(f"it cannot be reached ({type(error).__name__})") from None
+        if exchange.over:
+            raise Unavailable("it did not answer in time")
+        return found
 
 
 def _reached(addresses: list[str], port: int, seconds: float) -> socket.socket:
@@ -128,8 +113,3 @@ def _told(answer: http.client.HTTPResponse) -> dict[str, str]:
         name: answer.getheader(name, "")
         for name in ("content-type", "content-encoding", "link")
     }  # fmt: skip
-
-
-@functools.cache
-def _authorities() -> ssl.SSLContext:
-    return ssl.create_default_context()

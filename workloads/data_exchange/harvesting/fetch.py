@@ -6,18 +6,16 @@ looked at; the connection goes to that very number; time and bytes are limited a
 compressed is taken, for it may grow without end.
 """
 
-import contextlib
-import functools
 import http.client
 import socket
-import ssl
 import time
 from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
 from foundation.kernel.addresses import NetworkPolicy
-from foundation.kernel.deadline import Deadline
+from foundation.kernel.deadline import Exchange
 from foundation.kernel.errors import Invalid, Unavailable
+from workloads.data_exchange.harvesting.links import relations
 from workloads.data_exchange.harvesting.model import Validators
 from workloads.data_exchange.harvesting.ports import Fetched, Refused
 
@@ -25,7 +23,6 @@ SECONDS = 60.0
 BYTES = 32 * 1024 * 1024
 _REDIRECTS = 3
 _CHUNK = 256 * 1024
-_LINKS_MAX = 8000
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 500, 502, 503, 504})
 _TAKEN = frozenset({200, 304, 404, 410})
@@ -72,39 +69,27 @@ class HttpFetcher:
         except Invalid as error:
             raise Refused(f"its address {error.problems[0].message}") from None
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
         left = end - time.monotonic()
         if left <= 0:
             raise Unavailable("it did not answer in time")
-        named = f"[{host}]" if ":" in host else host
-        connection = http.client.HTTPConnection(named, port)
-        with Deadline(left) as deadline, contextlib.closing(connection):
-            try:
+        exchange = Exchange(url, left)
+        try:
+            with exchange:
                 reached = socket.create_connection((str(opened.addresses[0]), port), left)
-                connection.sock = deadline.hold(reached)
-                if parts.scheme == "https":
-                    wrapped = _authorities().wrap_socket(
-                        reached, server_hostname=host, do_handshake_on_connect=False
-                    )
-                    connection.sock = deadline.hold(wrapped)
-                    wrapped.do_handshake()
-                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-                connection.request("GET", target, headers=dict(headers))
-                # An answer that ends the connection holds the socket by itself.
-                with connection.getresponse() as answer:
+                with exchange.ask(reached, "GET", headers) as answer:
                     found = self._read(answer, url)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                if deadline.over:
-                    raise Unavailable("it did not answer in time") from None
-                raise Unavailable(f"it cannot be asked ({type(error).__name__})") from None
-            if deadline.over:
-                # An answer whose length nobody said looks whole when it is cut off.
-                raise Unavailable("it did not answer in time")
-            return found
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if exchange.over:
+                raise Unavailable("it did not answer in time") from None
+            raise Unavailable(f"it cannot be asked ({type(error).__name__})") from None
+        if exchange.over:
+            raise Unavailable("it did not answer in time")
+        return found
 
     def _read(self, answer: http.client.HTTPResponse, url: str) -> Fetched:
         found = answer.headers
-        links = _links(found.get("Link", ""))
+        links = relations(found.get("Link", ""))
         if answer.status in _MOVED:
             links = {"location": found.get("Location", "")}
             return Fetched(answer.status, url, "", b"", Validators(), links)
@@ -148,23 +133,5 @@ def _origin(url: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc.lower()
 
 
-def _links(text: str) -> dict[str, str]:
-    """The addresses of a header Link (RFC 8288), by relation; what is malformed is left out."""
-    found: dict[str, str] = {}
-    for part in text[:_LINKS_MAX].split(","):
-        address, _, rest = part.strip().partition(";")
-        if address.startswith("<") and address.endswith(">"):
-            for one in rest.split(";"):
-                name, _, value = one.strip().partition("=")
-                if name.lower() == "rel":
-                    found.setdefault(value.strip('"').lower(), address[1:-1])
-    return found
-
-
 def _pause(text: str) -> float:
     return min(float(text), 3600.0) if text.isascii() and text.isdigit() else 60.0
-
-
-@functools.cache
-def _authorities() -> ssl.SSLContext:
-    return ssl.create_default_context()

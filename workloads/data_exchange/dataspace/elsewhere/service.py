@@ -21,7 +21,7 @@ from foundation.kernel.paging import Page, PageRequest
 from foundation.kernel.time import Clock
 from workloads.data_exchange.dataspace import documents
 from workloads.data_exchange.dataspace.documents import Unreadable
-from workloads.data_exchange.dataspace.elsewhere import finding, links, reading
+from workloads.data_exchange.dataspace.elsewhere import finding, reading
 from workloads.data_exchange.dataspace.elsewhere.model import Asked, Listed
 from workloads.data_exchange.dataspace.elsewhere.ports import Audit, ElsewhereStore, Work
 from workloads.data_exchange.dataspace.elsewhere.reading import Reader
@@ -29,6 +29,7 @@ from workloads.data_exchange.dataspace.model import LONGEST_ID, Participant
 from workloads.data_exchange.dataspace.participants import Participants
 from workloads.data_exchange.dataspace.ports import Answered, Wire
 from workloads.data_exchange.dataspace.sending import reason
+from workloads.data_exchange.harvesting import links
 from workloads.data_exchange.harvesting.plain import line
 
 T = TypeVar("T")

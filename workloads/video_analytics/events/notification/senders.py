@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from foundation.kernel import canonical
-from foundation.kernel.deadline import Deadline
+from foundation.kernel.deadline import Exchange
 from foundation.kernel.secretbox import SecretBox, SecretError
 from workloads.video_analytics.events.notification.model import Delivery, Receiver, signature
 from workloads.video_analytics.events.notification.ports import Refused
@@ -78,28 +78,17 @@ class WebHooks:
 
     def _post(self, url: str, headers: dict[str, str], body: bytes) -> int:
         parts = urlsplit(url)
-        host = parts.hostname or ""
-        address, port = self._address(parts.scheme, host, parts.port)
-        connection = http.client.HTTPConnection(f"[{host}]" if ":" in host else host, port)
-        with Deadline(self._seconds) as deadline, contextlib.closing(connection):
-            try:
+        address, port = self._address(parts.scheme, parts.hostname or "", parts.port)
+        exchange = Exchange(url, self._seconds)
+        try:
+            with exchange:
                 reached = socket.create_connection((address, port), timeout=self._seconds)
-                connection.sock = deadline.hold(reached)
-                if parts.scheme == "https":
-                    wrapped = _authorities().wrap_socket(
-                        reached, server_hostname=host, do_handshake_on_connect=False
-                    )
-                    connection.sock = deadline.hold(wrapped)
-                    wrapped.do_handshake()
-                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-                connection.request("POST", target, body, headers)
-                # An answer that ends the connection holds the socket by itself.
-                with connection.getresponse() as answer:
+                with exchange.ask(reached, "POST", headers, body) as answer:
                     answer.read(_READ_BYTES)
-            except (OSError, http.client.HTTPException):
-                if deadline.over:
-                    raise TimeoutError("it did not answer in time") from None
-                raise
+        except (OSError, http.client.HTTPException):
+            if exchange.over:
+                raise TimeoutError("it did not answer in time") from None
+            raise
         return answer.status
 
     def _address(self, scheme: str, host: str, port: int | None) -> tuple[str, int]:
